@@ -1,0 +1,10 @@
+/** Fastify with the manners of OpenStack: tokens, policy, faults, request ids, audit log, limits, metrics, OpenAPI. */
+export { createApp, type App, type AppOptions } from './app.ts'
+export { ApiError, defineErrors } from './errors.ts'
+export type { Faults } from './faults/index.ts'
+export { keystoneFaults, dcmanagerFaults, plainFaults } from './faults/index.ts'
+export type { Identity, TokenValidator } from './identity.ts'
+export { Unauthenticated, IdentityUnavailable } from './identity.ts'
+export { createPolicy, type Policy, type PolicyRule } from './policy/index.ts'
+export { readMultipart, type Multipart } from './multipart.ts'
+export { readYaml, YamlRefused } from './yaml.ts'

@@ -1,0 +1,15 @@
+/**
+ * What must be kept and what can be proven: secrets, sealing at rest, signed tokens, the site's certificate authority.
+ */
+export { Secret } from './secret.ts'
+export { openKeyring, type Keyring, type Sealed } from './keyring.ts'
+export { createAuthority, openAuthority, type Authority, type IssuedCertificate } from './authority.ts'
+export {
+  signToken,
+  verifyToken,
+  TokenInvalid,
+  generateSigningKey,
+  type TokenClaims,
+  type SigningKey,
+  type VerificationKey,
+} from './token.ts'

@@ -1,0 +1,2 @@
+export * from './world.ts'
+export { createRealWorld } from './real/index.ts'

@@ -1,0 +1,187 @@
+/**
+ * The one door to everything outside a process (DESIGN §3.1).
+ *
+ * Product code takes a `World` and never touches the globals behind it, so that a whole fleet runs in one process
+ * under a seed: virtual time, lost links, crashed sites, scripted playbooks.
+ */
+export interface World {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly net: Network
+  readonly processes: Processes
+  readonly files: Files
+  readonly log: Log
+}
+
+export interface Clock {
+  /** Wall clock, milliseconds since the epoch. It may step in either direction. */
+  nowMs(): number
+  /** Never steps back; only differences mean something. Use it for durations and deadlines. */
+  monotonicMs(): number
+}
+
+export interface Timer {
+  cancel(): void
+}
+
+export interface Timers {
+  /** Calls `fire` once after `delayMs`. A real timer does not keep the process alive by itself. */
+  after(delayMs: number, fire: () => void): Timer
+  /** Resolves after `delayMs`; rejects with the signal's reason as soon as it is aborted. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  float(): number
+  /** Uniform integer in [0, belowExclusive). */
+  int(belowExclusive: number): number
+  /** Cryptographically strong in the real world. */
+  bytes(count: number): Uint8Array
+  /** RFC 4122 version 4. */
+  uuid(): string
+}
+
+// --- network -----------------------------------------------------------------------------------------------------
+
+export interface HttpRequest {
+  readonly method: string
+  /** Absolute http: or https: URL. */
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array
+  /** From the call to the last byte of the answer. */
+  readonly deadlineMs: number
+  /** A larger answer fails with `too-large`; nothing beyond it is buffered. Default 1 MiB. */
+  readonly maxResponseBytes?: number
+  /** Who is trusted and who we are; needed for https: to sites under the controller's own CA. */
+  readonly tls?: TlsIdentity
+  readonly signal?: AbortSignal
+}
+
+/** PEM texts. Callers pass a new object when a certificate changes: pools are keyed by identity content. */
+export interface TlsIdentity {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  /** Name to verify instead of the URL's host. */
+  readonly serverName?: string
+}
+
+export interface HttpResponse {
+  readonly status: number
+  /** Lower-case names; repeated headers joined with ", ". */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+  /** Present on TLS connections: when the other side's certificate ends. */
+  readonly peerCertificateNotAfterMs?: number
+}
+
+export type NetworkErrorCode = 'refused' | 'timeout' | 'reset' | 'dns' | 'tls' | 'too-large' | 'aborted' | 'protocol'
+
+/** No answer was had. `code` says why; the message names method and origin, never headers or body. */
+export class NetworkError extends Error {
+  readonly code: NetworkErrorCode
+  constructor(code: NetworkErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'NetworkError'
+    this.code = code
+  }
+}
+
+export interface ListenAddress {
+  readonly host: string
+  /** 0 asks for a free port. */
+  readonly port: number
+  readonly tls?: ServerTls
+}
+
+/** Files are read at start and again whenever they change, so that a renewed certificate needs no restart. */
+export interface ServerTls {
+  readonly certFile: string
+  readonly keyFile: string
+  /** When present, clients must show a certificate under this CA. */
+  readonly clientCaFile?: string
+}
+
+/** What the http package makes of an application: the real network calls `handle`, the simulated one `inject`. */
+export interface Endpoint {
+  handle(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse): void
+  inject(request: HttpRequest): Promise<HttpResponse>
+}
+
+export interface Listening {
+  readonly host: string
+  readonly port: number
+  /** Stops accepting, lets running requests finish for at most `graceMs`, then cuts them. */
+  close(graceMs?: number): Promise<void>
+}
+
+export interface Network {
+  /** One exchange over a pooled connection; redirects are not followed. Rejects with `NetworkError`. */
+  request(request: HttpRequest): Promise<HttpResponse>
+  serve(address: ListenAddress, endpoint: Endpoint): Promise<Listening>
+  close(): Promise<void>
+}
+
+// --- processes ---------------------------------------------------------------------------------------------------
+
+export interface ProcessSpec {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly cwd?: string
+  /** The whole environment of the child: nothing is inherited but what is named here. Secrets travel here, not in args. */
+  readonly env: Readonly<Record<string, string>>
+  readonly input?: string
+  readonly onLine?: (stream: 'stdout' | 'stderr', line: string) => void
+  /** TERM to the whole process group after this, KILL after `killGraceMs` more. */
+  readonly deadlineMs?: number
+  readonly signal?: AbortSignal
+  /** Default 5,000. */
+  readonly killGraceMs?: number
+}
+
+export interface ProcessExit {
+  readonly code: number | null
+  readonly signal: string | null
+  /** Why the runner ended it, or `exited` when it ended by itself. */
+  readonly reason: 'exited' | 'deadline' | 'aborted'
+}
+
+export interface RunningProcess {
+  readonly pid: number
+  readonly done: Promise<ProcessExit>
+}
+
+export interface Processes {
+  /** Starts a child in a process group of its own. Rejects when the command can't be started. */
+  start(spec: ProcessSpec): Promise<RunningProcess>
+}
+
+// --- files -------------------------------------------------------------------------------------------------------
+
+/** Small private files (vault, logs of playbooks). Paths come from our own code, never from user input. */
+export interface Files {
+  read(path: string): Promise<Uint8Array | undefined>
+  /** Replaces the whole file atomically (write aside, fsync, rename). Default mode 0600; folders are made 0700. */
+  write(path: string, data: string | Uint8Array, options?: { mode?: number }): Promise<void>
+  append(path: string, data: string): Promise<void>
+  /** Removes a file or a whole folder; fine when it is not there. */
+  remove(path: string): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  /** Names in a folder, sorted; empty when it is not there. */
+  list(folder: string): Promise<string[]>
+  size(path: string): Promise<number | undefined>
+}
+
+// --- log ---------------------------------------------------------------------------------------------------------
+
+/** Structured lines. Values that are secrets are `Secret`s (packages/trust) and print as `[secret]`. */
+export interface Log {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void
+  child(fields: Readonly<Record<string, unknown>>): Log
+}
