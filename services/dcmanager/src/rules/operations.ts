@@ -1,0 +1,46 @@
+import type { Sealed } from '@murmuration/trust'
+
+/**
+ * Long work on one subcloud: each is a durable job whose exclusive key is `subcloud:<id>`, so two can never meet.
+ * All deploy flows are one runner over a list of phases (reference dcmanager §1.8, §3.2 flows).
+ */
+export type Phase = 'create' | 'install' | 'bootstrap' | 'configure' | 'complete'
+
+export const deployOperations = [
+  'subcloud.add',
+  'subcloud.create',
+  'subcloud.install',
+  'subcloud.bootstrap',
+  'subcloud.configure',
+  'subcloud.resume',
+  'subcloud.redeploy',
+] as const
+export type DeployOperation = (typeof deployOperations)[number]
+export type OperationName = DeployOperation | 'subcloud.delete' | 'subcloud.reconfigure-network'
+
+/** Documents (bootstrap values, install values, deploy config) are read from `subcloud_documents` when a phase begins. */
+export interface DeployInput {
+  readonly subcloudId: number
+  readonly phases: readonly Phase[]
+  readonly release: string
+  /** Context `subcloud:<id>:sysadmin_password`. Absent for phases that need none (create, install by BMC). */
+  readonly sysadminPassword?: Sealed
+}
+
+export interface DeleteInput {
+  readonly subcloudId: number
+  /** The row is gone when files are removed: what they are keyed by travels along. */
+  readonly regionName: string
+}
+
+export interface ReconfigureNetworkInput {
+  readonly subcloudId: number
+  readonly sysadminPassword: Sealed
+  readonly managementSubnet: string
+  readonly managementGatewayIp: string
+  readonly managementStartIp: string
+  readonly managementEndIp: string
+  readonly bootstrapAddress: string
+}
+
+export const exclusiveKeyOf = (subcloudId: number): string => `subcloud:${subcloudId}`

@@ -1,0 +1,142 @@
+import type { Flag, Json, Timestamp } from '@murmuration/data'
+import type { JobTables } from '@murmuration/jobs'
+import type { Sealed } from '@murmuration/trust'
+import type { Generated } from 'kysely'
+import type { DeployStatus } from '../rules/lifecycle.ts'
+
+/** Reference dcmanager §2. What is new beside it says so. Migrations in ./migrations make exactly this. */
+export interface Schema extends JobTables {
+  subclouds: SubcloudTable
+  subcloud_documents: SubcloudDocumentTable
+  subcloud_status: SubcloudStatusTable
+  subcloud_audits: SubcloudAuditTable
+  subcloud_alarms: SubcloudAlarmTable
+  subcloud_group: SubcloudGroupTable
+  subcloud_changes: SubcloudChangeTable
+  idempotency_keys: IdempotencyKeyTable
+}
+
+export type ManagementState = 'unmanaged' | 'managed'
+export type AvailabilityStatus = 'offline' | 'online'
+export type SyncStatus = 'unknown' | 'in-sync' | 'out-of-sync'
+export const endpointTypes = ['platform', 'identity', 'dc-cert', 'firmware', 'kubernetes', 'kube-rootca', 'software'] as const
+export type EndpointType = (typeof endpointTypes)[number]
+
+export interface SubcloudTable {
+  id: Generated<number>
+  name: string
+  description: string | null
+  location: string | null
+  software_version: string
+  management_state: ManagementState
+  availability_status: AvailabilityStatus
+  deploy_status: DeployStatus
+  backup_status: string | null
+  backup_datetime: Timestamp | null
+  prestage_status: string | null
+  prestage_versions: string | null
+  error_description: string
+  /** 32 hex digits, immutable, unique. */
+  region_name: string
+  management_subnet: string
+  management_gateway_ip: string
+  management_start_ip: string
+  management_end_ip: string
+  systemcontroller_gateway_ip: string
+  external_oam_subnet_ip_family: '4' | '6' | null
+  openstack_installed: Flag
+  first_identity_sync_complete: Flag
+  enrolled_with_vcsr: Flag
+  rehomed: Flag
+  group_id: number
+  peer_group_id: number | null
+  /** New: what the reference keeps in the inventory file. */
+  bootstrap_address: string | null
+  /** New: the reference's `initial_deployment` inventory flag; phased verbs, abort and resume need it. */
+  initial_deployment: Flag
+  /** New: counts every change of this row; a compare-and-set key and an ETag. */
+  revision: number
+  created_at: Timestamp
+  updated_at: Timestamp | null
+}
+
+/** New: what operators hand in, whole and sealed, because passwords may stand anywhere in it. */
+export interface SubcloudDocumentTable {
+  subcloud_id: number
+  kind: 'bootstrap_values' | 'install_values' | 'deploy_config' | 'rehome_data'
+  /** JSON text of the parsed document; context `subcloud:<id>:<kind>`. */
+  sealed: Sealed
+  updated_at: Timestamp
+}
+
+/** Unique (subcloud_id, endpoint_type). */
+export interface SubcloudStatusTable {
+  id: Generated<number>
+  subcloud_id: number
+  endpoint_type: EndpointType
+  sync_status: SyncStatus
+  created_at: Timestamp
+  updated_at: Timestamp | null
+}
+
+/** One row a subcloud. A worker claims due rows with a lease; there is no global tick. */
+export interface SubcloudAuditTable {
+  subcloud_id: number
+  next_audit_at: Timestamp
+  lease_owner: string | null
+  lease_until: Timestamp | null
+  audit_started_at: Timestamp | null
+  audit_finished_at: Timestamp | null
+  /** Consecutive failures, saturates at 9999. */
+  audit_fail_count: number
+  state_update_requested: Flag
+  firmware_audit_requested: Flag
+  kubernetes_audit_requested: Flag
+  kube_rootca_update_audit_requested: Flag
+  software_audit_requested: Flag
+}
+
+export interface SubcloudAlarmTable {
+  subcloud_id: number
+  uuid: string
+  critical_alarms: number
+  major_alarms: number
+  minor_alarms: number
+  warnings: number
+  cloud_status: 'OK' | 'degraded' | 'critical' | 'disabled'
+  created_at: Timestamp
+  updated_at: Timestamp | null
+}
+
+export interface SubcloudGroupTable {
+  id: Generated<number>
+  name: string
+  description: string
+  update_apply_type: 'parallel' | 'serial'
+  max_parallel_subclouds: number
+  created_at: Timestamp
+  updated_at: Timestamp | null
+}
+
+/**
+ * New: the change stream. Written in the transaction that makes the change, after `tx.lock('subcloud_changes')`, so that
+ * `seq` follows the order of commits and a reader that resumes misses nothing.
+ */
+export interface SubcloudChangeTable {
+  seq: Generated<number>
+  subcloud_id: number
+  kind: 'created' | 'updated' | 'deleted'
+  /** Names and new values of the public fields that changed; never a secret. */
+  fields: Json<Record<string, unknown>>
+  at: Timestamp
+}
+
+/** New: replays the first answer of a repeated request (attacks 27). */
+export interface IdempotencyKeyTable {
+  user_id: string
+  key: string
+  request_digest: string
+  status: number
+  body: string
+  created_at: Timestamp
+}
