@@ -1,2 +1,3 @@
 export * from './world.ts'
-export { createRealWorld } from './real/index.ts'
+export { createRealWorld, type RealWorldOptions } from './real/index.ts'
+export type { LogLevel, LogOptions } from './real/log.ts'

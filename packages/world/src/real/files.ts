@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto'
+import { appendFile, chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { Files } from '../world.ts'
+
+/** A write that died half-way leaves such a name; it is never listed. */
+const partialName = /^\..*\.partial-[0-9a-f]{16}$/
+
+export const realFiles: Files = {
+  async read(path) {
+    return orUndefined(readFile(path).then((data) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)))
+  },
+
+  async write(path, data, options) {
+    const folder = dirname(path)
+    await privateFolder(folder)
+    const aside = join(folder, `.${basename(path)}.partial-${randomBytes(8).toString('hex')}`)
+    try {
+      await writeDurably(aside, data, options?.mode ?? 0o600)
+      await rename(aside, path)
+    } catch (error) {
+      await rm(aside, { force: true })
+      throw error
+    }
+    await syncFolder(folder)
+  },
+
+  async append(path, data) {
+    await privateFolder(dirname(path))
+    await appendFile(path, data, { mode: 0o600 })
+  },
+
+  async remove(path) {
+    await rm(path, { recursive: true, force: true })
+  },
+
+  async rename(from, to) {
+    await privateFolder(dirname(to))
+    await rename(from, to)
+    await syncFolder(dirname(to))
+    if (dirname(from) !== dirname(to)) await syncFolder(dirname(from))
+  },
+
+  async list(folder) {
+    const names = (await orUndefined(readdir(folder))) ?? []
+    return names.filter((name) => !partialName.test(name)).sort()
+  },
+
+  async size(path) {
+    const status = await orUndefined(lstat(path))
+    return status?.isFile() ? status.size : undefined
+  },
+}
+
+async function writeDurably(path: string, data: string | Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, 'wx', mode)
+  try {
+    await file.writeFile(data)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  // The umask may have taken bits away that the caller asked for.
+  await chmod(path, mode)
+}
+
+async function privateFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+}
+
+/** Without it a rename may be lost with the power although the file's bytes are safe. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function orUndefined<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

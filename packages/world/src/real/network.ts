@@ -1,0 +1,60 @@
+import type { Endpoint, HttpRequest, HttpResponse, ListenAddress, Listening, Log, Network } from '../world.ts'
+import { NetworkError } from '../world.ts'
+import { exchange } from './exchange.ts'
+import { Pools } from './pools.ts'
+import { serve } from './serve.ts'
+
+export interface NetworkLimits {
+  /** Origins (with their TLS identity) whose connections are kept; the least recently used one gives way. Default 1,024. */
+  readonly maxPools: number
+  /** Connections to one origin at once; more requests wait within their deadlines. Default 16. */
+  readonly maxConnectionsPerPool: number
+  /** An idle connection is closed after this, unless the server asks for less. Default 30,000. */
+  readonly keepAliveMs: number
+  /** How often certificate files are looked at. Default 1,000. */
+  readonly certificateCheckMs: number
+  /** Connections that a server of ours accepts at once; more are closed. Default 10,000. */
+  readonly maxServerConnections: number
+}
+
+const defaultLimits: NetworkLimits = {
+  maxPools: 1_024,
+  maxConnectionsPerPool: 16,
+  keepAliveMs: 30_000,
+  certificateCheckMs: 1_000,
+  maxServerConnections: 10_000,
+}
+
+export class RealNetwork implements Network {
+  readonly #pools: Pools
+  readonly #limits: NetworkLimits
+  readonly #log: Log
+
+  constructor(log: Log, limits: Partial<NetworkLimits> = {}) {
+    this.#limits = { ...defaultLimits, ...limits }
+    this.#pools = new Pools(this.#limits)
+    this.#log = log
+  }
+
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    const url = httpUrl(request)
+    return exchange(this.#pools.for(url.origin, request.tls), url, request)
+  }
+
+  serve(address: ListenAddress, endpoint: Endpoint): Promise<Listening> {
+    return serve(address, endpoint, this.#limits, this.#log)
+  }
+
+  /** Cuts what still runs; servers are closed by whoever opened them. */
+  close(): Promise<void> {
+    return this.#pools.close()
+  }
+}
+
+function httpUrl(request: HttpRequest): URL {
+  const url = URL.parse(request.url)
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new NetworkError('protocol', `${request.method}: the URL must be absolute and start with http: or https:`)
+  }
+  return url
+}
