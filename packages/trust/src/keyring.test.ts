@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { createRealWorld } from '@murmuration/world'
 import { openKeyring, SealBroken, type Sealed } from './keyring.ts'
 import { PrivateFileExposed } from './private-file.ts'
 import { Secret } from './secret.ts'
@@ -77,6 +81,19 @@ test('the key file is private, and refused when it is not', async () => {
   assert.equal(files.get(path)?.mode, 0o600)
   files.get(path)!.mode = 0o640
   await assert.rejects(openKeyring(world, path), PrivateFileExposed)
+})
+
+test('on a real disk the mode of the key file counts', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'keyring-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const world = createRealWorld()
+  t.after(() => world.net.close())
+  const file = join(folder, 'private', 'keyring.json')
+  const ring = await openKeyring(world, file)
+  const sealed = ring.seal(new Secret('x'), 'c')
+  assert.equal((await openKeyring(world, file)).open(sealed, 'c').reveal(), 'x')
+  await chmod(file, 0o644)
+  await assert.rejects(openKeyring(world, file), PrivateFileExposed)
 })
 
 test('a damaged key file is never replaced', async () => {

@@ -1,4 +1,4 @@
-import type { Files, World } from '@murmuration/world'
+import type { World } from '@murmuration/world'
 
 /** A private file stands open to other users of the machine; nothing in it counts as secret any more. */
 export class PrivateFileExposed extends Error {
@@ -11,15 +11,12 @@ export class PrivateFileExposed extends Error {
   }
 }
 
-/** Worlds without file modes (simulated ones) have no other users either. */
-type FilesWithMode = Files & { mode?(path: string): Promise<number | undefined> }
-
 /** Reads a file that only its owner may read. Throws PrivateFileExposed when group or others can. */
 export async function readPrivateFile(world: World, path: string): Promise<string | undefined> {
   const data = await world.files.read(path)
   if (data === undefined) return undefined
-  const files: FilesWithMode = world.files
-  const mode = await files.mode?.(path)
+  // Worlds without file modes (simulated ones) have no other users either.
+  const mode = await world.files.mode?.(path)
   if (mode !== undefined && (mode & 0o077) !== 0) throw new PrivateFileExposed(path, mode)
   return new TextDecoder().decode(data)
 }

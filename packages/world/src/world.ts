@@ -173,6 +173,8 @@ export interface Files {
   /** Names in a folder, sorted; empty when it is not there. */
   list(folder: string): Promise<string[]>
   size(path: string): Promise<number | undefined>
+  /** Permission bits of a file (0o600); absent where files have no modes. Key files open to others are refused by it. */
+  mode?(path: string): Promise<number | undefined>
 }
 
 // --- log ---------------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { appendFile, chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { appendFile, chmod, lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Files } from '../world.ts'
 
@@ -49,6 +49,11 @@ export const realFiles: Files = {
   async size(path) {
     const status = await orUndefined(lstat(path))
     return status?.isFile() ? status.size : undefined
+  },
+
+  async mode(path) {
+    const status = await orUndefined(stat(path))
+    return status === undefined ? undefined : status.mode & 0o777
   },
 }
 
