@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process'
+import { globSync } from 'node:fs'
+import { run } from 'node:test'
+import type { TestEvent } from 'node:test/reporters'
+import { startPostgres } from '@murmuration/data/testing'
+import { startNats } from '@murmuration/rpc/testing'
+
+/**
+ * The whole suite: checks first (format, lint, house rules, types), then the tests, with one private PostgreSQL and one NATS for all.
+ * Arguments filter test files by part of their path; `--tests` leaves the checks out.
+ */
+const checks: readonly (readonly [name: string, command: string, args: readonly string[]])[] = [
+  ['format', 'oxfmt', ['--check']],
+  ['lint', 'oxlint', ['--type-aware', '--deny-warnings']],
+  ['house rules', 'node', ['tools/house-rules.ts']],
+  ['types', 'tsc', ['--noEmit']],
+]
+
+let passed = 0
+let failed = 0
+const failures: string[] = []
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+function runCheck(name: string, command: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve) => {
+    const started = performance.now()
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    child.on('error', (error) => (output += error.message))
+    child.on('close', (code) => {
+      const seconds = ((performance.now() - started) / 1000).toFixed(1)
+      if (code === 0) passed += 1
+      else {
+        failed += 1
+        failures.push(`check: ${name}`)
+        say(output)
+      }
+      say(`${code === 0 ? '✔' : '✖'} ${name} (${seconds} s)`)
+      resolve()
+    })
+  })
+}
+
+interface TestPass {
+  readonly name: string
+  readonly file?: string
+  readonly details: { readonly type?: string; readonly duration_ms: number; readonly error?: { readonly cause?: unknown } }
+  readonly skip?: boolean | string
+}
+
+async function runTests(files: readonly string[], concurrency: number): Promise<void> {
+  if (files.length === 0) return
+  const slowest = new Map<string, number>()
+  const stream = run({ files: [...files], concurrency, isolation: 'process', timeout: 600_000 })
+  for await (const event of stream as AsyncIterable<TestEvent>) {
+    if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
+    const data = event.data as TestPass
+    // A describe block is not a test, and neither is the file itself — unless it could not be run at all.
+    if (data.details.type === 'suite') continue
+    if (event.type === 'test:pass') {
+      passed += 1
+      if (data.file !== undefined) slowest.set(data.file, (slowest.get(data.file) ?? 0) + data.details.duration_ms)
+      continue
+    }
+    failed += 1
+    const where = `${relative(data.file)}: ${data.name}`
+    failures.push(where)
+    const cause = data.details.error?.cause
+    say(`✖ ${where}\n${indent(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause))}`)
+  }
+  const top = [...slowest].toSorted((a, b) => b[1] - a[1]).slice(0, 5)
+  for (const [file, ms] of top) say(`  ${(ms / 1000).toFixed(1)} s  ${relative(file)}`)
+}
+
+const relative = (file: string | undefined): string => (file ?? '').replace(`${process.cwd()}/`, '')
+const indent = (text: string): string => text.replaceAll(/^/gm, '    ')
+
+const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const onlyTests = process.argv.includes('--tests') || filters.length > 0
+const startedAt = performance.now()
+
+if (!onlyTests) for (const check of checks) await runCheck(...check)
+
+const matching = (pattern: string): string[] =>
+  globSync(pattern)
+    .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+    .toSorted()
+
+const postgres = await startPostgres()
+const nats = await startNats()
+process.env['MURMUR_TEST_POSTGRES'] = postgres.url
+process.env['MURMUR_TEST_NATS'] = nats.url
+try {
+  say('— units and contracts')
+  await runTests(
+    matching('{packages,services,apps,tools}/**/*.test.ts').filter((file) => !file.includes('node_modules')),
+    2,
+  )
+  say('— simulation')
+  await runTests(matching('simulation/**/*.test.ts'), 2)
+  say('— conformance: real processes, unmodified clients')
+  await runTests(matching('conformance/**/*.test.ts'), 1)
+} finally {
+  await nats.stop()
+  await postgres.stop()
+}
+
+if (failures.length > 0) say(`\nfailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`)
+say(`${((performance.now() - startedAt) / 1000).toFixed(0)} s`)
+say(`${passed} passed, ${failed} failed`)
+process.exit(failed === 0 && passed > 0 ? 0 : 1)
