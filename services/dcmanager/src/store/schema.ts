@@ -89,6 +89,8 @@ export interface SubcloudAuditTable {
   audit_finished_at: Timestamp | null
   /** Consecutive failures, saturates at 9999. */
   audit_fail_count: number
+  /** New: why the last audit failed, for people (no data of the site in it); null after a success. */
+  failure_reason: string | null
   state_update_requested: Flag
   firmware_audit_requested: Flag
   kubernetes_audit_requested: Flag
