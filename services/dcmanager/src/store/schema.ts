@@ -8,6 +8,7 @@ import type { DeployStatus } from '../rules/lifecycle.ts'
 export interface Schema extends JobTables {
   subclouds: SubcloudTable
   subcloud_documents: SubcloudDocumentTable
+  subcloud_networks: SubcloudNetworkTable
   subcloud_status: SubcloudStatusTable
   subcloud_audits: SubcloudAuditTable
   subcloud_alarms: SubcloudAlarmTable
@@ -50,6 +51,8 @@ export interface SubcloudTable {
   rehomed: Flag
   group_id: number
   peer_group_id: number | null
+  /** JSON text of the install values for replies: `bmc_password` and whatever else may be a secret stands there as `***`. */
+  data_install: string | null
   /** New: what the reference keeps in the inventory file. */
   bootstrap_address: string | null
   /** New: the reference's `initial_deployment` inventory flag; phased verbs, abort and resume need it. */
@@ -67,6 +70,20 @@ export interface SubcloudDocumentTable {
   /** JSON text of the parsed document; context `subcloud:<id>:<kind>`. */
   sealed: Sealed
   updated_at: Timestamp
+}
+
+/**
+ * New: the address ranges that a subcloud holds, as keys that sort as addresses do, so that "does it overlap another one" is one
+ * indexed query. `next` is what a running network reconfiguration has reserved. Written by ./networks.ts only.
+ */
+export interface SubcloudNetworkTable {
+  subcloud_id: number
+  purpose: 'current' | 'next'
+  /** Of start and end address, and of the subnet's first and last. */
+  first_key: string
+  last_key: string
+  subnet_first_key: string
+  subnet_last_key: string
 }
 
 /** Unique (subcloud_id, endpoint_type). */
@@ -137,7 +154,8 @@ export interface SubcloudChangeTable {
 export interface IdempotencyKeyTable {
   user_id: string
   key: string
-  request_digest: string
+  /** Sealed, because a digest of a request with a short password in it can be searched for. Context `idempotency:<user>:<key>`. */
+  request_digest: Sealed
   status: number
   body: string
   created_at: Timestamp

@@ -1,0 +1,54 @@
+import { timestamp, upsert, type Queryable } from '@murmuration/data'
+import { Secret, type Keyring } from '@murmuration/trust'
+import type { World } from '@murmuration/world'
+import type { Schema, SubcloudDocumentTable } from './schema.ts'
+
+export type DocumentKind = SubcloudDocumentTable['kind']
+export type Documents = Partial<Record<DocumentKind, unknown>>
+
+const contextOf = (subcloudId: number, kind: DocumentKind): string => `subcloud:${subcloudId}:${kind}`
+
+/** What operators hand in holds passwords anywhere, so it is sealed whole. One statement for all kinds. */
+export async function writeDocuments(
+  db: Queryable<Schema>,
+  world: World,
+  keyring: Keyring,
+  subcloudId: number,
+  documents: Documents,
+): Promise<void> {
+  const updatedAt = timestamp(world.clock.nowMs())
+  const rows = Object.entries(documents)
+    .filter(([, value]) => value !== undefined)
+    .map(([kind, value]) => ({
+      subcloud_id: subcloudId,
+      kind,
+      sealed: keyring.seal(new Secret(JSON.stringify(value)), contextOf(subcloudId, kind as DocumentKind)),
+      updated_at: updatedAt,
+    }))
+  if (rows.length === 0) return
+  await upsert(db, 'subcloud_documents', rows, { conflict: ['subcloud_id', 'kind'], update: ['sealed', 'updated_at'] })
+}
+
+/** Opens the documents of one subcloud. Hold the result for as short as possible: it is in clear. */
+export async function readDocuments(
+  db: Queryable<Schema>,
+  keyring: Keyring,
+  subcloudId: number,
+  kinds?: readonly DocumentKind[],
+): Promise<Documents> {
+  const rows = await db.query
+    .selectFrom('subcloud_documents')
+    .select(['kind', 'sealed'])
+    .where('subcloud_id', '=', subcloudId)
+    .$if(kinds !== undefined, (query) => query.where('kind', 'in', [...kinds!]))
+    .execute()
+  return Object.fromEntries(
+    rows.map((row) => [row.kind, JSON.parse(keyring.open(row.sealed, contextOf(subcloudId, row.kind)).reveal()) as unknown]),
+  )
+}
+
+/** Which documents there are, without opening any. */
+export async function documentKinds(db: Queryable<Schema>, subcloudId: number): Promise<ReadonlySet<DocumentKind>> {
+  const rows = await db.query.selectFrom('subcloud_documents').select('kind').where('subcloud_id', '=', subcloudId).execute()
+  return new Set(rows.map((row) => row.kind))
+}

@@ -1,0 +1,9 @@
+import type { Migrations } from '@murmuration/data'
+import { jobMigrations } from '@murmuration/jobs'
+import { subclouds } from './001-subclouds.ts'
+
+/** In the order of their names; never changed once released, only added to. */
+export const migrations: Migrations = {
+  ...jobMigrations,
+  '001-subclouds': subclouds,
+}

@@ -1,0 +1,84 @@
+import { timestamp, type Queryable, type Transaction } from '@murmuration/data'
+import type { World } from '@murmuration/world'
+import type { Selectable } from 'kysely'
+import type { DeployStatus } from '../rules/lifecycle.ts'
+import { recordChanges } from './changes.ts'
+import type { Schema, SubcloudTable } from './schema.ts'
+
+export type SubcloudRow = Selectable<SubcloudTable>
+export type SubcloudColumns = Partial<Omit<SubcloudRow, 'id' | 'region_name' | 'revision' | 'created_at' | 'updated_at'>>
+
+/** What the row must still be for a write to happen: a flow writes only over the status that it left there. */
+export interface Expected {
+  readonly deployStatus?: DeployStatus | readonly DeployStatus[]
+  readonly revision?: number
+}
+
+/** All digits: an id; otherwise a name, or the region name where `byRegion` says so (reference dcmanager §1.1, §1.3). */
+export async function findSubcloud(
+  db: Queryable<Schema>,
+  ref: string,
+  options: { byRegion?: boolean } = {},
+): Promise<SubcloudRow | undefined> {
+  if (/^[0-9]+$/.test(ref)) {
+    const id = Number(ref)
+    return id <= maxId ? readSubcloud(db, id) : undefined
+  }
+  const column = options.byRegion === true ? 'region_name' : 'name'
+  return db.query.selectFrom('subclouds').selectAll().where(column, '=', ref).executeTakeFirst()
+}
+
+/** Beyond this an engine's integer column would refuse the value instead of finding nothing. */
+export const maxId = 2_147_483_647
+
+export const readSubcloud = (db: Queryable<Schema>, id: number): Promise<SubcloudRow | undefined> =>
+  db.query.selectFrom('subclouds').selectAll().where('id', '=', id).executeTakeFirst()
+
+/**
+ * Writes columns of one subcloud, counts its revision up, and tells the change stream. Undefined, and nothing written, when the
+ * row is gone or is not as `expected`.
+ */
+export async function updateSubcloud(
+  tx: Transaction<Schema>,
+  world: World,
+  id: number,
+  columns: SubcloudColumns,
+  expected: Expected = {},
+): Promise<SubcloudRow | undefined> {
+  const [row] = await updateSubclouds(tx, world, [id], columns, expected)
+  return row
+}
+
+/** As `updateSubcloud`, for many at once: two statements, however many there are. Returns the rows that were written. */
+export async function updateSubclouds(
+  tx: Transaction<Schema>,
+  world: World,
+  ids: readonly number[],
+  columns: SubcloudColumns,
+  expected: Expected = {},
+): Promise<SubcloudRow[]> {
+  if (ids.length === 0) return []
+  const rows = await tx.query
+    .updateTable('subclouds')
+    .set({ ...columns, updated_at: timestamp(world.clock.nowMs()) })
+    .set((eb) => ({ revision: eb('revision', '+', 1) }))
+    .where('id', 'in', ids)
+    .$if(expected.deployStatus !== undefined, (query) => query.where('deploy_status', 'in', [expected.deployStatus!].flat()))
+    .$if(expected.revision !== undefined, (query) => query.where('revision', '=', expected.revision!))
+    .returningAll()
+    .execute()
+  await recordChanges(
+    tx,
+    world,
+    rows.map((row) => ({ subcloudId: row.id, kind: 'updated', columns })),
+  )
+  return rows
+}
+
+/** The row and, by cascade, all that belongs to it. False when it was gone already. */
+export async function deleteSubcloud(tx: Transaction<Schema>, world: World, id: number): Promise<boolean> {
+  const row = await tx.query.deleteFrom('subclouds').where('id', '=', id).returning(['id', 'name', 'region_name']).executeTakeFirst()
+  if (row === undefined) return false
+  await recordChanges(tx, world, [{ subcloudId: row.id, kind: 'deleted', columns: { name: row.name, region_name: row.region_name } }])
+  return true
+}
