@@ -105,6 +105,7 @@ export async function subclouds(db: Kysely<any>, c: Columns): Promise<void> {
     .addColumn('audit_started_at', c.timestamp)
     .addColumn('audit_finished_at', c.timestamp)
     .addColumn('audit_fail_count', c.integer, (column) => column.notNull().defaultTo(0))
+    .addColumn('failure_reason', c.text)
     .addColumn('state_update_requested', c.flag, (column) => column.notNull().defaultTo(0))
     .addColumn('firmware_audit_requested', c.flag, (column) => column.notNull().defaultTo(0))
     .addColumn('kubernetes_audit_requested', c.flag, (column) => column.notNull().defaultTo(0))
@@ -112,6 +113,7 @@ export async function subclouds(db: Kysely<any>, c: Columns): Promise<void> {
     .addColumn('software_audit_requested', c.flag, (column) => column.notNull().defaultTo(0))
     .execute()
   await db.schema.createIndex('subcloud_audits_due').on('subcloud_audits').column('next_audit_at').execute()
+  await db.schema.createIndex('subcloud_audits_lease').on('subcloud_audits').column('lease_owner').execute()
 
   await db.schema
     .createTable('subcloud_alarms')
