@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { createRealWorld } from '@murmuration/world'
+import { openBus } from './open.ts'
+import { busContract, fleet, serveFleet, until } from './testing/bus-contract.ts'
+import { losingMessages } from './testing/losing-messages.ts'
+
+busContract('in-process', (world) => openBus('in-process:', { world, name: 'test' }))
+
+const quiet = () => createRealWorld({ log: { level: 'silent' }, timersKeepAlive: true })
+
+it('keeps processes (worlds) apart', async () => {
+  const [here, there] = await Promise.all([quiet(), quiet()].map((world) => openBus('in-process:', { world, name: 'test' })))
+  await serveFleet(here!, {})
+  await assert.rejects(there!.client(fleet).add({ a: 1, b: 1 }), { code: 'unavailable' })
+})
+
+it('takes turns between servers exactly', async () => {
+  const world = quiet()
+  const bus = await openBus('in-process:', { world, name: 'test' })
+  const taken: number[] = [0, 0, 0]
+  for (const server of taken.keys()) {
+    await serveFleet(bus, { state: () => Promise.resolve(void (taken[server]! += 1)) })
+  }
+  for (let id = 0; id < 9; id += 1) await bus.client(fleet).state({ id })
+  await until(world, () => taken.reduce((sum, count) => sum + count) === 9)
+  assert.deepEqual(taken, [3, 3, 3])
+})
+
+it('counts what it drops', async () => {
+  const bus = await openBus('in-process:', { world: quiet(), name: 'test' })
+  await bus.client(fleet).state({ id: 1 })
+  await bus.client(fleet).wake({ kind: 'x' })
+  assert.deepEqual({ ...bus.counters }, { sent: 0, handled: 0, dropped: 2, overloaded: 0 })
+})
+
+it('loses casts and fan-outs, not calls, under the lossy wrapper', async () => {
+  const bus = await openBus('in-process:', { world: quiet(), name: 'test' })
+  const heard: string[] = []
+  await serveFleet(bus, {
+    state: () => Promise.resolve(void heard.push('state')),
+    wake: () => Promise.resolve(void heard.push('wake')),
+  })
+  const client = losingMessages(bus).client(fleet)
+  await client.state({ id: 1 })
+  await client.wake({ kind: 'x' })
+  assert.equal(await client.add({ a: 1, b: 2 }), 3)
+  assert.deepEqual(heard, [])
+})
+
+it('refuses URLs that it does not know, without repeating credentials', async () => {
+  await assert.rejects(
+    openBus('amqp://user:hunter2@host', { world: quiet(), name: 'test' }),
+    (error: Error) => !error.message.includes('hunter2'),
+  )
+})
