@@ -1,0 +1,58 @@
+import type { World } from '@murmuration/world'
+import { connect, type Connection } from '../api/connection.ts'
+import { CommandFailed, exitCodes } from '../exit.ts'
+import { renderList, renderShow, type OutputOptions, type Row } from '../output/format.ts'
+import { print, useColor } from '../terminal.ts'
+
+/** What every command gets. */
+export interface Context {
+  readonly world: World
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** Options that all printing commands share. */
+export interface CommonOptions {
+  readonly format?: string
+  readonly column?: string[]
+  readonly sortColumn?: string
+  readonly watch?: boolean
+  readonly wait?: boolean
+  readonly timeout?: string
+  readonly yes?: boolean
+}
+
+export const connection = (context: Context): Promise<Connection> => connect(context.world, context.environment)
+
+export const outputOf = (options: CommonOptions): OutputOptions => ({
+  ...(options.format === undefined ? {} : { format: options.format }),
+  ...(options.column === undefined ? {} : { column: options.column }),
+  ...(options.sortColumn === undefined ? {} : { sortColumn: options.sortColumn }),
+})
+
+export const printList = (columns: readonly string[], rows: readonly Row[], options: CommonOptions): void =>
+  print(renderList(columns, rows, outputOf(options), useColor()))
+export const printShow = (fields: Row, options: CommonOptions): void => print(renderShow(fields, outputOf(options), useColor()))
+
+/** Prints once, or with `--watch` again every two seconds until interrupted. */
+export async function watching(context: Context, options: CommonOptions, once: () => Promise<void>): Promise<void> {
+  await once()
+  while (options.watch === true) {
+    await context.world.timers.sleep(2_000)
+    if (process.stdout.isTTY === true) process.stdout.write('\u001b[H\u001b[2J')
+    await once()
+  }
+}
+
+/** `--timeout` in seconds. */
+export function timeoutMsOf(options: CommonOptions, defaultSeconds: number): number {
+  const seconds = options.timeout === undefined ? defaultSeconds : Number(options.timeout)
+  if (!Number.isFinite(seconds) || seconds <= 0)
+    throw new CommandFailed(exitCodes.usage, `--timeout ${options.timeout}: give a number of seconds.`)
+  return seconds * 1_000
+}
+
+export async function readLocalFile(context: Context, path: string): Promise<Uint8Array> {
+  const data = await context.world.files.read(path)
+  if (data === undefined) throw new CommandFailed(exitCodes.usage, `${path}: there is no such file.`)
+  return data
+}

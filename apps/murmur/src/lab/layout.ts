@@ -1,0 +1,94 @@
+import { fileURLToPath } from 'node:url'
+
+/** Where a lab keeps its things; everything below one folder (`var/` or `$MURMUR_VAR`). */
+export const labFolder = (environment: Readonly<Record<string, string | undefined>>): string => {
+  const folder = environment['MURMUR_VAR']
+  return folder === undefined || folder === ''
+    ? fileURLToPath(new URL('../../../../var', import.meta.url))
+    : folder.startsWith('/')
+      ? folder
+      : `${process.cwd()}/${folder}`
+}
+
+export const controllerName = 'system-controller'
+export const subcloudNames = ['subcloud1', 'subcloud2'] as const
+export const softwareVersion = '26.09'
+
+/** Addresses of the lab: every 127.x.y.z is this machine, so a site is an address and all sites have the same ports. */
+export const controller = {
+  address: '127.0.0.1',
+  management: { subnet: '127.0.0.0/24', start: '127.0.0.1', end: '127.0.0.100', gateway: '127.0.0.254', floating: '127.0.0.1' },
+  oam: { subnet: '127.1.0.0/24', gateway: '127.1.0.254', floating: '127.1.0.1' },
+} as const
+
+/** The n-th subcloud's networks, n from 1 to 199. */
+export const subcloudNetworks = (n: number) => ({
+  bootstrapAddress: `127.1.${n}.2`,
+  management: { subnet: `127.0.${n}.0/28`, start: `127.0.${n}.2`, end: `127.0.${n}.10`, gateway: `127.0.${n}.1` },
+  oam: { subnet: `127.1.${n}.0/28`, gateway: `127.1.${n}.1`, floating: `127.1.${n}.2` },
+})
+
+/** `subcloud7` → 7; other names take the lowest free number. */
+export const numberOf = (name: string): number | undefined => {
+  const match = /^subcloud([1-9]\d{0,2})$/.exec(name)
+  const n = match?.[1] === undefined ? undefined : Number(match[1])
+  return n !== undefined && n <= 199 ? n : undefined
+}
+
+export interface LabPaths {
+  readonly folder: string
+  readonly sites: string
+  readonly controllerSite: string
+  readonly controllerVar: string
+  readonly controllerOpenrc: string
+  readonly openrc: string
+  readonly state: string
+  readonly values: (name: string) => string
+  readonly siteOpenrc: (name: string) => string
+  readonly sysadminPassword: string
+}
+
+export const labPaths = (folder: string): LabPaths => ({
+  folder,
+  sites: `${folder}/sites`,
+  controllerSite: `${folder}/sites/${controllerName}/site.yaml`,
+  controllerVar: `${folder}/sites/${controllerName}`,
+  controllerOpenrc: `${folder}/sites/${controllerName}/openrc`,
+  openrc: `${folder}/openrc`,
+  state: `${folder}/lab.json`,
+  values: (name) => `${folder}/values/${name}.yaml`,
+  siteOpenrc: (name) => `${folder}/openrc-${name}`,
+  sysadminPassword: `${folder}/values/sysadmin-password`,
+})
+
+/** The controller's site file: what differs from the defaults, so that a reader sees what matters. */
+export const controllerSiteFile = (paths: LabPaths) => ({
+  name: controllerName,
+  role: 'system-controller',
+  region: 'RegionOne',
+  softwareVersion,
+  varFolder: paths.controllerVar,
+  address: controller.address,
+  networks: { management: controller.management, oam: controller.oam },
+  systemMode: 'simplex',
+  playbooks: { connection: 'local', sitesFolder: paths.sites },
+})
+
+/** Bootstrap values of a lab subcloud, as an operator would write them. */
+export const bootstrapValues = (name: string, n: number) => {
+  const networks = subcloudNetworks(n)
+  return {
+    name,
+    description: `Lab subcloud ${n}`,
+    location: 'this machine',
+    system_mode: 'simplex',
+    management_subnet: networks.management.subnet,
+    management_start_address: networks.management.start,
+    management_end_address: networks.management.end,
+    management_gateway_address: networks.management.gateway,
+    systemcontroller_gateway_address: controller.management.gateway,
+    external_oam_subnet: networks.oam.subnet,
+    external_oam_gateway_address: networks.oam.gateway,
+    external_oam_floating_address: networks.oam.floating,
+  }
+}

@@ -1,0 +1,167 @@
+import { stringify } from 'yaml'
+import { createDaemons, type World } from '@murmuration/world'
+import { connect, type Connection } from '../api/connection.ts'
+import type { SubcloudBody } from '../api/types.ts'
+import { parseOpenrc } from '../api/openrc.ts'
+import { listColumns, listRow } from '../commands/subcloud-view.ts'
+import { CommandFailed, exitCodes } from '../exit.ts'
+import { renderList } from '../output/format.ts'
+import { print, tell, useColor } from '../terminal.ts'
+import { bringUp, untilAudited } from './deploy.ts'
+import { controllerName, controllerSiteFile, labFolder, labPaths, numberOf, subcloudNames, type LabPaths } from './layout.ts'
+import { discoverSites, refreshLab, startSite, stopSite } from './sites.ts'
+import { readLab } from './state.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * The lab in the foreground: a system controller and two subclouds, deployed through the API with real playbooks. Started again,
+ * it goes on where it was. Ends, with everything that it started, when it is interrupted.
+ */
+export async function up(world: World, environment: Environment): Promise<void> {
+  const paths = labPaths(labFolder(environment))
+  const startedMs = world.clock.monotonicMs()
+  const say = (line: string): void => tell(`[${((world.clock.monotonicMs() - startedMs) / 1_000).toFixed(1).padStart(5)} s] ${line}`)
+  await checkTools(world, environment)
+  await takeOver(world, paths)
+
+  const interrupted = interruption()
+  try {
+    await Promise.race([bringLabUp(world, environment, paths, say), interrupted.asked])
+    if (!interrupted.isAsked()) await stay(world, paths, interrupted.asked, say)
+  } finally {
+    if ((await readLab(world, paths)).labPid === process.pid) {
+      tell('Stopping the lab …')
+      await endAll(world, paths)
+    }
+  }
+  if (interrupted.isAsked()) tell('The lab has stopped. Its state is kept: npm start goes on with it.')
+}
+
+async function bringLabUp(world: World, environment: Environment, paths: LabPaths, say: (line: string) => void): Promise<void> {
+  await writeControllerSite(world, paths)
+  say(`starting ${controllerName}`)
+  await startSite(world, environment, paths.controllerSite)
+  await refreshLab(world, paths, process.pid)
+  // Sites that an earlier start has deployed come back before the controller is asked about them.
+  for (const site of await discoverSites(world, paths)) {
+    if (site.pid !== null) continue
+    say(`starting ${site.name}`)
+    await startSite(world, environment, site.site)
+  }
+  await refreshLab(world, paths)
+
+  const api = await controllerApi(world, environment, paths)
+  const lab = { world, api, paths, say }
+  await withRefresh(world, paths, async () => {
+    await Promise.all(subcloudNames.map((name) => bringUp(lab, name, numberOf(name)!)))
+    await Promise.all(subcloudNames.map((name) => untilAudited(lab, name)))
+  })
+  await refreshLab(world, paths)
+  await welcome(api, paths)
+}
+
+export async function controllerApi(world: World, environment: Environment, paths: LabPaths): Promise<Connection> {
+  const openrc = await world.files.read(paths.openrc)
+  if (openrc === undefined)
+    throw new CommandFailed(exitCodes.notFound, `There is no lab below ${paths.folder}.`, 'Start it with: npm start')
+  return connect(world, { ...environment, ...parseOpenrc(Buffer.from(openrc).toString('utf8')) })
+}
+
+async function writeControllerSite(world: World, paths: LabPaths): Promise<void> {
+  if ((await world.files.size(paths.controllerSite)) !== undefined) return
+  const text = `# The lab's system controller. Every option: murmur config check --site ${paths.controllerSite}\n${stringify(controllerSiteFile(paths))}`
+  await world.files.write(paths.controllerSite, text)
+}
+
+/** While something long goes on, `lab.json` stays true for whoever watches it. */
+async function withRefresh(world: World, paths: LabPaths, work: () => Promise<void>): Promise<void> {
+  const done = new AbortController()
+  const loop = (async () => {
+    while (!done.signal.aborted) {
+      await refreshLab(world, paths)
+      await world.timers.sleep(1_000, done.signal).catch(() => {})
+    }
+  })()
+  try {
+    await work()
+  } finally {
+    done.abort()
+    await loop
+  }
+}
+
+async function welcome(api: Connection, paths: LabPaths): Promise<void> {
+  const { subclouds } = await api.request<{ subclouds: SubcloudBody[] }>('GET', '/subclouds')
+  print(renderList(listColumns, subclouds.map(listRow), {}, useColor()))
+  const shown = paths.folder.startsWith(`${process.cwd()}/`) ? paths.folder.slice(process.cwd().length + 1) : paths.folder
+  tell(
+    [
+      '',
+      'The lab is up. In another terminal try:',
+      '  npm run -s murmur -- subcloud show subcloud1',
+      '  npm run -s murmur -- lab add subcloud3',
+      `  . ${shown}/openrc && openstack catalog list`,
+      '',
+      'Ctrl-C ends everything that was started here.',
+    ].join('\n'),
+  )
+}
+
+/** Until interrupted or taken over; tells when a site comes or goes. */
+async function stay(world: World, paths: LabPaths, asked: Promise<void>, say: (line: string) => void): Promise<void> {
+  let ended = false
+  void asked.then(() => (ended = true))
+  let known = new Map((await refreshLab(world, paths)).map((site) => [site.name, site.pid]))
+  while (!ended) {
+    await Promise.race([world.timers.sleep(1_000), asked])
+    if ((await readLab(world, paths)).labPid !== process.pid) return tell('Another npm start has taken the lab over.')
+    const now = new Map((await refreshLab(world, paths)).map((site) => [site.name, site.pid]))
+    for (const [name, pid] of now) {
+      if (pid === null && known.get(name) != null) say(`${name} has ended; start it again: npm run -s murmur -- lab start ${name}`)
+      if (pid !== null && known.get(name) !== pid) say(`${name} runs (pid ${pid})`)
+    }
+    known = now
+  }
+}
+
+async function endAll(world: World, paths: LabPaths): Promise<void> {
+  const sites = await discoverSites(world, paths)
+  // The controller first: it would see its subclouds go and say so.
+  for (const site of sites) await stopSite(world, site)
+  await refreshLab(world, paths, null)
+}
+
+async function checkTools(world: World, environment: Environment): Promise<void> {
+  try {
+    const probe = await world.processes.start({
+      command: 'ansible-playbook',
+      args: ['--version'],
+      env: { PATH: environment['PATH'] ?? '', HOME: environment['HOME'] ?? '/' },
+    })
+    await probe.done
+  } catch {
+    throw new CommandFailed(exitCodes.refused, 'ansible-playbook is not installed.', 'Install it: apt-get install ansible-core')
+  }
+}
+
+/** One lab a folder: a second `npm start` takes it over, so that a stuck terminal never blocks the next try. */
+async function takeOver(world: World, paths: LabPaths): Promise<void> {
+  const { labPid } = await readLab(world, paths)
+  const other = labPid === null || labPid === process.pid ? undefined : await createDaemons().identify(labPid)
+  if (other !== undefined) tell(`Taking the lab over from process ${labPid}.`)
+  await refreshLab(world, paths, process.pid)
+}
+
+function interruption(): { asked: Promise<void>; isAsked: () => boolean } {
+  let isAsked = false
+  const asked = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        isAsked = true
+        resolve()
+      })
+    }
+  })
+  return { asked, isAsked: () => isAsked }
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+import { createRealWorld } from '@murmuration/world'
+import { CommandFailed, exitCodes } from './exit.ts'
+import { buildProgram } from './program.ts'
+import { tell } from './terminal.ts'
+
+const world = createRealWorld({ timersKeepAlive: !process.argv.includes('serve') })
+
+try {
+  await buildProgram({ world, environment: process.env }).parseAsync()
+} catch (error) {
+  process.exitCode = report(error)
+} finally {
+  await world.net.close()
+}
+
+/** One clear line, what to do about it, and the code. A defect of ours shows its stack only when asked for. */
+function report(error: unknown): number {
+  if (error instanceof CommandFailed) {
+    tell(`error: ${error.message}`)
+    if (error.hint !== undefined) tell(`  try: ${error.hint}`)
+    return error.exitCode
+  }
+  // commander has said what was wrong with the words of the call.
+  if (error instanceof Error && 'exitCode' in error) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+  tell(`error: ${error instanceof Error ? error.message : String(error)}`)
+  if (process.env['MURMUR_DEBUG'] !== undefined && error instanceof Error) tell(error.stack ?? '')
+  return exitCodes.refused
+}

@@ -1,0 +1,189 @@
+import { fileURLToPath } from 'node:url'
+import { loadSiteConfig, SiteConfigInvalid, type RoleName, type SiteConfig } from '@murmuration/site'
+import { createDaemons, type ProcessIdentity, type World } from '@murmuration/world'
+import { CommandFailed, exitCodes } from '../exit.ts'
+import { print, tell } from '../terminal.ts'
+import { pidFileOf, runningProcess, writeOwnPidFile } from './pid-file.ts'
+import { AddressTaken, serveSite, withRoles } from './serve.ts'
+
+export interface ServeOptions {
+  readonly site: string
+  readonly role?: string
+  readonly detach?: boolean
+  /** Names this process among several of one site: its pid file and log. */
+  readonly processName?: string
+}
+
+const roleNames: readonly RoleName[] = ['api', 'manager', 'audit', 'state']
+const readyTimeoutMs = 60_000
+const stopGraceMs = 20_000
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export async function loadConfig(world: World, file: string, environment: Environment): Promise<SiteConfig> {
+  try {
+    return await loadSiteConfig(world, file, environment)
+  } catch (error) {
+    if (!(error instanceof SiteConfigInvalid)) throw error
+    const lines = error.problems.map(
+      (problem) => `${file}${problem.line === undefined ? '' : `:${problem.line}`}: ${problem.path}: ${problem.message}`,
+    )
+    throw new CommandFailed(exitCodes.usage, lines.join('\n'), `murmur config check --site ${file}`)
+  }
+}
+
+export async function serve(world: World, environment: Environment, options: ServeOptions): Promise<void> {
+  const config = withRoles(await loadConfig(world, options.site, environment), parseRoles(options.role))
+  const pidFile = pidFileOf(config.varFolder, options.processName)
+  const already = await runningProcess(world, pidFile)
+  if (already !== undefined) {
+    if (options.detach === true) return print(`${config.name} is running already (pid ${already.pid})`)
+    throw new CommandFailed(
+      exitCodes.conflict,
+      `${config.name} is running already (pid ${already.pid}).`,
+      `murmur stop --site ${options.site}`,
+    )
+  }
+  if (options.detach === true) return detach(world, environment, options, config)
+  try {
+    const served = await serveSite(world, config)
+    await writeOwnPidFile(world, pidFile)
+    world.log.info('site is ready', { site: config.name, address: config.address, roles: config.roles.join(',') })
+    await asked()
+    await served.stop()
+    await world.files.remove(pidFile)
+    await world.net.close()
+  } catch (error) {
+    if (error instanceof AddressTaken)
+      throw new CommandFailed(exitCodes.conflict, error.message, 'Stop the other program, or give the site another address.', {
+        cause: error,
+      })
+    throw error
+  }
+}
+
+function parseRoles(text: string | undefined): readonly RoleName[] | undefined {
+  if (text === undefined || text === 'all') return undefined
+  return text.split(',').map((name) => {
+    const role = roleNames.find((known) => known === name.trim())
+    if (role === undefined)
+      throw new CommandFailed(exitCodes.usage, `--role ${name}: there is no such role.`, `Roles: all, ${roleNames.join(', ')}.`)
+    return role
+  })
+}
+
+/** Resolves when the process is asked to end. */
+function asked(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+    // Pending product timers don't hold the process; serving does.
+    const hold = setInterval(() => {}, 2 ** 30)
+    process.once('SIGTERM', () => clearInterval(hold))
+    process.once('SIGINT', () => clearInterval(hold))
+  })
+}
+
+/** What a site's process gets of our environment: nothing but what it needs and the operator's own settings. */
+export const siteEnvironment = (environment: Environment): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      value !== undefined && (['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NODE_COMPILE_CACHE'].includes(name) || name.startsWith('MURMUR_'))
+        ? [[name, value]]
+        : [],
+    ),
+  )
+
+export const program = fileURLToPath(new URL('../main.ts', import.meta.url))
+
+async function detach(world: World, environment: Environment, options: ServeOptions, config: SiteConfig): Promise<void> {
+  const daemons = createDaemons()
+  const name = options.processName ?? 'murmur'
+  const logFile = `${config.varFolder}/log/${name}.log`
+  const roles = options.role === undefined ? [] : ['--role', options.role]
+  const named = options.processName === undefined ? [] : ['--process-name', options.processName]
+  const child = await daemons.start({
+    command: process.execPath,
+    args: [program, 'serve', '--site', options.site, ...roles, ...named],
+    env: siteEnvironment(environment),
+    logFile,
+  })
+  await untilReady(world, config, child, pidFileOf(config.varFolder, options.processName), logFile)
+  print(`${config.name} is ready (pid ${child.pid}, ${config.address}, log ${logFile})`)
+}
+
+async function untilReady(world: World, config: SiteConfig, child: ProcessIdentity, pidFile: string, logFile: string): Promise<void> {
+  const daemons = createDaemons()
+  const deadlineMs = world.clock.monotonicMs() + readyTimeoutMs
+  for (;;) {
+    if ((await runningProcess(world, pidFile))?.pid === child.pid && (await healthy(world, config))) return
+    if (!(await daemons.isAlive(child)))
+      throw new CommandFailed(
+        exitCodes.refused,
+        `${config.name} ended while it started: ${await lastLine(world, logFile)}`,
+        `Its log: ${logFile}`,
+      )
+    if (world.clock.monotonicMs() > deadlineMs)
+      throw new CommandFailed(
+        exitCodes.waitTimeout,
+        `${config.name} is not ready after ${readyTimeoutMs / 1_000} s.`,
+        `Its log: ${logFile}`,
+      )
+    await world.timers.sleep(50)
+  }
+}
+
+/** True when every service that this process was to run says that it is ready. */
+export async function healthy(world: World, config: SiteConfig): Promise<boolean> {
+  if (!config.roles.includes('api')) return true
+  for (const service of config.services) {
+    try {
+      const answer = await world.net.request({
+        method: 'GET',
+        url: `http://${urlHost(config.address)}:${config.ports[service]}/healthz`,
+        deadlineMs: 5_000,
+      })
+      if (answer.status !== 200) return false
+    } catch {
+      return false
+    }
+  }
+  return true
+}
+
+export const urlHost = (address: string): string => (address.includes(':') ? `[${address}]` : address)
+
+/** The last words of a process for a one-line message: the `msg` of a JSON line, or the line itself. */
+async function lastLine(world: World, logFile: string): Promise<string> {
+  const text = Buffer.from((await world.files.read(logFile)) ?? '').toString('utf8')
+  const line = text.trimEnd().split('\n').at(-1) ?? ''
+  try {
+    return (JSON.parse(line) as { msg?: string }).msg ?? line
+  } catch {
+    return line === '' ? 'it said nothing' : line
+  }
+}
+
+export async function stop(
+  world: World,
+  environment: Environment,
+  options: { readonly site: string; readonly processName?: string },
+): Promise<void> {
+  const config = await loadConfig(world, options.site, environment)
+  const pidFile = pidFileOf(config.varFolder, options.processName)
+  const running = await runningProcess(world, pidFile)
+  if (running === undefined) return tell(`${config.name} is not running.`)
+  await end(world, running)
+  await world.files.remove(pidFile)
+  tell(`${config.name} has stopped.`)
+}
+
+/** TERM, and KILL when it has not ended after the grace time. */
+export async function end(world: World, running: ProcessIdentity): Promise<void> {
+  const daemons = createDaemons()
+  await daemons.signal(running, 'SIGTERM')
+  const deadlineMs = world.clock.monotonicMs() + stopGraceMs
+  while (await daemons.isAlive(running)) {
+    if (world.clock.monotonicMs() > deadlineMs) await daemons.signal(running, 'SIGKILL')
+    await world.timers.sleep(20)
+  }
+}
