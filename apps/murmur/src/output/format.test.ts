@@ -23,8 +23,14 @@ test('the five formats of a list', () => {
 
 test('columns are found whatever their spelling, and sorting is by value', () => {
   assert.equal(renderList(columns, rows, { format: 'value', column: ['DEPLOY_STATUS', 'id'], sortColumn: 'id' }, false), '- 9\ncomplete 10')
-  assert.throws(() => renderList(columns, rows, { column: ['nope'] }, false), (error) => error instanceof CommandFailed && error.exitCode === 2 && /Columns: id, name/.test(error.hint ?? ''))
-  assert.throws(() => renderShow({ id: 1 }, { format: 'xml' }, false), (error) => error instanceof CommandFailed && error.exitCode === 2)
+  assert.throws(
+    () => renderList(columns, rows, { column: ['nope'] }, false),
+    (error) => error instanceof CommandFailed && error.exitCode === 2 && /Columns: id, name/.test(error.hint ?? ''),
+  )
+  assert.throws(
+    () => renderShow({ id: 1 }, { format: 'xml' }, false),
+    (error) => error instanceof CommandFailed && error.exitCode === 2,
+  )
 })
 
 test('control characters from a site do not reach the terminal', () => {
