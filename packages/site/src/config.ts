@@ -1,4 +1,8 @@
 import type { World } from '@murmuration/world'
+import { environmentName, options, type Values } from './config/options.ts'
+import { settle, type EffectiveValue, type Environment } from './config/settle.ts'
+
+export type { EffectiveValue } from './config/settle.ts'
 
 export type ServiceName = 'identity' | 'platform' | 'dcmanager'
 export type RoleName = 'api' | 'manager' | 'audit' | 'state'
@@ -17,7 +21,7 @@ export interface SiteConfig {
   readonly ports: Readonly<Record<'identity' | 'identityTls' | 'platform' | 'platformTls' | 'dcagent' | 'dcagentTls' | 'dcmanager', number>>
   readonly services: readonly ServiceName[]
   readonly roles: readonly RoleName[]
-  /** May contain `{service}`. Default `sqlite:<var>/data/{service}.db`. */
+  /** Contains `{service}` when several services run. Default `sqlite:<var>/data/{service}.db`. */
   readonly dataUrl: string
   readonly busUrl: string
   readonly identity: {
@@ -27,6 +31,8 @@ export interface SiteConfig {
     /** Of the services' own account (user `dcmanager` or `platform`, project `services`). The password file is 0600. */
     readonly serviceUser: string
     readonly servicePasswordFile: string
+    /** 0600; what the first start gives the user `admin`. Absent: the identity service makes one up. */
+    readonly adminPasswordFile: string | undefined
   }
   readonly networks: {
     readonly management: Network
@@ -40,6 +46,17 @@ export interface SiteConfig {
   }
   /** Folder of playbooks; StarlingX's own directory has the same names. */
   readonly playbooksFolder: string
+  /** How the manager's playbooks reach a subcloud's host. */
+  readonly playbooks: {
+    /** `local`: subclouds are set up on this machine (the lab); `ssh`: on the bootstrap address, as user sysadmin. */
+    readonly connection: 'ssh' | 'local'
+    /** What starts a site on the subcloud's host; absent: this program with connection `local`, `murmur` with `ssh`. */
+    readonly murmurCommand: readonly string[] | undefined
+    /** On the subcloud's host: a site lives in the folder named by its region in here. */
+    readonly sitesFolder: string
+    /** SSH key (0600) of user sysadmin; absent: the password of the request is used. */
+    readonly sshKeyFile: string | undefined
+  }
   /** Seconds and counts of the audits (reference dcmanager §8.1). */
   readonly audit: {
     readonly intervalMs: number
@@ -47,6 +64,7 @@ export interface SiteConfig {
     readonly requestDeadlineMs: number
     readonly concurrency: number
   }
+  /** May contain `{service}`, and must when several services run; see `policyFileOf`. */
   readonly policyFile: string | undefined
 }
 
@@ -61,21 +79,55 @@ export interface Network {
 /** What is wrong, each with its path in the file, its line and the remedy. */
 export class SiteConfigInvalid extends Error {
   readonly problems: readonly { readonly path: string; readonly line?: number; readonly message: string }[]
-  constructor(problems: SiteConfigInvalid['problems']) {
-    super(problems.map((problem) => `${problem.path}: ${problem.message}`).join('\n'))
+  /** As far as they could be settled: a reader finds the mistake sooner beside what is in force. */
+  readonly effective: readonly EffectiveValue[]
+  constructor(problems: SiteConfigInvalid['problems'], effective: readonly EffectiveValue[] = []) {
+    super(problems.map(({ path, line, message }) => `${path}${line === undefined ? '' : ` (line ${line})`}: ${message}`).join('\n'))
     this.name = 'SiteConfigInvalid'
     this.problems = problems
+    this.effective = effective
   }
 }
 
-export declare function loadSiteConfig(
-  world: World,
-  file: string,
-  environment: Readonly<Record<string, string | undefined>>,
-): Promise<SiteConfig>
-/** The effective values, each with where it came from (default, file, environment), secrets as paths only. */
-export declare function checkSiteConfig(
-  world: World,
-  file: string,
-  environment: Readonly<Record<string, string | undefined>>,
-): Promise<{ path: string; value: string; source: string }[]>
+/** The settled configuration. Throws SiteConfigInvalid with every problem at once. Deeply frozen. */
+export async function loadSiteConfig(world: World, file: string, environment: Environment): Promise<SiteConfig> {
+  const { values, problems, effective } = await settle(world, file, environment)
+  if (values === undefined) throw new SiteConfigInvalid(problems, effective)
+  return assemble(values)
+}
+
+/**
+ * The effective values, each with where it came from: `default`, the file's name, or the environment variable. Passwords
+ * inside URLs are shown as ***. Throws SiteConfigInvalid (with `effective` as far as it goes) when anything is wrong.
+ */
+export async function checkSiteConfig(world: World, file: string, environment: Environment): Promise<EffectiveValue[]> {
+  const { problems, effective } = await settle(world, file, environment)
+  if (problems.length > 0) throw new SiteConfigInvalid(problems, effective)
+  return [...effective]
+}
+
+/** The file of one service's policy rules. */
+export const policyFileOf = (config: SiteConfig, service: ServiceName): string | undefined =>
+  config.policyFile?.replaceAll('{service}', service)
+
+/** The reference of every option, for the documentation and `murmur config check --help`. */
+export const siteOptions = (): { path: string; environment: string; description: string }[] =>
+  Object.entries(options).map(([path, { description }]) => ({ path, environment: environmentName(path), description }))
+
+/** Turns `a.b.c` paths into nested objects: the table of options has one entry for each leaf of SiteConfig. */
+function assemble(values: Values): SiteConfig {
+  const config: Record<string, unknown> = {}
+  for (const [path, value] of Object.entries(values)) {
+    const parts = path.split('.')
+    const leaf = parts.pop() ?? path
+    let section = config
+    for (const part of parts) section = (section[part] ??= {}) as Record<string, unknown>
+    section[leaf] = value
+  }
+  return deepFreeze(config) as unknown as SiteConfig
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) deepFreeze(member)
+  return Object.freeze(value)
+}
