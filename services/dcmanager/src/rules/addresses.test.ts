@@ -50,7 +50,9 @@ test('host addresses leave out the network and, in IPv4, the broadcast address',
 test('keys sort as addresses do, whatever the family', () => {
   const octet = fc.integer({ min: 0, max: 255 })
   const four = fc.tuple(octet, octet, octet, octet).map((bytes) => bytes.join('.'))
-  const six = fc.array(fc.integer({ min: 0, max: 0xffff }), { minLength: 8, maxLength: 8 }).map((words) => words.map((word) => word.toString(16)).join(':'))
+  const six = fc
+    .array(fc.integer({ min: 0, max: 0xffff }), { minLength: 8, maxLength: 8 })
+    .map((words) => words.map((word) => word.toString(16)).join(':'))
   const mapped = /^0:0:0:0:0:(0|ffff):/
   fc.assert(
     fc.property(fc.oneof(four, six), fc.oneof(four, six), (left, right) => {

@@ -106,4 +106,5 @@ export function networkKeys(network: SubcloudNetwork): NetworkKeys {
 
 /** What an operator typed, cut and without control characters. */
 // oxlint-disable-next-line no-control-regex
-export const shown = (text: string): string => text.slice(0, 64).replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '?')
+export const shown = (text: string): string =>
+  text.slice(0, 64).replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '?')
