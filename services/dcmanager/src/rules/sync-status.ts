@@ -1,0 +1,100 @@
+import type { DeployStatus } from './lifecycle.ts'
+import type { AvailabilityStatus, EndpointType, ManagementState, SyncStatus } from '../store/schema.ts'
+
+export interface SubcloudState {
+  readonly managementState: ManagementState
+  readonly availabilityStatus: AvailabilityStatus
+  readonly deployStatus: DeployStatus
+}
+
+/**
+ * Whether an endpoint may be given this status now (reference dcmanager §8.6). In-sync is a promise: it needs a site that is
+ * online and managed; certificates are looked after before that. A standby copy knows nothing of its site.
+ */
+export function endpointUpdateAllowed(endpoint: EndpointType, status: SyncStatus, subcloud: SubcloudState): boolean {
+  if (subcloud.deployStatus === 'secondary') return status === 'unknown'
+  if (status !== 'in-sync') return true
+  return subcloud.availabilityStatus === 'online' && (subcloud.managementState === 'managed' || endpoint === 'dc-cert')
+}
+
+/** The value that all endpoints share, else out-of-sync (reference dcmanager §1.7). */
+export function aggregateSyncStatus(statuses: readonly SyncStatus[]): SyncStatus {
+  const first = statuses[0] ?? 'unknown'
+  return statuses.every((status) => status === first) ? first : 'out-of-sync'
+}
+
+/** What stays when a subcloud is unmanaged: its certificate is still ours to watch (reference dcmanager §4.6). */
+export const keptWhenUnmanaged: readonly EndpointType[] = ['dc-cert']
+
+/** An agent's certificate is renewed in the last twelfth of its life; one that gets this old was forgotten. */
+const leastRemainingPart = 0.1
+const dayMs = 86_400_000
+/** Of the certificates that the controller issues to sites (reference dcmanager §4.3: 8760 h). */
+const usualLifetimeMs = 365 * dayMs
+
+/**
+ * The dc-cert status of a site whose certificate was verified under the controller's authority: out-of-sync when less than a
+ * tenth of its life is left. Undefined when no certificate was shown (plain connections): nothing is known then.
+ */
+export function certificateStatus(notAfterMs: number | undefined, nowMs: number, lifetimeMs = usualLifetimeMs): SyncStatus | undefined {
+  if (notAfterMs === undefined) return undefined
+  return notAfterMs - nowMs > lifetimeMs * leastRemainingPart ? 'in-sync' : 'out-of-sync'
+}
+
+// --- alarms ------------------------------------------------------------------------------------------------------
+
+/** Ids of the field's fault management for these two conditions. */
+export const alarmIds = { offline: '280.001', outOfSync: '280.002' } as const
+export type AlarmId = (typeof alarmIds)[keyof typeof alarmIds]
+
+export interface Alarm {
+  readonly alarmId: AlarmId
+  readonly entityInstanceId: string
+  readonly severity: 'critical' | 'major'
+  readonly reasonText: string
+}
+
+export interface AlarmSubject extends SubcloudState {
+  readonly name: string
+  readonly failCount: number
+  readonly failureReason: string | null
+  readonly outOfSync: readonly EndpointType[]
+}
+
+/**
+ * The alarms that a subcloud's rows call for (reference dcmanager §8.6). Offline is an alarm when the site should be up: it is
+ * managed, or deployed completely, and as many audits failed as it
+ * takes to go offline. One that is still being built, or a standby copy, raises none.
+ */
+export function wantedAlarms(subcloud: AlarmSubject, failuresToOffline: number): Alarm[] {
+  if (subcloud.deployStatus === 'secondary') return []
+  const alarms = subcloud.outOfSync.map((endpoint): Alarm => outOfSyncAlarm(subcloud.name, endpoint))
+  return offlineIsAlarming(subcloud, failuresToOffline) ? [offlineAlarm(subcloud), ...alarms] : alarms
+}
+
+const offlineIsAlarming = (subcloud: AlarmSubject, failuresToOffline: number): boolean =>
+  subcloud.availabilityStatus === 'offline' &&
+  subcloud.failCount >= failuresToOffline &&
+  (subcloud.managementState === 'managed' || subcloud.deployStatus === 'complete')
+
+const offlineAlarm = (subcloud: AlarmSubject): Alarm => ({
+  alarmId: alarmIds.offline,
+  entityInstanceId: `subcloud=${subcloud.name}`,
+  severity: 'critical',
+  reasonText: `${subcloud.name} is offline${subcloud.failureReason === null ? '' : `: ${subcloud.failureReason}`}`,
+})
+
+const outOfSyncAlarm = (name: string, endpoint: EndpointType): Alarm => ({
+  alarmId: alarmIds.outOfSync,
+  entityInstanceId: `subcloud=${name}.resource=${endpoint}`,
+  severity: 'major',
+  reasonText: `${name} ${endpoint} sync_status is out-of-sync`,
+})
+
+/** One alarm is named by what it says and about what. */
+export const alarmKey = (alarm: { readonly alarmId: string; readonly entityInstanceId: string }): string =>
+  `${alarm.alarmId} ${alarm.entityInstanceId}`
+
+/** Alarms of these ids on these entities are ours to clear; others at the same fault management are not touched. */
+export const isOurAlarm = (alarm: { readonly alarmId: string; readonly entityInstanceId: string }): boolean =>
+  (Object.values(alarmIds) as string[]).includes(alarm.alarmId) && alarm.entityInstanceId.startsWith('subcloud=')
