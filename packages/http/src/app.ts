@@ -1,8 +1,33 @@
-import type { FastifyInstance } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyTypeProvider,
+  type RawServerDefault,
+} from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Registry } from 'prom-client'
+import type { Static, TSchema } from 'typebox'
 import type { Endpoint, World } from '@murmuration/world'
+import { admit, authorize, requirePolicies } from './app/authorize.ts'
+import { endpointOf } from './app/endpoint.ts'
+import { failureOf } from './app/failure.ts'
+import { createHealth, type Ready } from './app/health.ts'
+import { collectPaths } from './app/known-paths.ts'
+import { createMetrics } from './app/metrics.ts'
+import { describeRoutes } from './app/openapi.ts'
+import { logRequest } from './app/request-log.ts'
+import { setState, stateOf } from './app/state.ts'
+import { readBodies, refuseEncodings } from './app/wire.ts'
+import { BodyRefused } from './body/collect.ts'
+import { setFormWorld } from './body/multipart.ts'
+import { ApiError } from './errors.ts'
 import type { Faults } from './faults/index.ts'
+import { stripIdentityHeaders } from './identity-headers.ts'
 import type { Identity, TokenValidator } from './identity.ts'
 import type { Policy } from './policy/index.ts'
+import { buildValidator } from './validation/index.ts'
 
 export interface AppOptions {
   readonly world: World
@@ -14,8 +39,10 @@ export interface AppOptions {
   readonly policy?: Policy
   /** JSON bodies; default 1 MiB. Deeper than 32 levels, duplicate keys, __proto__ and the like answer 400 (attacks 1–3). */
   readonly bodyLimitBytes?: number
-  /** Checked by /healthz, which answers 503 naming what is not ready. */
-  readonly ready?: () => Promise<void>
+  /** Checked by /healthz, which answers 503 naming what is not ready. Named checks are named there. */
+  readonly ready?: Ready
+  /** Where tokens come from: goes into `WWW-Authenticate` of 401. */
+  readonly identityUrl?: string
 }
 
 declare module 'fastify' {
@@ -27,14 +54,19 @@ declare module 'fastify' {
     /** For checks that need the body first: the handler calls `request.authorize(rule, target)`. Use `policy: 'in-handler'`. */
   }
   interface FastifyRequest {
-    /** Present when the route is not public. */
-    identity: Identity
+    /** Present when the route is not public; reading it on a public route throws. */
+    readonly identity: Identity
     /** Throws 403 through the policy; for rules chosen by the body (`policy: 'in-handler'`). */
     authorize(rule: string, target?: Readonly<Record<string, unknown>>): void
     /** `req-<uuid>`; a well-formed incoming X-OpenStack-Request-ID is kept as `globalRequestId`. */
-    requestId: string
-    globalRequestId: string | undefined
+    readonly requestId: string
+    readonly globalRequestId: string | undefined
   }
+}
+
+/** Types `request.body`, `query` and `params` from the TypeBox schemas of the route. */
+export interface TypeBoxProvider extends FastifyTypeProvider {
+  readonly validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown
 }
 
 /**
@@ -42,9 +74,140 @@ declare module 'fastify' {
  * no bodies), limits, `/healthz`, `/metrics`, an OpenAPI document at `/openapi.json`, the wire plugin (stack-notes §4.3), ajv messages
  * that name the field and the remedy. JSON Schemas in `schema` both validate and document.
  */
-export interface App extends FastifyInstance {
+export interface App extends FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxProvider> {
   /** After all routes are added: makes the app ready and gives what `world.net.serve` needs. */
   endpoint(): Promise<Endpoint>
+  /** What /metrics shows: a service adds its own gauges and counters here. */
+  readonly metrics: Registry
 }
 
-export declare function createApp(options: AppOptions): Promise<App>
+const globalRequestIdPattern = /^req-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+export async function createApp(options: AppOptions): Promise<App> {
+  const { world, service, faults, tokens, policy } = options
+  const bodyLimitBytes = options.bodyLimitBytes ?? 1024 * 1024
+  const metrics = createMetrics(service)
+  const health = createHealth(world, service, options.ready)
+
+  const app = Fastify({
+    // One line a request is written in onResponse, through the world.
+    logger: false,
+    genReqId: () => `req-${world.random.uuid()}`,
+    requestIdHeader: false,
+    trustProxy: false,
+    bodyLimit: bodyLimitBytes,
+    // Starting is the caller's business: no timer of the framework's own runs (simulated worlds have their own time).
+    pluginTimeout: 0,
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 4096 },
+    schemaController: { compilersFactory: { buildValidator: buildValidator as never } },
+    frameworkErrors: (error, request, reply) => {
+      void reply.header('x-openstack-request-id', request.id)
+      answerFailure(request, reply, error)
+    },
+  })
+
+  /** The one place where a caller is told of a failure. */
+  function answerFailure(request: FastifyRequest, reply: FastifyReply, thrown: unknown): void {
+    const { error, headers, ours } = failureOf(thrown, request.id)
+    if (ours) {
+      metrics.fault()
+      const cause = error === thrown ? (error.cause ?? error) : thrown
+      world.log.error('request failed', {
+        requestId: request.id,
+        code: error.code,
+        error: cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause),
+      })
+    }
+    if (thrown instanceof BodyRefused || error.status === 415) void reply.header('connection', 'close')
+    if (error.status === 401 && options.identityUrl !== undefined)
+      void reply.header('www-authenticate', `Keystone uri="${options.identityUrl}"`)
+    const shown = ours && thrown === error && error.status === 500 ? failureOf(undefined, request.id).error : error
+    const { contentType, body } = faults.render(shown, request.headers.accept)
+    void reply.code(shown.status).headers(headers).header('vary', 'Accept').type(contentType).serializer(String).send(body)
+  }
+
+  setFormWorld(app.server, world)
+  readBodies(app, world, bodyLimitBytes)
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+
+  app.decorateRequest('identity', {
+    getter(this: FastifyRequest) {
+      const identity = stateOf(this)?.identity
+      if (identity === undefined) throw new Error('this route is public: nobody is known to ask')
+      return identity
+    },
+  })
+  app.decorateRequest('requestId', {
+    getter(this: FastifyRequest) {
+      return this.id
+    },
+  })
+  app.decorateRequest('globalRequestId', {
+    getter(this: FastifyRequest) {
+      return stateOf(this)?.globalRequestId
+    },
+  })
+  app.decorateRequest('authorize', function (this: FastifyRequest, rule: string, target?: Readonly<Record<string, unknown>>) {
+    authorize(this, policy, rule, target)
+  })
+
+  app.addHook('onRequest', async (request, reply) => {
+    metrics.started()
+    const globalId = request.headers['x-openstack-request-id']
+    setState(request, {
+      startedMs: world.clock.monotonicMs(),
+      globalRequestId: typeof globalId === 'string' && globalRequestIdPattern.test(globalId) ? globalId : undefined,
+      forwarded: stripIdentityHeaders(request.raw),
+      identity: undefined,
+      authorized: false,
+    })
+    void reply.header('x-openstack-request-id', request.id)
+    refuseEncodings(request)
+    await admit(request, policy, tokens)
+  })
+  app.addHook('onSend', async (request, reply, payload) => {
+    // A handler that promised to ask for a permission and answered without asking: the answer stays here.
+    if (reply.statusCode < 400 && request.routeOptions.config.policy === 'in-handler' && stateOf(request)?.authorized !== true) {
+      throw new Error(`${request.method} ${request.routeOptions.url ?? ''} answered without calling request.authorize`)
+    }
+    return payload
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const elapsedMs = world.clock.monotonicMs() - (stateOf(request)?.startedMs ?? world.clock.monotonicMs())
+    metrics.ended(request.method, request.is404 ? '(none)' : (request.routeOptions.url ?? '(none)'), reply.statusCode, elapsedMs)
+    logRequest(world, request, reply, elapsedMs)
+  })
+  app.setErrorHandler((error, request, reply) => answerFailure(request, reply, error))
+
+  const paths = collectPaths(app)
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = paths.methodsOf(request.url.split('?', 1)[0] ?? '')
+    if (allowed.length === 0) throw new ApiError(404, 'notFound', 'The resource could not be found.')
+    void reply.header('allow', allowed.join(', '))
+    throw new ApiError(405, 'methodNotAllowed', `The method ${request.method} is not allowed for this resource.`, {
+      hint: `Allowed: ${allowed.join(', ')}.`,
+    })
+  })
+  requirePolicies(app, policy, tokens)
+  await describeRoutes(app, service)
+
+  app.get('/healthz', { config: { policy: 'public' }, schema: { hide: true } }, async (_, reply) => {
+    const notReady = await health.check()
+    void reply.header('cache-control', 'no-store')
+    if (notReady.length > 0) void reply.code(503).header('retry-after', '5')
+    return notReady.length === 0 ? { status: 'ok', service } : { status: 'unavailable', service, not_ready: notReady }
+  })
+  app.get('/metrics', { config: { policy: 'loopback' }, schema: { hide: true } }, async (_, reply) => {
+    void reply.type(metrics.registry.contentType)
+    return metrics.registry.metrics()
+  })
+  app.get('/openapi.json', { config: { policy: 'public' }, schema: { hide: true } }, async () => app.swagger())
+
+  return Object.assign(app.withTypeProvider<TypeBoxProvider>(), {
+    metrics: metrics.registry,
+    async endpoint() {
+      await app.ready()
+      return endpointOf(app)
+    },
+  }) as App
+}

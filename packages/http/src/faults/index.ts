@@ -1,4 +1,7 @@
+import { STATUS_CODES } from 'node:http'
 import type { ApiError } from '../errors.ts'
+import { prefersJson } from './accept.ts'
+import { dcmanagerPage } from './page.ts'
 
 /** How one API family spells its errors on the wire. */
 export interface Faults {
@@ -6,9 +9,46 @@ export interface Faults {
   render(error: ApiError, accept: string | undefined): { contentType: string; body: string }
 }
 
+export const titleOf = (status: number): string => STATUS_CODES[status] ?? 'Error'
+
+/** Message and remedy as one text: old clients print one member only. */
+export const sentenceOf = (error: ApiError): string => (error.hint === undefined ? error.message : `${error.message} ${error.hint}`)
+
 /** `{"error":{"code":401,"title":"Unauthorized","message":"…"}}` */
-export declare const keystoneFaults: Faults
+export const keystoneFaults: Faults = {
+  render: (error) => ({
+    contentType: 'application/json',
+    body: JSON.stringify({ error: { code: error.status, message: sentenceOf(error), title: titleOf(error.status) } }),
+  }),
+}
+
 /** HTML for `*`+`/*`, `{"code","title","description"}` for JSON (reference dcmanager §1.2). */
-export declare const dcmanagerFaults: Faults
+export const dcmanagerFaults: Faults = {
+  render: (error, accept) =>
+    prefersJson(accept)
+      ? {
+          contentType: 'application/json',
+          body: JSON.stringify({
+            code: error.status,
+            title: titleOf(error.status),
+            description: sentenceOf(error),
+            ...(error.field === undefined ? {} : { field: error.field }),
+          }),
+        }
+      : { contentType: 'text/html; charset=UTF-8', body: dcmanagerPage(error.status, titleOf(error.status), sentenceOf(error)) },
+}
+
 /** `{"error_message": "{\"faultcode\":…,\"faultstring\":…}"}` of the platform API (pecan/wsme style). */
-export declare const plainFaults: Faults
+export const plainFaults: Faults = {
+  render: (error) => ({
+    contentType: 'application/json',
+    // The inner document is text: the clients of that family decode it a second time.
+    body: JSON.stringify({
+      error_message: JSON.stringify({
+        debuginfo: null,
+        faultcode: error.status >= 500 ? 'Server' : 'Client',
+        faultstring: sentenceOf(error),
+      }),
+    }),
+  }),
+}
