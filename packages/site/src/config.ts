@@ -56,6 +56,8 @@ export interface SiteConfig {
     readonly sitesFolder: string
     /** SSH key (0600) of user sysadmin; absent: the password of the request is used. */
     readonly sshKeyFile: string | undefined
+    readonly sshUser: string
+    readonly sshPort: number
   }
   /** Seconds and counts of the audits (reference dcmanager §8.1). */
   readonly audit: {

@@ -47,6 +47,7 @@ function around(known: Known): { subnet: string; first: string; last: string } {
   }
 }
 
+const homeOf = (user: string): string => (user === 'root' ? '/root' : `/home/${user}`)
 const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 const shippedPlaybooks = fileURLToPath(new URL('../../../../playbooks', import.meta.url))
 const serviceNames = ['identity', 'platform', 'dcmanager'] as const
@@ -137,8 +138,10 @@ export const options = {
     () => undefined,
     { optional: true },
   ),
+  'playbooks.sshUser': option('user on the hosts of subclouds', text(/^[a-z_][a-z0-9_-]{0,31}$/, 'a user name'), () => 'sysadmin'),
+  'playbooks.sshPort': option('port of their SSH service', integer(1, 65_535, 'a port'), () => 22),
   'playbooks.sitesFolder': option('folder on the host of a subcloud in which its site lives', path, (known) =>
-    known['playbooks.connection'] === 'local' ? inVar('sites')(known) : '/var/lib/murmuration/sites',
+    known['playbooks.connection'] === 'local' ? inVar('sites')(known) : join(homeOf(String(known['playbooks.sshUser'])), 'sites'),
   ),
   'playbooks.sshKeyFile': option<string | undefined>('SSH key (0600) for the hosts of subclouds', path, () => undefined, {
     optional: true,
