@@ -1,4 +1,8 @@
-import type { TlsIdentity, World } from '@murmuration/world'
+import type { HttpResponse, TlsIdentity, World } from '@murmuration/world'
+import { readAnswer, type Answer } from './answer.ts'
+import { requestAuthorised } from './authorised.ts'
+import { startDeadline } from './deadline.ts'
+import { createKeystoneSession, type KeystoneSession } from './keystone-session.ts'
 
 /** Reference dcmanager §8.3: audit name → reference data. */
 export interface DcagentRequest {
@@ -31,19 +35,108 @@ export interface DcagentReply {
 }
 
 export interface DcagentClient {
-  /** `managementIp` is the subcloud's management start address. Rejects with NetworkError, AuthenticationFailed or SiteAnswerRefused. */
+  /**
+   * `managementIp` is the subcloud's management start address. The deadline covers all of it: the token too, and the second
+   * try after a 401. Rejects with NetworkError, AuthenticationFailed or SiteAnswerRefused.
+   */
   audit(managementIp: string, request: DcagentRequest, options: { deadlineMs: number; signal?: AbortSignal }): Promise<DcagentReply>
   /** Drops the cached token of a site (after a 401, a rename, a delete). */
   forget(managementIp: string): void
 }
 
-export declare function createDcagentClient(
-  world: World,
-  options: {
-    /** Service account; the same credentials work at every subcloud. Tokens come from https://<ip>:5001/v3, cached (10,000 entries). */
-    readonly userName: string
-    readonly password: () => Promise<import('@murmuration/trust').Secret>
-    /** Read for every use, so that a renewed CA needs no restart. */
-    readonly tls: () => Promise<TlsIdentity>
-  },
-): DcagentClient
+export interface DcagentClientOptions {
+  /** Service account; the same credentials work at every subcloud. Tokens come from https://<ip>:5001/v3, cached (10,000 entries). */
+  readonly userName: string
+  readonly password: () => Promise<import('@murmuration/trust').Secret>
+  /** Read for every use, so that a renewed CA needs no restart. */
+  readonly tls: () => Promise<TlsIdentity>
+  /** Where subclouds listen; the reference's by default. */
+  readonly ports?: { readonly identityTls?: number; readonly dcagentTls?: number }
+}
+
+const maxSessions = 10_000
+const maxAnswerBytes = 256 * 1024
+
+export function createDcagentClient(world: World, options: DcagentClientOptions): DcagentClient {
+  const ports = { identityTls: 5001, dcagentTls: 8326, ...options.ports }
+  const sessions = new Map<string, KeystoneSession>()
+  const sessionOf = (managementIp: string): KeystoneSession => {
+    const known = sessions.get(managementIp)
+    if (known !== undefined) return known
+    if (sessions.size >= maxSessions) for (const oldest of sessions.keys()) if (sessions.delete(oldest)) break
+    const session = createKeystoneSession(
+      world,
+      {
+        authUrl: `https://${inUrl(managementIp)}:${ports.identityTls}/v3`,
+        userName: options.userName,
+        userDomainName: 'Default',
+        password: options.password,
+        projectName: 'services',
+        projectDomainName: 'Default',
+        tls: options.tls,
+      },
+      { catalog: false },
+    )
+    sessions.set(managementIp, session)
+    return session
+  }
+
+  return {
+    async audit(managementIp, request, { deadlineMs, signal }) {
+      const site = `dcagent at ${managementIp}`
+      const deadline = startDeadline(world, deadlineMs, site, signal)
+      const response = await requestAuthorised(world, sessionOf(managementIp), deadline, {
+        method: 'PATCH',
+        url: `https://${inUrl(managementIp)}:${ports.dcagentTls}/v1/dcaudit`,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(request),
+        maxResponseBytes: maxAnswerBytes,
+        tls: await deadline.wait(options.tls()),
+        ...(signal === undefined ? {} : { signal }),
+      })
+      return readReply(site, response, request)
+    },
+    forget: (managementIp) => void sessions.delete(managementIp),
+  }
+}
+
+const inUrl = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip)
+
+/** Exactly what was asked for, in the agreed types and within bounds (attacks 30): anything else is refused as a whole. */
+function readReply(site: string, response: HttpResponse, request: DcagentRequest): DcagentReply {
+  const asked = Object.keys(request).filter((name) => name !== 'use_cache')
+  const reply = readAnswer(site, response, [200]).object(asked)
+  const base = reply('base_audit').object(['availability', 'inactive_sg', 'alarms'])
+  const alarms = base('alarms').object(['critical_alarms', 'major_alarms', 'minor_alarms', 'warnings', 'cloud_status'])
+  const count = (name: string): number => alarms(name).integer(0, 1_000_000)
+  return {
+    base_audit: {
+      availability: base('availability').oneOf('online', 'offline'),
+      inactive_sg: base('inactive_sg')
+        .list(64)
+        .map((name) => name.text(128, /^[\w .:-]+$/)),
+      alarms: {
+        critical_alarms: count('critical_alarms'),
+        major_alarms: count('major_alarms'),
+        minor_alarms: count('minor_alarms'),
+        warnings: count('warnings'),
+        cloud_status: alarms('cloud_status').oneOf('OK', 'degraded', 'critical'),
+      },
+    },
+    ...(request.firmware_audit === undefined ? {} : { firmware_audit: syncStatus(reply('firmware_audit')) }),
+    ...(request.kubernetes_audit === undefined ? {} : { kubernetes_audit: syncStatus(reply('kubernetes_audit')) }),
+    ...(request.kube_rootca_audit === undefined ? {} : { kube_rootca_audit: syncStatus(reply('kube_rootca_audit')) }),
+    ...(request.software_audit === undefined ? {} : { software_audit: softwareResult(reply('software_audit')) }),
+    ...(response.peerCertificateNotAfterMs === undefined ? {} : { certificateNotAfterMs: response.peerCertificateNotAfterMs }),
+  }
+}
+
+const syncStatus = (answer: Answer): SyncStatus => answer.oneOf('in-sync', 'out-of-sync')
+
+function softwareResult(answer: Answer): { sync_status: SyncStatus; software_version: string } {
+  const result = answer.object(['sync_status', 'software_version'])
+  return {
+    sync_status: syncStatus(result('sync_status')),
+    software_version: result('software_version').text(32, /^\d{1,4}(\.\d{1,4}){0,3}$/),
+  }
+}

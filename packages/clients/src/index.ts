@@ -1,6 +1,21 @@
 /** Typed clients towards other sites. What a site may answer is limited in size, time and shape (attacks 30). */
-export { createKeystoneSession, type KeystoneSession, type Credentials, AuthenticationFailed } from './keystone-session.ts'
-export { createDcagentClient, type DcagentClient, type DcagentRequest, type DcagentReply } from './dcagent.ts'
-export { createPlatformClient, type PlatformClient } from './platform.ts'
-export { createLocalTokenValidator, createKeystoneTokenValidator } from './token-validator.ts'
-export { SiteAnswerRefused } from './answer.ts'
+export {
+  createKeystoneSession,
+  type KeystoneSession,
+  type Credentials,
+  type SessionOptions,
+  AuthenticationFailed,
+} from './keystone-session.ts'
+export {
+  createDcagentClient,
+  type DcagentClient,
+  type DcagentClientOptions,
+  type DcagentRequest,
+  type DcagentReply,
+  type SyncStatus,
+} from './dcagent.ts'
+export { createPlatformClient, type PlatformClient, type PlatformClientOptions } from './platform.ts'
+export { createLocalTokenValidator, createKeystoneTokenValidator, type TokenValidatorOptions } from './token-validator.ts'
+export { SiteAnswerRefused, readAnswer, type Answer } from './answer.ts'
+export { startDeadline, type Deadline } from './deadline.ts'
+export { requestAuthorised } from './authorised.ts'

@@ -103,7 +103,7 @@ describe('site configuration', () => {
     ],
     ['a key of a section', `${minimal}identityTls: 5001\n`, ['identityTls (line 4): is not an option: did you mean ports.identityTls?']],
     ['a key that nobody knows', `${minimal}zebra: 1\n`, ['zebra (line 4): is not an option']],
-    ['a prototype key', `${minimal}constructor: 1\n`, ['constructor (line 4): is not an option']],
+    ['a prototype key', `${minimal}constructor: 1\n`, ["site.yaml (line 4): the forbidden key 'constructor'"]],
     [
       'a dotted key',
       `${minimal}ports.identity: 1\n`,

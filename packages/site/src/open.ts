@@ -1,5 +1,82 @@
+import { hostname } from 'node:os'
+import { createKeystoneSession, createKeystoneTokenValidator, createLocalTokenValidator, type KeystoneSession } from '@murmuration/clients'
+import { openDatabase } from '@murmuration/data'
+import type { TokenValidator } from '@murmuration/http'
+import { openBus } from '@murmuration/rpc'
+import { openKeyring, readPrivateFile, Secret } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
+import { openSiteAuthority, ownAddresses } from './authority.ts'
+import { ensureSiteCertificate } from './certificate.ts'
 import type { SiteConfig } from './config.ts'
 import type { Site } from './site.ts'
 
-export declare function openSite(world: World, config: SiteConfig): Promise<Site>
+/**
+ * Opens what every service of a site needs; makes keys, authority and the site's own certificate at the first start of a
+ * system controller (a subcloud gets its certificate from the bootstrap). Nothing is asked of other processes yet: the
+ * session authenticates and revocations are polled when the first token has to be judged. Call `close()` at the end.
+ */
+export async function openSite(world: World, config: SiteConfig): Promise<Site> {
+  const processId = `${hostname()}-${process.pid}-${Buffer.from(world.random.bytes(4)).toString('hex')}`
+  const [keyring, authority] = await Promise.all([
+    openKeyring(world, `${config.varFolder}/keys/keyring.json`),
+    config.role === 'system-controller' ? openSiteAuthority(world, config) : undefined,
+  ])
+  if (authority !== undefined) await ensureSiteCertificate(world, authority, config.tls, config.name, ownAddresses(config))
+  const bus = await openBus(config.busUrl, { world, name: processId })
+  const session = serviceSession(world, config)
+  const tokens = validatorOf(world, config, session)
+
+  return {
+    world,
+    config,
+    keyring,
+    authority,
+    bus,
+    session,
+    tokens,
+    processId,
+    openDatabase: (service) => openDatabase(config.dataUrl.replaceAll('{service}', service), { world, name: service }),
+    async close() {
+      tokens.stop()
+      await bus.close()
+    },
+  }
+}
+
+function serviceSession(world: World, config: SiteConfig): KeystoneSession {
+  const { url, serviceUser, servicePasswordFile } = config.identity
+  return createKeystoneSession(world, {
+    authUrl: url,
+    userName: serviceUser,
+    userDomainName: 'Default',
+    projectName: 'services',
+    projectDomainName: 'Default',
+    password: async () => {
+      const password = (await readPrivateFile(world, servicePasswordFile))?.replace(/\r?\n$/, '')
+      if (password === undefined || password === '') {
+        throw new Error(
+          `the password of ${serviceUser} was not found in ${servicePasswordFile}: write it there (mode 0600), or give identity.servicePasswordFile`,
+        )
+      }
+      return new Secret(password)
+    },
+  })
+}
+
+/** Polling for revocations begins with the first token: a process that never sees one never asks. */
+function validatorOf(world: World, config: SiteConfig, session: KeystoneSession): TokenValidator & { stop(): void } {
+  const options = { identityUrl: config.identity.url, session }
+  if (config.identity.mode === 'external') return { ...createKeystoneTokenValidator(world, options), stop: () => undefined }
+  const local = createLocalTokenValidator(world, options)
+  let stopped = false
+  return {
+    validate(token) {
+      if (!stopped) local.start()
+      return local.validate(token)
+    },
+    stop() {
+      stopped = true
+      local.stop()
+    },
+  }
+}

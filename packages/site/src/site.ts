@@ -17,9 +17,12 @@ export interface Site {
   readonly tokens: TokenValidator
   /** As the site's own service account, towards the site's own identity. */
   readonly session: KeystoneSession
+  /** The service's own database (`{service}` of dataUrl), not migrated yet. */
   openDatabase<DB>(service: string): Promise<Database<DB>>
   /** Unique per process start; owner of leases. */
   readonly processId: string
+  /** Ends polling and closes the bus. Services are stopped before; each closes its own database. */
+  close(): Promise<void>
 }
 
 export interface ServiceApp {

@@ -4,7 +4,7 @@ import { crossChecks } from './cross-checks.ts'
 import { environmentName, options, type Option, type OptionPath, type Values } from './options.ts'
 import { Unacceptable } from './parsers.ts'
 import { didYouMean } from './similar.ts'
-import { readYaml, YamlRefused } from './yaml.ts'
+import { readYaml, YamlRefused } from '@murmuration/http'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

@@ -1,0 +1,47 @@
+import { X509Certificate } from 'node:crypto'
+import type { Authority } from '@murmuration/trust'
+import type { World } from '@murmuration/world'
+import type { SiteConfig } from './config.ts'
+
+const dayMs = 24 * 3600 * 1000
+/** As the reference's intermediate certificates: 8760 h, renewed 720 h before their end. */
+const lifetimeMs = 365 * dayMs
+const renewBeforeMs = 30 * dayMs
+
+/** Makes the site's certificate when it is missing, ends within 30 days, names other addresses, or is not under the authority. */
+export async function ensureSiteCertificate(
+  world: World,
+  authority: Authority,
+  files: SiteConfig['tls'],
+  commonName: string,
+  addresses: readonly string[],
+): Promise<void> {
+  const [certificate, key] = await Promise.all([world.files.read(files.certFile), world.files.size(files.keyFile)])
+  const reason =
+    certificate === undefined || key === undefined
+      ? 'there is none'
+      : whyRenew(certificate, authority.certificate, addresses, world.clock.nowMs())
+  if (reason === undefined) return
+  const issued = await authority.issue({ commonName: commonName.slice(0, 64), addresses, usage: 'both', lifetimeMs })
+  await world.files.write(files.keyFile, issued.privateKey, { mode: 0o600 })
+  await world.files.write(files.certFile, issued.certificate, { mode: 0o644 })
+  world.log.info('made the certificate of the site', { reason, file: files.certFile, notAfter: new Date(issued.notAfterMs).toISOString() })
+}
+
+/** Undefined when the certificate can stay. */
+export function whyRenew(
+  certificate: Uint8Array,
+  authorityCertificate: string,
+  addresses: readonly string[],
+  nowMs: number,
+): string | undefined {
+  try {
+    const current = new X509Certificate(certificate)
+    if (current.validToDate.getTime() - nowMs < renewBeforeMs) return 'it ends soon'
+    if (!current.verify(new X509Certificate(authorityCertificate).publicKey)) return 'it is under another authority'
+    const missing = addresses.find((address) => current.checkIP(address) === undefined)
+    return missing === undefined ? undefined : `it does not name ${missing}`
+  } catch {
+    return 'it can not be read'
+  }
+}
