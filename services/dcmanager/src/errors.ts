@@ -1,0 +1,213 @@
+import { ApiError, defineErrors } from '@murmuration/http'
+import { shown } from './rules/addresses.ts'
+import type { Problem } from './rules/problems.ts'
+
+/**
+ * Every error this service answers of itself (reference dcmanager §1.2, §1.17). Texts that clients match on stand first in their
+ * message. Refusals of values files are made by `invalid` below, those of tokens and policy by the http package.
+ */
+export const errors = defineErrors({
+  // --- not there ---
+  subcloudNotFound: { status: 404, message: 'Subcloud not found' },
+  groupNotFound: { status: 404, message: 'Subcloud Group not found' },
+  releaseFolderMissing: {
+    status: 404,
+    message: 'There are no deployment files for release {release}',
+    hint: 'Upload them with POST /v1.0/subcloud-deploy.',
+  },
+  verbGone: { status: 410, message: 'The operation {verb} was removed', hint: 'Use {instead}.' },
+
+  // --- what was sent ---
+  bodyEmpty: { status: 400, message: 'Body required', hint: 'Send a multipart form or a JSON object.' },
+  nothingToUpdate: { status: 400, message: 'nothing to update', hint: 'Name at least one member to change.' },
+  unknownVerb: { status: 400, message: 'Invalid request: the operation "{verb}" does not exist', hint: 'Operations are {known}.' },
+  verbUnavailable: {
+    status: 400,
+    message: 'The operation "{verb}" is not available in this version',
+    hint: 'See the release notes for the version that brings it.',
+  },
+  refMissing: { status: 400, message: 'Subcloud reference required', hint: 'Name the subcloud in the path or as subcloud_ref.' },
+  fileMissing: { status: 400, message: '{file} is required', hint: 'Send it as a form file of that name.' },
+  filesMissing: { status: 400, message: 'Missing required file(s) for {purpose}: {files}', hint: '{remedy}' },
+  passwordMissing: { status: 400, message: '{field} is required', hint: 'Send it base64-encoded.' },
+  passwordNotBase64: {
+    status: 400,
+    message: 'Failed to decode {field}: it is not base64 of a text',
+    hint: 'Encode the password, for example with base64 -w0.',
+  },
+  releaseInvalid: { status: 400, message: 'Invalid release "{release}": it must be {wanted}' },
+  groupInvalid: { status: 400, message: 'Invalid group_id {group}', hint: 'List the groups with GET /v1.0/subcloud-groups.' },
+  bootstrapAddressMissing: {
+    status: 400,
+    message: 'bootstrap-address is required',
+    hint: 'Give the address under which the subcloud is reached while it is deployed, here or in the install values.',
+  },
+  installValuesMissing: {
+    status: 400,
+    message: 'install_values are required: none were sent and none are stored',
+    hint: 'Send them as a form file.',
+  },
+  bootstrapValuesMissing: {
+    status: 400,
+    message: 'bootstrap_values are required: none were sent and none are stored',
+    hint: 'Send them as a form file.',
+  },
+  deployConfigMissing: {
+    status: 400,
+    message: 'deploy_config is required: none was sent and none is stored',
+    hint: 'Send it as a form file, or use complete.',
+  },
+  nameDiffers: {
+    status: 400,
+    message: 'The name "{given}" in the bootstrap values is not the name of the subcloud, "{name}"',
+    hint: 'Rename with PATCH name.',
+  },
+  phaseDone: {
+    status: 400,
+    message: '{file} was given, but the phase that reads it is not to be executed from deploy status {status}',
+    hint: 'Leave it out.',
+  },
+  queryInvalid: { status: 400, message: 'Invalid query: {field} {problem}', hint: '{remedy}' },
+  idempotencyKeyInvalid: { status: 400, message: 'Idempotency-Key must be 1 to 255 printable characters' },
+  updateStatusInvalid: { status: 400, message: 'Invalid {field} value: {value}', hint: 'Allowed: {allowed}.' },
+
+  // --- conflicts with what is ---
+  nameTaken: {
+    status: 409,
+    message: 'Subcloud with that name already exists: {name}',
+    hint: 'Choose another name, or delete the other subcloud.',
+  },
+  subjectBusy: {
+    status: 409,
+    message: 'Another operation is in progress for this subcloud: {operation}',
+    hint: 'Wait for its end (GET /v1.0/subclouds/{id}/operations), or abort it.',
+  },
+  transient: {
+    status: 409,
+    message: 'The subcloud is in a transitional state: {what}',
+    hint: 'Wait until the operation in progress has ended.',
+  },
+  conflictingChange: {
+    status: 409,
+    message: 'The subcloud was changed by somebody else meanwhile',
+    hint: 'Read it again and repeat the request.',
+  },
+  idempotencyMismatch: {
+    status: 422,
+    message: 'This Idempotency-Key was used for a different request',
+    hint: 'Use a new key for a new request.',
+  },
+  networkOverlap: {
+    status: 400,
+    message: 'Invalid {field}: the address range overlaps that of subcloud {other}',
+    hint: 'Choose addresses that no other subcloud uses.',
+  },
+  oamOverlap: {
+    status: 400,
+    message: 'Invalid {field}: the OAM subnet lies inside the management subnet of subcloud {other}',
+    hint: 'Choose another subnet.',
+  },
+  softwareBusy: {
+    status: 400,
+    message: 'A software deployment is in progress on the system controller: release {release} is {state}',
+    hint: 'Repeat the request when it has ended.',
+  },
+  controllerUnknown: {
+    status: 400,
+    message: 'The {what} of the system controller could not be read',
+    hint: 'Check that its platform service runs, then repeat the request.',
+  },
+
+  // --- rules of the life of a subcloud ---
+  wrongState: { status: 400, message: 'Subcloud deploy status must be {wanted} to {verb}; it is {status}' },
+  notInitialDeployment: {
+    status: 400,
+    message: '{verb} is only possible during the initial deployment',
+    hint: 'Use redeploy for a subcloud that was deployed before.',
+  },
+  notRunning: {
+    status: 409,
+    message: 'There is nothing to abort any more: the operation has just ended',
+    hint: 'Read the subcloud again.',
+  },
+  secondary: { status: 409, message: 'Cannot perform the operation on a secondary subcloud' },
+  deleteManaged: { status: 400, message: 'Cannot delete a subcloud that is managed', hint: 'Unmanage it first.' },
+  deleteOnline: {
+    status: 422,
+    message: 'Cannot delete a subcloud that is online',
+    hint: 'Shut it down or cut it off; it is offline after the next failed audits.',
+  },
+  deleteForbidden: {
+    status: 400,
+    message: 'Cannot delete a subcloud while its deploy status is {status}',
+    hint: 'Wait for the end of the operation, or abort it.',
+  },
+  redeployOnline: {
+    status: 400,
+    message: 'Cannot re-deploy an online and/or managed subcloud',
+    hint: 'Unmanage it and shut it down first.',
+  },
+  redeployEnrolled: { status: 400, message: 'Cannot re-deploy a subcloud that was enrolled with a reconfiguration at its site' },
+  bmcUnreachable: {
+    status: 422,
+    message: 'The BMC at {address} does not answer as a Redfish service: {why}',
+    hint: 'Check bmc_address and the route to it.',
+  },
+  alreadyManaged: { status: 422, message: 'Subcloud is already managed' },
+  alreadyUnmanaged: { status: 422, message: 'Subcloud is already unmanaged' },
+  manageNotDeployed: {
+    status: 422,
+    message: 'Subcloud can be managed only if deploy status is complete; it is {status}',
+    hint: 'Finish the deployment, or use force.',
+  },
+  manageOffline: { status: 422, message: 'Subcloud is not online', hint: 'Wait until it is reached, or use force.' },
+  renameState: {
+    status: 400,
+    message: 'Subcloud must be unmanaged and its deploy status complete to be renamed; it is {management} and {status}',
+  },
+  renameSame: { status: 400, message: 'The new name equals the current one' },
+  renameTaken: { status: 422, message: 'The name {name} is already the name or the region name of a subcloud' },
+  reconfigureSet: { status: 422, message: 'A network reconfiguration needs all of {all}; missing: {missing}' },
+  reconfigureWithState: { status: 422, message: 'Management state and network reconfiguration must be updated in separate requests' },
+  reconfigureManaged: {
+    status: 422,
+    message: 'A subcloud must be unmanaged for its network to be reconfigured',
+    hint: 'Unmanage it first.',
+  },
+  reconfigureSame: {
+    status: 422,
+    message: '{field} equals the current value',
+    hint: 'Every value of a network reconfiguration must be new.',
+  },
+
+  // --- groups ---
+  groupNameTaken: { status: 400, message: 'A subcloud group with this name already exists: {name}' },
+  groupDefaultName: { status: 400, message: 'The Default group can neither be renamed nor deleted' },
+  groupNotEmpty: {
+    status: 400,
+    message: 'Subcloud Group not empty: {count} subcloud(s) belong to it',
+    hint: 'Move them to another group first.',
+  },
+})
+
+/** Beyond this many the message only counts them. */
+const maxProblemsTold = 10
+
+/** 400 for values that break a rule: every problem with its field and, for YAML, its line. */
+export function invalid(problems: readonly Problem[]): ApiError {
+  const told = problems
+    .slice(0, maxProblemsTold)
+    .map(({ field, line, message }) => `${field}${line === undefined ? '' : ` (line ${line})`} ${message}`)
+  if (problems.length > told.length) told.push(`and ${problems.length - told.length} more`)
+  const field = problems[0]?.field
+  return new ApiError(400, 'invalidValues', `Invalid values: ${told.join('; ')}`, field === undefined ? {} : { field })
+}
+
+/** For one field of a form or a query. */
+export const invalidField = (field: string, message: string): ApiError => invalid([{ field, message }])
+
+/** 400 for text that is not YAML within our budgets. */
+export const notYaml = (field: string, reason: string, line: number | undefined): ApiError =>
+  new ApiError(400, 'yamlRefused', `${shown(field)}: unable to load the YAML${line === undefined ? '' : ` (line ${line})`}: ${reason}`, {
+    field,
+  })

@@ -1,0 +1,126 @@
+import type { PolicyRule } from '@murmuration/http'
+
+const project = '(project_name:admin or project_name:services)'
+/** Reference dcmanager §1.4: who changes what, who runs it, who looks at it. `admin` implies `reader`; it is named for tokens of sites that do not say so. */
+const adminOrConfigurator = `(role:admin or role:configurator) and ${project}`
+const adminOrOperatorOrConfigurator = `(role:admin or role:operator or role:configurator) and ${project}`
+const readerOrOperatorOrConfigurator = `(role:admin or role:reader or role:operator or role:configurator) and ${project}`
+
+const at = (...operations: readonly string[]): PolicyRule['operations'] =>
+  operations.map((operation) => {
+    const [method, path] = operation.split(' ', 2)
+    return { method: method!, path: path! }
+  })
+
+/** Every rule of this service: name, default, operations, description. An operator's policy.yaml stands above them. */
+export const policies: readonly PolicyRule[] = [
+  {
+    name: 'dc_api:subclouds:create',
+    check: adminOrConfigurator,
+    operations: at('POST /v1.0/subclouds'),
+    description: 'Add a subcloud.',
+  },
+  {
+    name: 'dc_api:subclouds:delete',
+    check: adminOrConfigurator,
+    operations: at('DELETE /v1.0/subclouds/{subcloud_ref}'),
+    description: 'Delete a subcloud.',
+  },
+  {
+    name: 'dc_api:subclouds:get',
+    check: readerOrOperatorOrConfigurator,
+    operations: at(
+      'GET /v1.0/subclouds',
+      'GET /v1.0/subclouds/{subcloud_ref}',
+      'GET /v1.0/subclouds/{subcloud_ref}/detail',
+      'GET /v1.0/subclouds/{subcloud_ref}/operations',
+      'GET /v1.0/subclouds/changes',
+    ),
+    description: 'List and show subclouds, what ran on them, and the stream of their changes.',
+  },
+  {
+    name: 'dc_api:subclouds:modify',
+    check: adminOrConfigurator,
+    operations: at(
+      'PATCH /v1.0/subclouds/{subcloud_ref}',
+      'PATCH /v1.0/subclouds/{subcloud_ref}/redeploy',
+      'PATCH /v1.0/subclouds/{subcloud_ref}/prestage',
+      'PATCH /v1.0/subclouds/{subcloud_ref}/update_status',
+    ),
+    description: 'Modify a subcloud.',
+  },
+  {
+    name: 'dc_api:subclouds:manage_unmanage',
+    check: adminOrOperatorOrConfigurator,
+    operations: at('PATCH /v1.0/subclouds/{subcloud_ref}'),
+    description: 'Manage or unmanage a subcloud. With any other member in the same request, dc_api:subclouds:modify is needed too.',
+  },
+  {
+    name: 'dc_api:subcloud_deploy:upload',
+    check: adminOrConfigurator,
+    operations: at('POST /v1.0/subcloud-deploy'),
+    description: 'Upload deployment files.',
+  },
+  {
+    name: 'dc_api:subcloud_deploy:get',
+    check: readerOrOperatorOrConfigurator,
+    operations: at('GET /v1.0/subcloud-deploy', 'GET /v1.0/subcloud-deploy/{release}'),
+    description: 'Show deployment files.',
+  },
+  {
+    name: 'dc_api:subcloud_deploy:delete',
+    check: adminOrConfigurator,
+    operations: at('DELETE /v1.0/subcloud-deploy', 'DELETE /v1.0/subcloud-deploy/{release}'),
+    description: 'Delete deployment files.',
+  },
+  {
+    name: 'dc_api:alarm_manager:get',
+    check: readerOrOperatorOrConfigurator,
+    operations: at('GET /v1.0/alarms'),
+    description: 'Summary of the alarms of all subclouds.',
+  },
+  {
+    name: 'dc_api:phased_subcloud_deploy:create',
+    check: adminOrConfigurator,
+    operations: at('POST /v1.0/phased-subcloud-deploy'),
+    description: 'Create a subcloud to be deployed phase by phase.',
+  },
+  {
+    name: 'dc_api:phased_subcloud_deploy:modify',
+    check: adminOrConfigurator,
+    operations: at(
+      'PATCH /v1.0/phased-subcloud-deploy/{subcloud_ref}/install',
+      'PATCH /v1.0/phased-subcloud-deploy/{subcloud_ref}/bootstrap',
+      'PATCH /v1.0/phased-subcloud-deploy/{subcloud_ref}/configure',
+      'PATCH /v1.0/phased-subcloud-deploy/{subcloud_ref}/complete',
+      'PATCH /v1.0/phased-subcloud-deploy/{subcloud_ref}/abort',
+      'PATCH /v1.0/phased-subcloud-deploy/{subcloud_ref}/resume',
+      'PATCH /v1.0/phased-subcloud-deploy/{subcloud_ref}/enroll',
+    ),
+    description: 'Run, abort or resume a phase of a deployment.',
+  },
+  {
+    name: 'dc_api:subcloud_groups:create',
+    check: adminOrConfigurator,
+    operations: at('POST /v1.0/subcloud-groups'),
+    description: 'Create a subcloud group.',
+  },
+  {
+    name: 'dc_api:subcloud_groups:delete',
+    check: adminOrConfigurator,
+    operations: at('DELETE /v1.0/subcloud-groups/{group_ref}'),
+    description: 'Delete a subcloud group.',
+  },
+  {
+    name: 'dc_api:subcloud_groups:get',
+    check: readerOrOperatorOrConfigurator,
+    operations: at('GET /v1.0/subcloud-groups', 'GET /v1.0/subcloud-groups/{group_ref}', 'GET /v1.0/subcloud-groups/{group_ref}/subclouds'),
+    description: 'List and show subcloud groups.',
+  },
+  {
+    name: 'dc_api:subcloud_groups:modify',
+    check: adminOrConfigurator,
+    operations: at('PATCH /v1.0/subcloud-groups/{group_ref}'),
+    description: 'Modify a subcloud group.',
+  },
+]

@@ -1,0 +1,275 @@
+import { bulkInsert, isUniqueViolation, timestamp, type Database, type Transaction } from '@murmuration/data'
+import { cancel, enqueue, SubjectBusy, type Enqueue } from '@murmuration/jobs'
+import type { Keyring, Secret } from '@murmuration/trust'
+import type { World } from '@murmuration/world'
+import { errors } from '../errors.ts'
+import { ruleOf } from '../rules/lifecycle.ts'
+import { requireVerb } from '../rules/management.ts'
+import { exclusiveKeyOf, type DeployInput, type OperationName, type Phase } from '../rules/operations.ts'
+import type { NetworkKeys } from '../rules/addresses.ts'
+import { recordChanges } from './changes.ts'
+import { documentKinds, writeDocuments, type DocumentKind, type Documents } from './documents.ts'
+import { defaultGroupId, findGroup } from './groups.ts'
+import { remember, type Remembered } from './idempotency.ts'
+import { findConflict, lockNetworks, reserveNetwork } from './networks.ts'
+import { queued, runningOperation } from './operations.ts'
+import { endpointTypes, type Schema } from './schema.ts'
+import { readSubcloud, updateSubcloud, type SubcloudColumns, type SubcloudRow } from './subclouds.ts'
+
+/**
+ * Requests are accepted here and nowhere else: one transaction reads the row, asks the rule, writes what the caller will see and
+ * adds the job. It commits whole, or the caller gets a refusal and nothing has changed (DESIGN §3.2).
+ */
+export interface Desk {
+  readonly database: Database<Schema>
+  readonly world: World
+  readonly keyring: Keyring
+  /** Tells managers to look now. Called after a commit; may be lost. */
+  wakeManagers(): void
+  /** Tells auditors to look now. */
+  wakeAuditors(subcloudIds: readonly number[]): void
+}
+
+/** Who asks, and what to replay when the same request comes again. */
+export interface Asker {
+  readonly userId: string
+  readonly requestId: string
+  /** Present when the request carries an Idempotency-Key. */
+  readonly repeat?: { readonly key: string; readonly digest: string }
+}
+
+/** The answer that belongs to a result: what is sent now, and what a repeated request is sent. */
+export type AnswerOf<T> = (result: T) => string
+
+/** Runs one claim. All the `claim…` functions below go through it. */
+export async function claim<T>(desk: Desk, asker: Asker, answerOf: AnswerOf<T>, work: (tx: Transaction<Schema>) => Promise<T>): Promise<T> {
+  try {
+    return await desk.database.transaction(async (tx) => {
+      const result = await work(tx)
+      if (asker.repeat !== undefined) {
+        const answer: Remembered = { digest: asker.repeat.digest, status: 200, body: answerOf(result) }
+        await remember(tx, desk.world, desk.keyring, asker.userId, asker.repeat.key, answer)
+      }
+      return result
+    })
+  } catch (error) {
+    if (error instanceof SubjectBusy)
+      throw errors.subjectBusy({ operation: error.running?.kind ?? 'unknown', id: error.running?.subject.replace('subcloud:', '') ?? '' })
+    throw error
+  }
+}
+
+// --- a new subcloud ------------------------------------------------------------------------------------------------
+
+export interface NewSubcloud {
+  readonly columns: Pick<
+    SubcloudRow,
+    | 'name'
+    | 'description'
+    | 'location'
+    | 'software_version'
+    | 'region_name'
+    | 'management_subnet'
+    | 'management_gateway_ip'
+    | 'management_start_ip'
+    | 'management_end_ip'
+    | 'systemcontroller_gateway_ip'
+    | 'external_oam_subnet_ip_family'
+    | 'data_install'
+    | 'bootstrap_address'
+  >
+  /** Id as text; default group when absent. */
+  readonly groupId: string | undefined
+  readonly documents: Documents
+  readonly network: NetworkKeys
+  readonly oam: { readonly first: string; readonly last: string }
+  /** Prefix of the members that named the network, for refusals. */
+  readonly networkField: string
+  readonly operation: 'subcloud.add' | 'subcloud.create'
+  readonly phases: readonly Phase[]
+  readonly sysadminPassword: Secret | undefined
+}
+
+export interface Claimed {
+  readonly row: SubcloudRow
+  readonly jobId: string
+}
+
+export async function claimNewSubcloud(desk: Desk, asker: Asker, answerOf: AnswerOf<Claimed>, given: NewSubcloud): Promise<Claimed> {
+  const { world, keyring } = desk
+  try {
+    return await claim(desk, asker, answerOf, async (tx) => {
+      // Names and ranges are claimed under one lock, so two requests at the same time get one answer each: yes and no.
+      await lockNetworks(tx)
+      const twin = await tx.query
+        .selectFrom('subclouds')
+        .select('id')
+        .where((eb) => eb.or([eb('name', '=', given.columns.name), eb('region_name', '=', given.columns.name)]))
+        .executeTakeFirst()
+      if (twin !== undefined) throw errors.nameTaken({ name: given.columns.name }, { field: 'name' })
+      const group = await findGroup(tx, given.groupId ?? String(defaultGroupId))
+      if (group === undefined) throw errors.groupInvalid({ group: given.groupId ?? defaultGroupId }, { field: 'group_id' })
+      await refuseConflict(tx, given.network, given.oam, given.networkField)
+
+      const at = timestamp(world.clock.nowMs())
+      const row = await tx.query
+        .insertInto('subclouds')
+        .values({
+          ...given.columns,
+          management_state: 'unmanaged',
+          availability_status: 'offline',
+          deploy_status: 'not-deployed',
+          error_description: 'No errors present',
+          openstack_installed: 0,
+          first_identity_sync_complete: 0,
+          enrolled_with_vcsr: 0,
+          rehomed: 0,
+          group_id: group.id,
+          initial_deployment: 1,
+          revision: 1,
+          created_at: at,
+          updated_at: null,
+        })
+        .returningAll()
+        .executeTakeFirstOrThrow()
+      await bulkInsert(
+        tx,
+        'subcloud_status',
+        endpointTypes.map((type) => ({
+          subcloud_id: row.id,
+          endpoint_type: type,
+          sync_status: 'unknown',
+          created_at: at,
+          updated_at: null,
+        })),
+      )
+      await bulkInsert(tx, 'subcloud_audits', [{ subcloud_id: row.id, next_audit_at: at }])
+      await reserveNetwork(tx, row.id, 'current', given.network)
+      await writeDocuments(tx, world, keyring, row.id, given.documents)
+      await recordChanges(tx, world, [{ subcloudId: row.id, kind: 'created', columns: row }])
+      const jobId = await enqueueDeploy(desk, tx, asker, given.operation, row, given)
+      return { row, jobId }
+    })
+  } catch (error) {
+    // Where the look above and the insert are not one moment for an engine, its constraint speaks.
+    if (isUniqueViolation(error) && /name/.test(error.constraint ?? ''))
+      throw errors.nameTaken({ name: given.columns.name }, { field: 'name' })
+    throw error
+  }
+}
+
+async function refuseConflict(
+  tx: Transaction<Schema>,
+  network: NetworkKeys,
+  oam: { readonly first: string; readonly last: string } | undefined,
+  networkField: string,
+  exceptSubcloudId?: number,
+): Promise<void> {
+  const conflict = await findConflict(tx, network, oam, exceptSubcloudId)
+  if (conflict === undefined) return
+  const field = conflict.what === 'range' ? `${networkField}_start_address` : 'external_oam_subnet'
+  throw conflict.what === 'range'
+    ? errors.networkOverlap({ field, other: conflict.name }, { field })
+    : errors.oamOverlap({ field, other: conflict.name }, { field })
+}
+
+// --- an operation on a subcloud that is there ------------------------------------------------------------------------
+
+export interface Decision {
+  readonly columns: SubcloudColumns
+  readonly operation: OperationName
+  readonly phases: readonly Phase[]
+}
+
+export interface FlowRequest {
+  readonly documents: Documents
+  readonly sysadminPassword: Secret | undefined
+  /** Throws the refusal, or says what is to be written and run. Gets what is true inside the transaction. */
+  decide(row: SubcloudRow, kinds: ReadonlySet<DocumentKind>): Decision
+}
+
+export function claimFlow(
+  desk: Desk,
+  asker: Asker,
+  answerOf: AnswerOf<Claimed>,
+  subcloudId: number,
+  request: FlowRequest,
+): Promise<Claimed> {
+  return claim(desk, asker, answerOf, async (tx) => {
+    const row = await requireRow(tx, subcloudId)
+    const stored = await documentKinds(tx, subcloudId)
+    const decision = request.decide(row, stored)
+    await writeDocuments(tx, desk.world, desk.keyring, subcloudId, request.documents)
+    const written = await write(desk, tx, row, decision.columns)
+    const jobId = await enqueueDeploy(desk, tx, asker, decision.operation, written, { ...request, phases: decision.phases })
+    return { row: written, jobId }
+  })
+}
+
+function enqueueDeploy(
+  desk: Desk,
+  tx: Transaction<Schema>,
+  asker: Asker,
+  operation: OperationName,
+  row: SubcloudRow,
+  given: { readonly phases: readonly Phase[]; readonly sysadminPassword: Secret | undefined },
+): Promise<string> {
+  const input: DeployInput = {
+    subcloudId: row.id,
+    phases: given.phases,
+    release: row.software_version,
+    ...(given.sysadminPassword === undefined
+      ? {}
+      : { sysadminPassword: desk.keyring.seal(given.sysadminPassword, `subcloud:${row.id}:sysadmin_password`) }),
+  }
+  return enqueueOperation(desk, tx, asker, operation, row.id, input)
+}
+
+/** Adds the job of an operation in the claim's transaction; managers are told after the commit. */
+export async function enqueueOperation<Input>(
+  desk: Desk,
+  tx: Transaction<Schema>,
+  asker: Asker,
+  operation: OperationName,
+  subcloudId: number,
+  input: Input,
+): Promise<string> {
+  const job: Enqueue<Input> = {
+    subject: exclusiveKeyOf(subcloudId),
+    input,
+    requestedBy: asker.userId,
+    requestId: asker.requestId,
+  }
+  const id = await enqueue(tx, desk.world, queued<Input>(operation), job)
+  tx.afterCommit(() => desk.wakeManagers())
+  return id
+}
+
+/** Asks for the end of the running phase: the row says so at once, the manager ends the processes and writes how it went. */
+export function claimAbort(desk: Desk, asker: Asker, answerOf: AnswerOf<SubcloudRow>, subcloudId: number): Promise<SubcloudRow> {
+  return claim(desk, asker, answerOf, async (tx) => {
+    const row = await requireRow(tx, subcloudId)
+    requireVerb(row, 'abort')
+    const running = await runningOperation(tx, subcloudId)
+    const { abort } = ruleOf(row.deploy_status)
+    if (running === undefined || abort === undefined || !(await cancel(tx, desk.world, running.id, 'aborted by request')))
+      throw errors.notRunning()
+    tx.afterCommit(() => desk.wakeManagers())
+    return write(desk, tx, row, { deploy_status: abort.to })
+  })
+}
+
+export async function requireRow(tx: Transaction<Schema>, subcloudId: number): Promise<SubcloudRow> {
+  const row = await readSubcloud(tx, subcloudId)
+  if (row === undefined) throw errors.subcloudNotFound()
+  return row
+}
+
+/** Writes over exactly the row that the rule was asked about. */
+export async function write(desk: Desk, tx: Transaction<Schema>, row: SubcloudRow, columns: SubcloudColumns): Promise<SubcloudRow> {
+  const written = await updateSubcloud(tx, desk.world, row.id, columns, { revision: row.revision })
+  if (written === undefined) throw errors.conflictingChange()
+  return written
+}
+
+export { refuseConflict }
