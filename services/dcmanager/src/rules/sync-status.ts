@@ -26,19 +26,19 @@ export function aggregateSyncStatus(statuses: readonly SyncStatus[]): SyncStatus
 /** What stays when a subcloud is unmanaged: its certificate is still ours to watch (reference dcmanager §4.6). */
 export const keptWhenUnmanaged: readonly EndpointType[] = ['dc-cert']
 
-/** An agent's certificate is renewed in the last twelfth of its life; one that gets this old was forgotten. */
-const leastRemainingPart = 0.1
-const dayMs = 86_400_000
-/** Of the certificates that the controller issues to sites (reference dcmanager §4.3: 8760 h). */
-const usualLifetimeMs = 365 * dayMs
+/**
+ * Sites renew their certificate 720 h before its end (reference dcmanager §4.3). One with half of that left was forgotten, and
+ * there is still time to look after it.
+ */
+export const certificateOverdueMs = 360 * 3_600_000
 
 /**
- * The dc-cert status of a site whose certificate was verified under the controller's authority: out-of-sync when less than a
- * tenth of its life is left. Undefined when no certificate was shown (plain connections): nothing is known then.
+ * The dc-cert status of a site whose certificate was verified under the controller's authority: out-of-sync when its renewal is
+ * overdue. Undefined when no certificate was shown (plain connections): nothing is known then.
  */
-export function certificateStatus(notAfterMs: number | undefined, nowMs: number, lifetimeMs = usualLifetimeMs): SyncStatus | undefined {
+export function certificateStatus(notAfterMs: number | undefined, nowMs: number): SyncStatus | undefined {
   if (notAfterMs === undefined) return undefined
-  return notAfterMs - nowMs > lifetimeMs * leastRemainingPart ? 'in-sync' : 'out-of-sync'
+  return notAfterMs - nowMs > certificateOverdueMs ? 'in-sync' : 'out-of-sync'
 }
 
 // --- alarms ------------------------------------------------------------------------------------------------------

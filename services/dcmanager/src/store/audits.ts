@@ -31,6 +31,7 @@ export interface Claim {
   readonly nowMs: number
   readonly leaseMs: number
   readonly limit: number
+  readonly intervalMs: number
 }
 
 /**
@@ -40,12 +41,14 @@ export interface Claim {
 export async function claimDue(db: Queryable<Schema>, claim: Claim): Promise<ClaimedSubcloud[]> {
   const now = timestamp(claim.nowMs)
   const leaseUntil = timestamp(claim.nowMs + claim.leaseMs)
+  // Nobody plans that far ahead: the clock was set back since, and audits must not pause until it has caught up.
+  const tooLate = timestamp(claim.nowMs + 2 * (claim.leaseMs + claim.intervalMs))
   const due = db.query
     .selectFrom('subcloud_audits as a')
     .innerJoin('subclouds as s', 's.id', 'a.subcloud_id')
     .select('a.subcloud_id')
-    .where('a.next_audit_at', '<=', now)
-    .where((eb) => eb.or([eb('a.lease_until', 'is', null), eb('a.lease_until', '<=', now)]))
+    .where((eb) => eb.or([eb('a.next_audit_at', '<=', now), eb('a.next_audit_at', '>', tooLate)]))
+    .where((eb) => eb.or([eb('a.lease_until', 'is', null), eb('a.lease_until', '<=', now), eb('a.lease_until', '>', tooLate)]))
     .where(qualifies)
     .orderBy('a.next_audit_at')
     .limit(claim.limit)

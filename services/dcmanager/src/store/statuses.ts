@@ -12,6 +12,7 @@ import { endpointTypes, type EndpointType, type Schema, type SyncStatus } from '
 /** What an audit report is judged against. `lease` and `audit` belong to the row of `subcloud_audits`. */
 export interface AuditedState extends CurrentState {
   readonly lease: string | null
+  readonly failureReason: string | null
   readonly audit: AuditRow
 }
 
@@ -35,6 +36,7 @@ export async function lockAuditedStates(tx: Transaction<Schema>, ids: readonly n
       'a.lease_until',
       'a.next_audit_at',
       'a.audit_fail_count',
+      'a.failure_reason',
       'a.firmware_audit_requested',
       'a.kubernetes_audit_requested',
       'a.kube_rootca_update_audit_requested',
@@ -62,6 +64,7 @@ export async function lockAuditedStates(tx: Transaction<Schema>, ids: readonly n
     statuses: statuses.get(row.id) ?? new Map(),
     alarms: alarmsOf.get(row.id),
     lease: row.lease_owner,
+    failureReason: row.failure_reason,
     audit: row,
   }))
 }
@@ -160,8 +163,7 @@ export async function statusesAfterUnmanage(tx: Transaction<Schema>, world: Worl
   await resetAlarms(tx, world, [subcloudId])
 }
 
-const givenAway = (subcloud: SubcloudState): boolean =>
-  subcloud.deployStatus === 'secondary' || subcloud.deployStatus === 'rehome-pending'
+const givenAway = (subcloud: SubcloudState): boolean => subcloud.deployStatus === 'secondary' || subcloud.deployStatus === 'rehome-pending'
 
 /** To be called in the transaction that manages a subcloud: all audits are requested, so that its endpoints are known soon. */
 export const statusesAfterManage = (tx: Transaction<Schema>, world: World, subcloudId: number): Promise<void> =>
@@ -206,12 +208,10 @@ export async function writeSubclouds(tx: Transaction<Schema>, world: World, writ
   await recordChanges(
     tx,
     world,
-    writes.map(
-      ({ current, columns, shown }): SubcloudChange => ({
-        subcloudId: current.subcloudId,
-        kind: 'updated',
-        columns: { ...columns, ...shown },
-      }),
-    ),
+    writes.map(({ current, columns, shown }): SubcloudChange => ({
+      subcloudId: current.subcloudId,
+      kind: 'updated',
+      columns: { ...columns, ...shown },
+    })),
   )
 }

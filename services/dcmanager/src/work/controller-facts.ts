@@ -1,0 +1,109 @@
+import { createPlatformClient, type PlatformClient } from '@murmuration/clients'
+import type { Site, SiteConfig } from '@murmuration/site'
+import type { World } from '@murmuration/world'
+import type { ReferenceData } from '../rules/audit-plan.ts'
+
+type SystemFacts = Awaited<ReturnType<PlatformClient['system']>>
+type NetworkFacts = Awaited<ReturnType<PlatformClient['managementNetwork']>>
+type ReleaseFacts = Awaited<ReturnType<PlatformClient['releases']>>[number]
+
+/**
+ * What the system controller says of itself, asked of its own platform service. Every fact is asked once for all who want it and
+ * kept for a minute, so that no number of subclouds or requests reaches the platform service (reference dcmanager §13 row 6).
+ * All of them reject while the platform service can't be asked: unknown is not the same as empty.
+ */
+export interface ControllerFacts {
+  system(): Promise<SystemFacts>
+  managementNetwork(): Promise<NetworkFacts>
+  oamFloatingIp(): Promise<string>
+  releases(): Promise<readonly ReleaseFacts[]>
+  kubernetesVersion(): Promise<string>
+  deviceImages(): Promise<readonly unknown[]>
+  /** What the controller knows now for audits to compare with; members that can't be had are absent. Never rejects. */
+  reference(): Promise<ReferenceData>
+  /** The next question is asked anew: the controller has changed. */
+  invalidate(): void
+}
+
+export interface ControllerFactsOptions {
+  /** Default 60,000. */
+  readonly lifetimeMs?: number
+  readonly platform?: PlatformClient
+}
+
+/** A question that failed is not repeated for every subcloud. */
+const failureLifetimeMs = 2_000
+
+export function createControllerFacts(site: Site, options: ControllerFactsOptions = {}): ControllerFacts {
+  const { world } = site
+  const platform = options.platform ?? createPlatformClient(world, { baseUrl: platformUrlOf(site.config), session: site.session })
+  const log = world.log.child({ part: 'controller-facts' })
+  const kept = <T>(ask: () => Promise<T>) => keep(world, options.lifetimeMs ?? 60_000, ask)
+  const facts = {
+    system: kept(() => platform.system()),
+    managementNetwork: kept(() => platform.managementNetwork()),
+    oamFloatingIp: kept(() => platform.oamFloatingIp()),
+    releases: kept<readonly ReleaseFacts[]>(() => platform.releases()),
+    kubernetesVersion: kept(() => platform.kubernetesVersion()),
+    deviceImages: kept<readonly unknown[]>(() => platform.appliedDeviceImages()),
+  }
+  const orAbsent = async <T>(fact: string, value: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await value
+    } catch (error) {
+      log.debug('a fact of the controller could not be had; audits leave it out', { fact, error })
+      return undefined
+    }
+  }
+  return {
+    system: () => facts.system.read(),
+    managementNetwork: () => facts.managementNetwork.read(),
+    oamFloatingIp: () => facts.oamFloatingIp.read(),
+    releases: () => facts.releases.read(),
+    kubernetesVersion: () => facts.kubernetesVersion.read(),
+    deviceImages: () => facts.deviceImages.read(),
+    async reference() {
+      const [deviceImages, kubernetesVersion, releases] = await Promise.all([
+        orAbsent('device images', facts.deviceImages.read()),
+        orAbsent('kubernetes version', facts.kubernetesVersion.read()),
+        orAbsent('releases', facts.releases.read()),
+      ])
+      return {
+        ...(deviceImages === undefined ? {} : { deviceImages }),
+        ...(kubernetesVersion === undefined ? {} : { kubernetesVersion }),
+        ...(releases === undefined
+          ? {}
+          : { deployedReleaseIds: releases.filter((release) => release.state === 'deployed').map((release) => release.releaseId) }),
+      }
+    },
+    invalidate() {
+      for (const fact of Object.values(facts)) fact.forget()
+    },
+  }
+}
+
+/** One value, asked for by the first reader, shared by those who come meanwhile, kept for a while. */
+function keep<T>(world: World, lifetimeMs: number, ask: () => Promise<T>): { read(): Promise<T>; forget(): void } {
+  let current: { readonly value: Promise<T>; untilMs: number } | undefined
+  return {
+    read() {
+      const nowMs = world.clock.monotonicMs()
+      if (current !== undefined && nowMs < current.untilMs) return current.value
+      // While it is being asked everybody shares the question, however long it takes.
+      const asking = { value: ask(), untilMs: Number.POSITIVE_INFINITY }
+      current = asking
+      asking.value.then(
+        () => void (asking.untilMs = world.clock.monotonicMs() + lifetimeMs),
+        () => void (asking.untilMs = world.clock.monotonicMs() + failureLifetimeMs),
+      )
+      return asking.value
+    },
+    forget: () => void (current = undefined),
+  }
+}
+
+/** Origin of the site's own platform API. */
+export function platformUrlOf(config: SiteConfig): string {
+  const host = config.address.includes(':') ? `[${config.address}]` : config.address
+  return `http://${host}:${config.ports.platform}`
+}
