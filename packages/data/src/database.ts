@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { World } from '@murmuration/world'
 import type { Migrations } from './migrations.ts'
+import type { DatabaseCounters } from './watched-driver.ts'
 
 export type Engine = 'sqlite' | 'postgres'
 
@@ -13,7 +14,10 @@ export interface Queryable<DB> {
 
 /** A running transaction. Nothing but the database is awaited while it is open. */
 export interface Transaction<DB> extends Queryable<DB> {
-  /** Held until the transaction ends; waits for the other holder. On SQLite every transaction is exclusive already. */
+  /**
+   * Held until the transaction ends; waits for the other holder. On SQLite every transaction is exclusive already. Make it the first
+   * statement, and ask for `read committed` when what the holder before wrote must be seen without another attempt.
+   */
   lock(name: string): Promise<void>
   /** Runs after a successful commit, never after a rollback or on an attempt that was retried. For wake-ups. */
   afterCommit(then: () => void): void
@@ -25,6 +29,9 @@ export interface TransactionOptions {
 }
 
 export interface Database<DB> extends Queryable<DB> {
+  readonly name: string
+  /** For /metrics; they only grow. */
+  readonly counters: Readonly<DatabaseCounters>
   /**
    * Runs `work` in a transaction and commits. Serialization failures and deadlocks are retried (bounded, with jitter), so
    * `work` may run several times: no effects in it but on the database.
@@ -36,6 +43,7 @@ export interface Database<DB> extends Queryable<DB> {
   migrationStatus(migrations: Migrations): Promise<{ name: string; appliedAt: string | null }[]>
   /** For /healthz: resolves when a trivial statement answers. */
   ping(): Promise<void>
+  /** At once: open transactions are rolled back, and whoever waits is refused as `unavailable`. */
   close(): Promise<void>
 }
 

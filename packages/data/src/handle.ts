@@ -1,0 +1,106 @@
+import { Kysely, sql } from 'kysely'
+import type { Database, DatabaseOptions, Transaction, TransactionOptions } from './database.ts'
+import type { EngineParts } from './engine.ts'
+import { DatabaseError } from './errors.ts'
+import { applyMigrations, readMigrationStatus } from './migrations.ts'
+import { currentScope, insideTransactionOf, inScope, outsideScopes, type Scope } from './scope.ts'
+import { watchDriver, type DatabaseCounters, type Watch } from './watched-driver.ts'
+
+/** Attempts of a transaction (or of a lone statement) that loses races before its caller hears of it. */
+const attempts = 15
+const pauseBaseMs = 4
+const pauseCapMs = 400
+
+/** Puts an engine behind the one interface that all services know. */
+export function createHandle<DB>(parts: EngineParts, options: DatabaseOptions): Database<DB> {
+  const { world, name } = options
+  const owner = {}
+  const counters: DatabaseCounters = { statements: 0, transactions: 0, retries: 0 }
+  const watch: Watch = {
+    owner,
+    counters,
+    translate: parts.translate,
+    async pause(attempt) {
+      if (attempt >= attempts) return false
+      counters.retries++
+      await world.timers.sleep(world.random.float() * Math.min(pauseCapMs, pauseBaseMs * 2 ** attempt))
+      return true
+    },
+  }
+  const query = new Kysely<DB>({ dialect: { ...parts.dialect, createDriver: () => watchDriver(parts.dialect.createDriver(), watch) } })
+
+  const runAfterCommit = (after: readonly (() => void)[]): void => {
+    for (const then of after) {
+      try {
+        outsideScopes(then)
+      } catch (error) {
+        world.log.error('a callback after a commit failed; the commit stands', { database: name, error })
+      }
+    }
+  }
+
+  async function attemptTransaction<T>(scope: Scope, work: (tx: Transaction<DB>) => Promise<T>, isolation: Isolation): Promise<T> {
+    const after: (() => void)[] = []
+    const result = await inScope(scope, () =>
+      query
+        .transaction()
+        .setIsolationLevel(isolation)
+        .execute(async (own) => {
+          scope.active = true
+          try {
+            return await work({
+              engine: parts.engine,
+              query: own,
+              lock: (lockName) => parts.lock(own as unknown as Kysely<unknown>, lockName),
+              afterCommit: (then) => void after.push(then),
+            })
+          } finally {
+            scope.active = false
+          }
+        }),
+    )
+    runAfterCommit(after)
+    return result
+  }
+
+  async function transaction<T>(work: (tx: Transaction<DB>) => Promise<T>, how: TransactionOptions = {}): Promise<T> {
+    if (insideTransactionOf(owner)) {
+      throw new DatabaseError(
+        'other',
+        'database.transaction was called inside a running transaction of the same database: pass tx along instead.',
+      )
+    }
+    for (let attempt = 1; ; attempt++) {
+      const scope: Scope = { owner, outer: currentScope(), active: false, lostRace: false }
+      try {
+        return await attemptTransaction(scope, work, how.isolation ?? 'serializable')
+      } catch (error) {
+        if (!scope.lostRace || !(await watch.pause(attempt))) throw error
+      }
+    }
+  }
+
+  return {
+    engine: parts.engine,
+    name,
+    query,
+    counters,
+    transaction,
+    async migrate(migrations) {
+      // Read committed: whoever waited for the lock must see what its holder did.
+      return await transaction((tx) => applyMigrations(parts, tx.query as Kysely<unknown>, migrations, world.clock.nowMs()), {
+        isolation: 'read committed',
+      })
+    },
+    migrationStatus: (migrations) => readMigrationStatus(parts, query as Kysely<unknown>, migrations),
+    async ping() {
+      await sql`select 1`.execute(query)
+    },
+    async close() {
+      // Kysely's own destroy is not used: what comes after it would not speak our vocabulary of errors.
+      await parts.shutDown()
+    },
+  }
+}
+
+type Isolation = NonNullable<TransactionOptions['isolation']>

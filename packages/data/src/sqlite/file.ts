@@ -1,0 +1,76 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { QueryResult } from 'kysely'
+import { encode } from '../codec.ts'
+
+/** Lists of different length make different statements; beyond this the least recently used one is prepared again. */
+const cachedStatements = 256
+
+interface Prepared {
+  readonly statement: StatementSync
+  readonly hasRows: boolean
+}
+
+/** One connection of node:sqlite with its cache of prepared statements. Everything here is synchronous. */
+export interface SqliteFile {
+  execute(sql: string, parameters: readonly unknown[]): QueryResult<unknown>
+  iterate(sql: string, parameters: readonly unknown[]): IterableIterator<unknown>
+  /** One statement without parameters or rows. */
+  run(sql: string): void
+  readonly inTransaction: boolean
+  close(): void
+}
+
+/** A whole number goes in as INTEGER: node:sqlite binds numbers as REAL, which a text column would keep as `5.0`. */
+const bind = (value: unknown): null | string | number | bigint => {
+  const encoded = encode(value)
+  return typeof encoded === 'number' && Number.isSafeInteger(encoded) ? BigInt(encoded) : encoded
+}
+
+/** Rows have no prototype there, and `deepEqual` against a literal fails. */
+const plain = (row: unknown): unknown => ({ ...(row as object) })
+
+export function openSqliteFile(path: string, options: { readOnly: boolean }): SqliteFile {
+  // Waiting happens in the driver, through the world's timers: SQLite's own wait would stop the whole process.
+  const database = new DatabaseSync(path, { readOnly: options.readOnly, timeout: 0, enableForeignKeyConstraints: true })
+  const cache = new Map<string, Prepared>()
+
+  const prepare = (sql: string): Prepared => {
+    const known = cache.get(sql)
+    if (known) {
+      cache.delete(sql)
+      cache.set(sql, known)
+      return known
+    }
+    const statement = database.prepare(sql)
+    const prepared = { statement, hasRows: statement.columns().length > 0 }
+    cache.set(sql, prepared)
+    if (cache.size > cachedStatements) cache.delete(cache.keys().next().value as string)
+    return prepared
+  }
+
+  return {
+    execute(sql, parameters) {
+      const values = parameters.map(bind)
+      const { statement, hasRows } = prepare(sql)
+      if (hasRows) {
+        const rows = statement.all(...values).map(plain)
+        return { rows, numAffectedRows: BigInt(rows.length) }
+      }
+      const { changes, lastInsertRowid } = statement.run(...values)
+      return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
+    },
+    *iterate(sql, parameters) {
+      for (const row of prepare(sql).statement.iterate(...parameters.map(bind))) yield plain(row)
+    },
+    run(sql) {
+      database.exec(sql)
+    },
+    get inTransaction() {
+      return database.isOpen && database.isTransaction
+    },
+    close() {
+      cache.clear()
+      if (database.isOpen) database.close()
+    },
+  }
+}
