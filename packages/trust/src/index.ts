@@ -9,6 +9,7 @@ export {
   signToken,
   verifyToken,
   TokenInvalid,
+  TokenTooLarge,
   maxTokenLength,
   generateSigningKey,
   type TokenClaims,

@@ -53,8 +53,16 @@ export class TokenInvalid extends Error {
   }
 }
 
-/** What a header can carry: servers cut headers at 16 KiB in all. */
-export const maxTokenLength = 12_288
+/** What a header can carry: servers cut headers at 16 KiB in all, and packages/http takes a token of 8 KiB at most. */
+export const maxTokenLength = 8_192
+
+/** The claims would not fit a header; usually too many roles. */
+export class TokenTooLarge extends Error {
+  constructor(length: number) {
+    super(`the token would take ${length} characters; a header takes ${maxTokenLength}`)
+    this.name = 'TokenTooLarge'
+  }
+}
 
 const part = /^[A-Za-z0-9_-]+$/
 const keyId = /^[A-Za-z0-9_-]{1,64}$/
@@ -70,13 +78,13 @@ export function generateSigningKey(id: string): SigningKey {
   }
 }
 
-/** Compact JWS (EdDSA). Only this algorithm exists here: `none` and others are malformed. Throws when it would not fit a header. */
+/** Compact JWS (EdDSA). Only this algorithm exists here: `none` and others are malformed. Throws TokenTooLarge. */
 export function signToken(claims: TokenClaims, key: SigningKey): string {
   const header = encode({ alg: 'EdDSA', typ: 'JWT', kid: key.id })
   const signed = `${header}.${encode(claims)}`
   const signature = sign(null, Buffer.from(signed, 'ascii'), privateKeys.get(key.privateKey))
   const token = `${signed}.${signature.toString('base64url')}`
-  if (token.length > maxTokenLength) throw new Error(`the token would take ${token.length} characters; a header takes ${maxTokenLength}`)
+  if (token.length > maxTokenLength) throw new TokenTooLarge(token.length)
   return token
 }
 

@@ -1,0 +1,34 @@
+import type { Policy } from '@murmuration/http'
+import type { SiteConfig } from '@murmuration/site'
+import type { Keyring } from '@murmuration/trust'
+import type { World } from '@murmuration/world'
+import type { IdentityLimits } from './limits.ts'
+import type { IdentityDatabase, Tx } from './store/schema.ts'
+import { revoke, type RevocationWish } from './store/revocations.ts'
+import type { Passwords } from './work/passwords.ts'
+import type { SigningKeys } from './work/signing-keys.ts'
+import type { TokenDesk } from './work/token-desk.ts'
+
+/** What the parts of this service share. */
+export interface Room {
+  readonly world: World
+  readonly config: SiteConfig
+  readonly db: IdentityDatabase
+  readonly keyring: Keyring
+  readonly policy: Policy
+  readonly limits: IdentityLimits
+  readonly passwords: Passwords
+  readonly keys: SigningKeys
+  readonly tokens: TokenDesk
+  /** This identity service's own name in its tokens. */
+  readonly issuer: string
+}
+
+/** 32 hexadecimal characters, as Keystone's ids. */
+export const newId = (room: Pick<Room, 'world'>): string => room.world.random.uuid().replaceAll('-', '')
+
+/** Revokes in the transaction of the change, for as long as a token can live. */
+export function revokeNow(room: Pick<Room, 'world' | 'limits'>, tx: Tx, ...wishes: RevocationWish[]): Promise<void> {
+  const atMs = room.world.clock.nowMs()
+  return revoke(tx, wishes, { atMs, expiresAtMs: atMs + room.limits.tokenLifetimeMs + 60_000 })
+}
