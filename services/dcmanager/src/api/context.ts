@@ -1,0 +1,16 @@
+import type { Site } from '@murmuration/site'
+import type { Desk } from '../store/claims.ts'
+import type { DeployFiles } from '../work/deploy-files.ts'
+import type { ControllerFacts } from '../work/controller-facts.ts'
+import type { LiveDetail } from '../work/live-detail.ts'
+
+/** What the routes work with; service.ts puts it together, tests put fakes in. */
+export interface ApiContext {
+  readonly site: Pick<Site, 'world' | 'config'>
+  readonly desk: Desk
+  readonly facts: Pick<ControllerFacts, 'system' | 'managementNetwork' | 'releases'>
+  readonly deployFiles: DeployFiles
+  /** Resolves when the job has ended, or when the patience of a caller has. */
+  waitForJob(jobId: string): Promise<unknown>
+  liveDetail(subcloud: { readonly management_start_ip: string }): Promise<LiveDetail>
+}
