@@ -15,6 +15,7 @@ export const errors = defineErrors({
     message: 'There are no deployment files for release {release}',
     hint: 'Upload them with POST /v1.0/subcloud-deploy.',
   },
+  operationNotFound: { status: 404, message: 'Operation not found', hint: 'List them with GET /v1.0/subclouds/{id}/operations.' },
   verbGone: { status: 410, message: 'The operation {verb} was removed', hint: 'Use {instead}.' },
 
   // --- what was sent ---
@@ -70,6 +71,22 @@ export const errors = defineErrors({
   queryInvalid: { status: 400, message: 'Invalid query: {field} {problem}', hint: '{remedy}' },
   idempotencyKeyInvalid: { status: 400, message: 'Idempotency-Key must be 1 to 255 printable characters' },
   updateStatusInvalid: { status: 400, message: 'Invalid {field} value: {value}', hint: 'Allowed: {allowed}.' },
+
+  cursorInvalid: {
+    status: 400,
+    message: 'The cursor is not one that this stream gave',
+    hint: 'Send the id of an event as Last-Event-ID or after, or begin without one.',
+  },
+  cursorExpired: {
+    status: 410,
+    message: 'Changes behind this cursor have been forgotten',
+    hint: 'Begin without a cursor, then list the subclouds again with GET /v1.0/subclouds.',
+  },
+  tooManyReaders: {
+    status: 503,
+    message: 'There are {most} readers of the change stream on this server already',
+    hint: 'Try again later, or ask another server.',
+  },
 
   // --- conflicts with what is ---
   nameTaken: {

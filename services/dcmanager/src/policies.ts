@@ -34,7 +34,8 @@ export const policies: readonly PolicyRule[] = [
       'GET /v1.0/subclouds/{subcloud_ref}',
       'GET /v1.0/subclouds/{subcloud_ref}/detail',
       'GET /v1.0/subclouds/{subcloud_ref}/operations',
-      'GET /v1.0/subclouds/changes',
+      'GET /v1.0/subclouds/{subcloud_ref}/operations/{operation_id}',
+      'GET /v1.0/changes/subclouds',
     ),
     description: 'List and show subclouds, what ran on them, and the stream of their changes.',
   },
@@ -78,6 +79,12 @@ export const policies: readonly PolicyRule[] = [
     check: readerOrOperatorOrConfigurator,
     operations: at('GET /v1.0/alarms'),
     description: 'Summary of the alarms of all subclouds.',
+  },
+  {
+    name: 'dc_api:notifications:create',
+    check: adminOrConfigurator,
+    operations: at('POST /v1.0/notifications'),
+    description: 'Tell of the end of an upgrade, which makes all managed subclouds be audited. New: the original asked for a token only.',
   },
   {
     name: 'dc_api:phased_subcloud_deploy:create',

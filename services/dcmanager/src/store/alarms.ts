@@ -66,15 +66,7 @@ export async function readWantedAlarms(db: Queryable<Schema>, failuresToOffline:
   const subclouds = await db.query
     .selectFrom('subclouds as s')
     .innerJoin('subcloud_audits as a', 'a.subcloud_id', 's.id')
-    .select([
-      's.id',
-      's.name',
-      's.management_state',
-      's.availability_status',
-      's.deploy_status',
-      'a.audit_fail_count',
-      'a.failure_reason',
-    ])
+    .select(['s.id', 's.name', 's.management_state', 's.availability_status', 's.deploy_status', 'a.audit_fail_count', 'a.failure_reason'])
     .where((eb) =>
       eb.or([
         eb.and([eb('s.availability_status', '=', 'offline'), eb('a.audit_fail_count', '>', 0)]),

@@ -32,3 +32,13 @@ export async function readOperations(
   const byJob = Map.groupBy(steps, (step) => step.job_id)
   return jobs.map((job) => ({ job, steps: byJob.get(job.id) ?? [] }))
 }
+
+/** One operation of this subcloud; undefined for ids of others. */
+export async function readOperation(
+  db: Queryable<Schema>,
+  subcloudId: number,
+  id: string,
+): Promise<{ job: JobRow; steps: StepRow[] } | undefined> {
+  const [job] = await readJobs(db, { ids: [id], subject: exclusiveKeyOf(subcloudId) })
+  return job === undefined || job.subject !== exclusiveKeyOf(subcloudId) ? undefined : { job, steps: await readSteps(db, [id]) }
+}

@@ -8,7 +8,7 @@ import { lockAuditedStates, statusColumns, writeStatuses, writeSubclouds, type A
 import type { Schema } from '../store/schema.ts'
 import { createAlarmLoop } from './state-alarms.ts'
 import { createChangeRetention } from './state-retention.ts'
-import { auditTopic, stateTopic, type AuditReport } from './topics.ts'
+import { auditTopic, changesTopic, stateTopic, type AuditReport } from './topics.ts'
 
 export interface StateKeeper {
   start(): Promise<void>
@@ -36,9 +36,9 @@ export function createStateKeeper(site: Site, database: Database<Schema>): State
   const log = site.world.log.child({ role: 'state' })
   const alarms = createAlarmLoop(site, database)
   const retention = createChangeRetention(site, database)
-  const changes = site.bus.client(stateTopic)
+  const changes = site.bus.client(changesTopic)
   const auditors = site.bus.client(auditTopic)
-  let serving: Serving | undefined
+  let serving: Serving[] = []
 
   async function take(reports: readonly AuditReport[]): Promise<void> {
     for (let from = 0; from < reports.length; from += reportsPerTransaction) {
@@ -47,32 +47,29 @@ export function createStateKeeper(site: Site, database: Database<Schema>): State
       log.info('audit reports changed subclouds', { ...applied })
       await changes.changed({})
       if (applied.cameOnline > 0) await auditors.trigger({ audits: [] })
-      alarms.wake()
+    }
+  }
+
+  async function takeOrLog(reports: readonly AuditReport[]): Promise<void> {
+    try {
+      await take(reports)
+    } catch (error) {
+      // Nothing is lost: their leases end, the subclouds are audited again and reported in full.
+      log.error('audit reports could not be applied; their subclouds are audited again', { reports: reports.length, error })
     }
   }
 
   return {
     async start() {
-      serving = await site.bus.serve(
-        stateTopic,
-        {
-          report: async ({ reports }) => {
-            try {
-              await take(reports)
-            } catch (error) {
-              // Nothing is lost: their leases end, the subclouds are audited again and reported in full.
-              log.error('audit reports could not be applied; their subclouds are audited again', { reports: reports.length, error })
-            }
-          },
-          changed: async () => alarms.wake(),
-        },
-        { maxInFlight: 1, maxWaiting: waitingMessages },
-      )
+      serving = [
+        await site.bus.serve(stateTopic, { report: ({ reports }) => takeOrLog(reports) }, { maxInFlight: 1, maxWaiting: waitingMessages }),
+        await site.bus.serve(changesTopic, { changed: async () => alarms.wake() }),
+      ]
       alarms.start()
       retention.start()
     },
     async stop() {
-      await serving?.stop()
+      await Promise.all(serving.map((each) => each.stop()))
       await Promise.all([alarms.stop(), retention.stop()])
     },
   }

@@ -57,6 +57,12 @@ export interface AuditFailure {
 
 export const stateTopic = defineTopic<{
   report: { kind: 'cast'; args: { readonly reports: readonly AuditReport[] } }
-  /** Rows of `subcloud_changes` were added. */
-  changed: { kind: 'fanout'; args: Record<string, never> }
-}>('dcmanager-state', { report: { kind: 'cast' }, changed: { kind: 'fanout' } })
+}>('dcmanager-state', { report: { kind: 'cast' } })
+
+/**
+ * Rows of `subcloud_changes` were added: whoever writes some says so after the commit. A topic of its own, because every process
+ * with an API listens to it, and reports go to one listener of theirs.
+ */
+export const changesTopic = defineTopic<{ changed: { kind: 'fanout'; args: Record<string, never> } }>('dcmanager-changes', {
+  changed: { kind: 'fanout' },
+})
