@@ -33,6 +33,7 @@ export function encode(value: unknown): Bindable {
       return refuse(Array.isArray(value) ? 'list' : 'object', 'use json.write')
     case 'symbol':
     case 'function':
+    default:
       return refuse(typeof value, 'use text')
   }
 }

@@ -19,7 +19,7 @@ export function createHandle<DB>(parts: EngineParts, options: DatabaseOptions): 
   const watch: Watch = {
     owner,
     counters,
-    translate: parts.translate,
+    translate: (error) => parts.translate(error),
     async pause(attempt) {
       if (attempt >= attempts) return false
       counters.retries++

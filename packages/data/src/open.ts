@@ -12,7 +12,7 @@ import { openSqlite } from './sqlite/open.ts'
  */
 export async function openDatabase<DB>(url: string, options: DatabaseOptions): Promise<Database<DB>> {
   const scheme = /^([a-z]+):/.exec(url)?.[1]
-  switch (scheme) {
+  switch (scheme ?? '') {
     case 'sqlite': {
       const place = url.slice('sqlite:'.length)
       if (place === '') throw new DatabaseError('other', 'A sqlite: URL needs a path or :memory: after the colon.')

@@ -126,7 +126,7 @@ export async function keysetPage<Row extends Record<string, unknown>>(
   }
   let rows: Row[]
   try {
-    rows = (await paged.limit(request.limit + 1).execute()) as Row[]
+    rows = await paged.limit(request.limit + 1).execute()
   } catch (error) {
     // A forged marker may hold text where the column holds numbers.
     if (request.marker !== undefined && error instanceof DatabaseError && error.kind === 'check') throw new InvalidMarker()

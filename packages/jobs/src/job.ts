@@ -14,6 +14,7 @@ export interface JobRow {
   /** Never holds a secret in clear: seal it first (packages/trust). */
   input: Json<unknown>
   state: JobState
+  /** From 1. Counts failures that were retried; crashes, lost leases and shutdowns don't count. */
   attempt: number
   run_at: Timestamp
   lease_owner: string | null
@@ -69,6 +70,7 @@ export interface JobContext<Input> {
    * A transaction that also proves that this run still holds the lease: it commits only under the current epoch,
    * else throws LeaseLost and changes nothing. All writes of a job to its own database go through it.
    */
+  // oxlint-disable-next-line typescript/no-explicit-any -- the schema is the service's own
   transaction<T>(work: (tx: any) => Promise<T>): Promise<T>
 }
 
@@ -83,15 +85,17 @@ export interface JobKind<Input, Output> {
   readonly name: string
   run(context: JobContext<Input>): Promise<Output>
   /**
-   * Called exactly once at the end, in the transaction that writes the end: the place for the final status of the subject.
-   * Not called when a run is only interrupted (crash, shutdown, lease lost, retry).
+   * Takes effect exactly once, at the end, in the transaction that writes the end: the place for the final status of the subject.
+   * Not called when a run is only interrupted (crash, shutdown, lease lost, retry). Like any transaction's work it may be called
+   * again after a lost race, so it does nothing but write to `tx`; if it throws, the end is not written and is tried again later.
    */
+  // oxlint-disable-next-line typescript/no-explicit-any -- the schema is the service's own
   settle?(tx: any, job: JobRow, outcome: JobOutcome<Output>, world: World): Promise<void>
   /** Running at once in one process. */
   readonly concurrency: number
   /** Default: no retry. TerminalError is never retried. Delay: base × 2^n with full jitter, capped. */
   readonly retry?: { readonly attempts: number; readonly baseMs: number; readonly capMs: number }
-  /** Finished jobs of this kind are kept this long. */
+  /** Finished jobs of this kind are kept this long. Default 30 days. */
   readonly retentionMs?: number
 }
 
@@ -122,6 +126,13 @@ export class LeaseLost extends Error {
   constructor(jobId: string) {
     super(`job ${jobId} is held by a newer run`)
     this.name = 'LeaseLost'
+  }
+}
+/** The process goes down: the job is queued again as if this run had not begun, and goes on at its first unrecorded step. */
+export class Shutdown extends Error {
+  constructor() {
+    super('the worker is stopping')
+    this.name = 'Shutdown'
   }
 }
 /** Fails the job without a retry. */

@@ -1,4 +1,4 @@
-import type { Queryable, Transaction } from '@murmuration/data'
+import { json, timestamp, type Queryable, type Transaction } from '@murmuration/data'
 import type { World } from '@murmuration/world'
 import type { Enqueue, JobKind, JobRow, JobTables, StepRow } from './job.ts'
 
@@ -12,17 +12,112 @@ export class SubjectBusy extends Error {
   }
 }
 
-/** Adds a job in the caller's own transaction: the claim and the job are one fact. Throws SubjectBusy. Returns the id. */
-export declare function enqueue<Input>(tx: Transaction<any>, world: World, kind: JobKind<Input, any>, job: Enqueue<Input>): Promise<string>
+const listedByDefault = 100
+const listedAtMost = 1_000
 
-/** Asks for the end of a live job. False when it has ended already. A queued job is settled as cancelled by the next worker. */
-export declare function cancel(tx: Transaction<any>, world: World, jobId: string, reason: string): Promise<boolean>
+/* oxlint-disable typescript/no-explicit-any -- every service mixes JobTables into a schema of its own */
+type AnyQueryable = Queryable<any>
+type AnyTransaction = Transaction<any>
+type AnyKind<Input> = JobKind<Input, any>
+/* oxlint-enable typescript/no-explicit-any */
 
-export declare function liveJobFor(db: Queryable<any>, exclusiveKey: string): Promise<JobRow | undefined>
-/** Newest first. */
-export declare function readJobs(
-  db: Queryable<any>,
+const tables = (db: AnyQueryable): Queryable<JobTables>['query'] => db.query
+
+/**
+ * Adds a job in the caller's own transaction: the claim and the job are one fact. Returns its id.
+ *
+ * Throws SubjectBusy when a live job holds the exclusive key; the transaction is still usable then. Wake a worker from
+ * `tx.afterCommit`; without that the job starts at the worker's next poll.
+ */
+export async function enqueue<Input>(tx: AnyTransaction, world: World, kind: AnyKind<Input>, job: Enqueue<Input>): Promise<string> {
+  const nowMs = world.clock.nowMs()
+  const now = timestamp(nowMs)
+  const id = world.random.uuid()
+  const exclusiveKey = job.exclusiveKey === undefined ? job.subject : job.exclusiveKey
+  const inserted = await tables(tx)
+    .insertInto('jobs')
+    .values({
+      id,
+      kind: kind.name,
+      subject: job.subject,
+      exclusive_key: exclusiveKey,
+      input: json.write<unknown>(job.input ?? null),
+      state: 'queued',
+      attempt: 1,
+      run_at: timestamp(nowMs + (job.delayMs ?? 0)),
+      lease_owner: null,
+      lease_epoch: 0,
+      lease_until: null,
+      cancel_requested: 0,
+      cancel_reason: null,
+      progress: null,
+      outcome: null,
+      error: null,
+      requested_by: job.requestedBy ?? null,
+      request_id: job.requestId ?? null,
+      created_at: now,
+      started_at: null,
+      finished_at: null,
+      updated_at: now,
+    })
+    // Not an error: PostgreSQL would give up the whole transaction, and the caller may want to say more in it.
+    .onConflict((conflict) => conflict.column('exclusive_key').doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  if (!inserted) throw new SubjectBusy(exclusiveKey === null ? undefined : await liveJobFor(tx, exclusiveKey))
+  return id
+}
+
+/**
+ * Asks for the end of a live job. False when it has ended already. A queued job is settled as cancelled by the next worker; a
+ * running one sees its signal aborted with JobCancelled at the worker's next look (`wake()` from `tx.afterCommit` makes it soon).
+ */
+export async function cancel(tx: AnyTransaction, world: World, jobId: string, reason: string): Promise<boolean> {
+  const now = timestamp(world.clock.nowMs())
+  const asked = await tables(tx)
+    .updateTable('jobs')
+    // The first reason stands.
+    .set((eb) => ({
+      cancel_reason: eb.case().when('cancel_requested', '=', 1).then(eb.ref('cancel_reason')).else(reason).end(),
+      cancel_requested: 1,
+      updated_at: now,
+    }))
+    .where('id', '=', jobId)
+    .where('state', 'in', ['queued', 'running'])
+    .executeTakeFirst()
+  return asked.numUpdatedRows > 0n
+}
+
+/** The queued or running job that holds the key. */
+export async function liveJobFor(db: AnyQueryable, exclusiveKey: string): Promise<JobRow | undefined> {
+  return await tables(db).selectFrom('jobs').selectAll().where('exclusive_key', '=', exclusiveKey).executeTakeFirst()
+}
+
+/** Newest first; 100 unless `limit` says otherwise, 1,000 at most. */
+export async function readJobs(
+  db: AnyQueryable,
   filter: { subject?: string; ids?: readonly string[]; limit?: number },
-): Promise<JobRow[]>
-export declare function readSteps(db: Queryable<any>, jobIds: readonly string[]): Promise<StepRow[]>
+): Promise<JobRow[]> {
+  let query = tables(db).selectFrom('jobs').selectAll()
+  if (filter.subject !== undefined) query = query.where('subject', '=', filter.subject)
+  if (filter.ids !== undefined) {
+    if (filter.ids.length === 0) return []
+    query = query.where('id', 'in', filter.ids)
+  }
+  const limit = Math.min(listedAtMost, filter.limit ?? filter.ids?.length ?? listedByDefault)
+  return await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
+}
+
+/** Recorded steps of these jobs, each job's in the order in which they were recorded. */
+export async function readSteps(db: AnyQueryable, jobIds: readonly string[]): Promise<StepRow[]> {
+  if (jobIds.length === 0) return []
+  return await tables(db)
+    .selectFrom('job_steps')
+    .selectAll()
+    .where('job_id', 'in', jobIds)
+    .orderBy('job_id')
+    .orderBy('sequence')
+    .orderBy('name')
+    .execute()
+}
 export type { JobTables }

@@ -13,15 +13,17 @@ const connectLimitMs = 10_000
 /** A transaction awaits nothing but the database; one that is idle for this long belongs to a process that hangs. */
 const idleTransactionLimitMs = 60_000
 
-/** Numbers as numbers: int8 (20) and numeric (1700, what `sum` makes of int8). Beyond 2^53 we would be wrong, so we say so. */
+/** Numbers as numbers: int8 and numeric (what `sum` makes of int8). Beyond 2^53 we would be wrong, so we say so. */
 const asNumber = (text: string): number => {
   const value = Number(text)
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new DatabaseError('check', 'PostgreSQL: a number over 2^53 was read.')
   return value
 }
+const numeric: ReadonlySet<number> = new Set([pg.types.builtins.INT8, pg.types.builtins.NUMERIC])
+const defaultParser = pg.types.getTypeParser as (oid: number, format?: 'text') => unknown
 const types = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === 20 || oid === 1700 ? asNumber : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+  getTypeParser: ((oid: number, format?: 'text') =>
+    numeric.has(oid) ? asNumber : defaultParser(oid, format)) as typeof pg.types.getTypeParser,
 }
 
 /** Splits our own `schema` parameter off; everything else is pg's. */
@@ -39,7 +41,7 @@ function readUrl(url: string): { connectionString: string; schema: string | unde
 /** Parameters go through the codec that SQLite uses too. */
 class EncodingDriver extends PostgresDriver {
   override async acquireConnection(options?: Parameters<Driver['acquireConnection']>[0]): Promise<DatabaseConnection> {
-    const connection = await super.acquireConnection(options as never)
+    const connection = await super.acquireConnection(options)
     if (!encoded.has(connection)) {
       encoded.add(connection)
       const execute = connection.executeQuery.bind(connection)
@@ -85,7 +87,7 @@ export async function openPostgres(url: string, options: DatabaseOptions): Promi
     // A client that is lost while it is checked out rejects its query; without a listener the loss would end the process too.
     client.on('error', () => {})
   })
-  pool.on('remove', (client) => void clients.delete(client as pg.PoolClient))
+  pool.on('remove', (client) => void clients.delete(client))
   pool.on('error', () => options.world.log.warn('a database connection was lost while idle', { database: options.name }))
   const end = once(async () => {
     // Ending a client in the middle of a transaction makes the server roll it back.

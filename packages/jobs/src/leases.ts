@@ -1,0 +1,177 @@
+import { timestamp, updateFrom, type Database, type Transaction } from '@murmuration/data'
+import type { Kysely, SelectQueryBuilder } from 'kysely'
+import type { World } from '@murmuration/world'
+import { LeaseLost, type JobRow, type JobState, type JobTables } from './job.ts'
+
+/** Names a run: its writes are valid only while the row still carries all three. */
+export interface Held {
+  readonly id: string
+  readonly owner: string
+  readonly epoch: number
+}
+
+export interface LeaseStore {
+  /** Kinds of ours that have something to take. One statement, so that an idle worker costs one statement a poll. */
+  dueKinds(kinds: readonly string[], running: readonly string[]): Promise<string[]>
+  /** Takes at most `limit` due or expired jobs of a kind under new epochs. */
+  claim(kind: string, limit: number, running: readonly string[]): Promise<JobRow[]>
+  /** Takes queued jobs that somebody asked to cancel; they need no slot since nothing of them runs. */
+  claimCancelled(kinds: readonly string[], limit: number): Promise<JobRow[]>
+  /** Renews all; what is missing from the answer, or has another epoch there, is lost. */
+  renew(ids: readonly string[]): Promise<Pick<JobRow, 'id' | 'lease_epoch'>[]>
+  cancellations(ids: readonly string[]): Promise<Pick<JobRow, 'id' | 'cancel_reason'>[]>
+  writeProgress(lines: readonly { id: string; epoch: number; text: string }[]): Promise<void>
+  /** Back to the queue, for this or another worker; nothing when it is not ours any more. */
+  release(held: Held, how: { delayMs: number; attempt?: number; error?: string }): Promise<boolean>
+  /** Deletes ended jobs that finished before; at most `limit`. Returns how many. */
+  sweep(kind: string, olderThanMs: number, limit: number): Promise<number>
+}
+
+type PickQuery = SelectQueryBuilder<JobTables, 'jobs', { id: string }>
+
+const ended: readonly JobState[] = ['done', 'failed', 'cancelled']
+
+/**
+ * First statement of every transaction of a run: writes its own row, so a newer run either has waited for us or is seen.
+ * Throws LeaseLost, which rolls the whole transaction back.
+ */
+export async function proveLease(tx: Transaction<JobTables>, world: World, held: Held): Promise<void> {
+  const { numUpdatedRows } = await tx.query
+    .updateTable('jobs')
+    .set({ updated_at: timestamp(world.clock.nowMs()) })
+    .where('id', '=', held.id)
+    .where('state', '=', 'running')
+    .where('lease_owner', '=', held.owner)
+    .where('lease_epoch', '=', held.epoch)
+    .executeTakeFirst()
+  if (numUpdatedRows === 0n) throw new LeaseLost(held.id)
+}
+
+/** The statements of a worker. All are set-based, and none holds a lock longer than itself. */
+export function createLeaseStore(database: Database<JobTables>, world: World, owner: string, leaseMs: number): LeaseStore {
+  const at = (offsetMs: number): string => timestamp(world.clock.nowMs() + offsetMs)
+
+  /**
+   * Due: its time has come, or its lease has run out. A time too far ahead means that the wall clock was set back since: then it
+   * is taken at once, for a job that waits a day for its clock is worse than one that starts early. Fencing keeps both safe.
+   */
+  const takeable = (query: Kysely<JobTables>, running: readonly string[]) => {
+    const now = at(0)
+    const absurd = at(4 * leaseMs)
+    return query.selectFrom('jobs').where((eb) =>
+      eb.or([
+        eb.and([eb('state', '=', 'queued'), eb.or([eb('run_at', '<=', now), eb('updated_at', '>', absurd)])]),
+        eb.and([
+          eb('state', '=', 'running'),
+          eb.or([eb('lease_until', '<', now), eb('lease_until', '>', absurd)]),
+          // Our own runs are judged by the monotonic clock, not by a row that a step of the wall clock made look old.
+          ...(running.length > 0 ? [eb('id', 'not in', running)] : []),
+        ]),
+      ]),
+    )
+  }
+
+  /** A claim by update … where id in (picked), which skips rows that another worker is about to take. */
+  const take = async (pick: (query: Kysely<JobTables>) => PickQuery): Promise<JobRow[]> => {
+    const now = at(0)
+    return await database.query
+      .with('picked', (query) => {
+        const picked = pick(query as unknown as Kysely<JobTables>)
+        return database.engine === 'postgres' ? picked.forUpdate().skipLocked() : picked
+      })
+      .updateTable('jobs')
+      .set((eb) => ({
+        state: 'running',
+        lease_owner: owner,
+        lease_epoch: eb('lease_epoch', '+', 1),
+        lease_until: at(leaseMs),
+        started_at: eb.fn.coalesce('started_at', eb.val(now)),
+        updated_at: now,
+      }))
+      .where('id', 'in', (eb) => eb.selectFrom('picked').select('picked.id'))
+      .returningAll()
+      .execute()
+  }
+
+  return {
+    async dueKinds(kinds, running) {
+      const rows = await takeable(database.query, running).where('kind', 'in', kinds).select('kind').distinct().execute()
+      return rows.map((row) => row.kind)
+    },
+    claim: (kind, limit, running) =>
+      take((query) => takeable(query, running).where('kind', '=', kind).select('id').orderBy('run_at').orderBy('id').limit(limit)),
+    claimCancelled: (kinds, limit) =>
+      take((query) =>
+        query
+          .selectFrom('jobs')
+          .where('state', '=', 'queued')
+          .where('cancel_requested', '=', 1)
+          .where('kind', 'in', kinds)
+          .select('id')
+          .orderBy('run_at')
+          .orderBy('id')
+          .limit(limit),
+      ),
+    async renew(ids) {
+      return await database.query
+        .updateTable('jobs')
+        .set({ lease_until: at(leaseMs), updated_at: at(0) })
+        .where('id', 'in', ids)
+        .where('lease_owner', '=', owner)
+        .where('state', '=', 'running')
+        .returning(['id', 'lease_epoch'])
+        .execute()
+    },
+    async cancellations(ids) {
+      return await database.query
+        .selectFrom('jobs')
+        .select(['id', 'cancel_reason'])
+        .where('id', 'in', ids)
+        .where('cancel_requested', '=', 1)
+        .execute()
+    },
+    async writeProgress(lines) {
+      await updateFrom(
+        database,
+        'jobs',
+        ['id', 'lease_epoch'],
+        lines.map((line) => ({ id: line.id, lease_epoch: line.epoch, progress: line.text })),
+      )
+    },
+    async release(held, how) {
+      const { numUpdatedRows } = await database.query
+        .updateTable('jobs')
+        .set({
+          state: 'queued',
+          lease_owner: null,
+          lease_until: null,
+          run_at: at(how.delayMs),
+          updated_at: at(0),
+          ...(how.attempt === undefined ? {} : { attempt: how.attempt }),
+          ...(how.error === undefined ? {} : { error: how.error }),
+        })
+        .where('id', '=', held.id)
+        .where('state', '=', 'running')
+        .where('lease_owner', '=', held.owner)
+        .where('lease_epoch', '=', held.epoch)
+        .executeTakeFirst()
+      return numUpdatedRows > 0n
+    },
+    async sweep(kind, olderThanMs, limit) {
+      const { numDeletedRows } = await database.query
+        .deleteFrom('jobs')
+        .where('id', 'in', (eb) =>
+          eb
+            .selectFrom('jobs')
+            .select('id')
+            .where('kind', '=', kind)
+            .where('state', 'in', ended)
+            .where('finished_at', '<', at(-olderThanMs))
+            .orderBy('finished_at')
+            .limit(limit),
+        )
+        .executeTakeFirst()
+      return Number(numDeletedRows)
+    },
+  }
+}
