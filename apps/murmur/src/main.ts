@@ -4,7 +4,9 @@ import { CommandFailed, exitCodes } from './exit.ts'
 import { buildProgram } from './program.ts'
 import { tell } from './terminal.ts'
 
-const world = createRealWorld({ timersKeepAlive: !process.argv.includes('serve') })
+/** A served site ends when it is asked to, whatever timers are pending; every other command ends when it has nothing left to wait for. */
+const serving = process.argv[2] === 'serve' && !process.argv.includes('--detach')
+const world = createRealWorld({ timersKeepAlive: !serving })
 
 try {
   await buildProgram({ world, environment: process.env }).parseAsync()

@@ -25,7 +25,6 @@ export async function serveSite(world: World, config: SiteConfig): Promise<Serve
   const stop = async (): Promise<void> => {
     await Promise.all(listening.map((one) => one.close(drainMs)))
     for (const service of services.toReversed()) await service.stop()
-    await site.bus.close()
     await site.close()
   }
   try {
