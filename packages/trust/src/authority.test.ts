@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { createAuthority, openAuthority } from './authority.ts'
 import { PrivateFileExposed } from './private-file.ts'
-import { memoryWorld } from './test-world.ts'
+import { memoryWorld } from './testing/memory-world.ts'
 
 const dayMs = 24 * 3600 * 1000
 const server = {

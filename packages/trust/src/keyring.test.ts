@@ -9,7 +9,7 @@ import { createRealWorld } from '@murmuration/world'
 import { openKeyring, SealBroken, type Sealed } from './keyring.ts'
 import { PrivateFileExposed } from './private-file.ts'
 import { Secret } from './secret.ts'
-import { flipBit, memoryWorld } from './test-world.ts'
+import { flipBit, memoryWorld } from './testing/memory-world.ts'
 
 const path = '/var/keyring.json'
 const refused = (reason: SealBroken['reason']) => (error: unknown) => error instanceof SealBroken && error.reason === reason

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createPrivateKey, sign } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { flipBit } from './test-world.ts'
+import { flipBit } from './testing/memory-world.ts'
 import { generateSigningKey, maxTokenLength, signToken, TokenInvalid, TokenTooLarge, verifyToken, type TokenClaims } from './token.ts'
 
 const key = generateSigningKey('k1')

@@ -56,5 +56,10 @@ export const errors = defineErrors({
     message: 'A token with {count} roles does not fit a header.',
     hint: 'Assign fewer roles on this target; implied roles count.',
   },
+  tooManyRevocations: {
+    status: 503,
+    message: 'There are more revocations than one answer holds.',
+    hint: 'Ask with after=0 and follow sequence while more is true.',
+  },
   forbidden: { status: 403, message: 'You are not authorized to perform the requested action: {action}.' },
 })

@@ -46,20 +46,32 @@ export const policies: readonly PolicyRule[] = [
   ...crud('region', 'regions', '/v3/regions', 'region_id', everybody),
   ...crud('service', 'services', '/v3/services', 'service_id'),
   ...crud('endpoint', 'endpoints', '/v3/endpoints', 'endpoint_id'),
-  ...crud('domain', 'domains', '/v3/domains', 'domain_id', { list: read, get: `${readInDomain} or project_domain_id:%(target.domain_id)s` }),
+  ...crud('domain', 'domains', '/v3/domains', 'domain_id', {
+    list: read,
+    get: `${readInDomain} or project_domain_id:%(target.domain_id)s`,
+  }),
   ...crud('project', 'projects', '/v3/projects', 'project_id', {
     list: readInDomain,
     get: `${readInDomain} or project_id:%(target.project.id)s`,
   }),
   ...crud('user', 'users', '/v3/users', 'user_id', { list: readInDomain, get: `${readInDomain} or rule:owner` }),
   ...crud('group', 'groups', '/v3/groups', 'group_id', inDomain),
-  ...crud('role', 'roles', '/v3/roles', 'role_id', { list: `${read} or role:reader and domain_id:%(domain_id)s`, get: `${read} or role:reader` }),
+  ...crud('role', 'roles', '/v3/roles', 'role_id', {
+    list: `${read} or role:reader and domain_id:%(domain_id)s`,
+    get: `${read} or role:reader`,
+  }),
 
-  rule('identity:list_user_projects', `${readInDomain} or ${own}`, 'Projects in which a user has a role.', ['GET', '/v3/users/{user_id}/projects']),
+  rule('identity:list_user_projects', `${readInDomain} or ${own}`, 'Projects in which a user has a role.', [
+    'GET',
+    '/v3/users/{user_id}/projects',
+  ]),
   rule('identity:list_groups_for_user', `${readInDomain} or ${own}`, 'Groups of a user.', ['GET', '/v3/users/{user_id}/groups']),
   rule('identity:change_password', own, 'Change the own password.', ['POST', '/v3/users/{user_id}/password']),
   rule('identity:list_users_in_group', readInDomain, 'Members of a group.', ['GET', '/v3/groups/{group_id}/users']),
-  rule('identity:check_user_in_group', `${readInDomain} or ${own}`, 'Is a user in a group?', ['HEAD', '/v3/groups/{group_id}/users/{user_id}']),
+  rule('identity:check_user_in_group', `${readInDomain} or ${own}`, 'Is a user in a group?', [
+    'HEAD',
+    '/v3/groups/{group_id}/users/{user_id}',
+  ]),
   rule('identity:add_user_to_group', admin, 'Add a member.', ['PUT', '/v3/groups/{group_id}/users/{user_id}']),
   rule('identity:remove_user_from_group', admin, 'Remove a member.', ['DELETE', '/v3/groups/{group_id}/users/{user_id}']),
 
@@ -67,7 +79,10 @@ export const policies: readonly PolicyRule[] = [
   rule('identity:check_grant', read, 'Is a role assigned?', ['HEAD', `${grantPath}/{role_id}`], ['GET', `${grantPath}/{role_id}`]),
   rule('identity:create_grant', admin, 'Assign a role.', ['PUT', `${grantPath}/{role_id}`]),
   rule('identity:revoke_grant', admin, 'Take a role away.', ['DELETE', `${grantPath}/{role_id}`]),
-  rule('identity:list_role_assignments', `${read} or ${own}`, 'List role assignments; own ones with user.id.', ['GET', '/v3/role_assignments']),
+  rule('identity:list_role_assignments', `${read} or ${own}`, 'List role assignments; own ones with user.id.', [
+    'GET',
+    '/v3/role_assignments',
+  ]),
 
   rule('identity:list_implied_roles', read, 'What a role implies.', ['GET', '/v3/roles/{role_id}/implies']),
   rule('identity:get_implied_role', read, 'Does a role imply another?', ['GET', '/v3/roles/{role_id}/implies/{implied_role_id}']),
@@ -75,18 +90,14 @@ export const policies: readonly PolicyRule[] = [
   rule('identity:delete_implied_role', admin, 'End an implication.', ['DELETE', '/v3/roles/{role_id}/implies/{implied_role_id}']),
   rule('identity:list_role_inference_rules', read, 'All implications.', ['GET', '/v3/role_inferences']),
 
-  rule(
-    'identity:list_application_credentials',
-    `${read} or ${own}`,
-    'List application credentials.',
-    ['GET', '/v3/users/{user_id}/application_credentials'],
-  ),
-  rule(
-    'identity:get_application_credential',
-    `${read} or ${own}`,
-    'Show an application credential.',
-    ['GET', '/v3/users/{user_id}/application_credentials/{id}'],
-  ),
+  rule('identity:list_application_credentials', `${read} or ${own}`, 'List application credentials.', [
+    'GET',
+    '/v3/users/{user_id}/application_credentials',
+  ]),
+  rule('identity:get_application_credential', `${read} or ${own}`, 'Show an application credential.', [
+    'GET',
+    '/v3/users/{user_id}/application_credentials/{id}',
+  ]),
   rule('identity:create_application_credential', own, 'Create an application credential: only for oneself.', [
     'POST',
     '/v3/users/{user_id}/application_credentials',

@@ -16,7 +16,22 @@ import type { ApplicationCredentialRow } from '../store/schema.ts'
 import { findUser } from '../store/users.ts'
 import { readTime } from '../wire/times.ts'
 import { wireApplicationCredential } from '../wire/resources.ts'
-import { baseUrl, envelope, found, Id, listed, Name, Nullable, pageQuery, pageWish, Password, refusingDuplicates, Text, type Api } from './kit.ts'
+import {
+  baseUrl,
+  envelope,
+  found,
+  Id,
+  listed,
+  Name,
+  Nullable,
+  pageQuery,
+  pageWish,
+  Password,
+  refusingDuplicates,
+  Text,
+  type Api,
+} from './kit.ts'
+import { given } from '../rules/given.ts'
 
 const RoleReference = Type.Object({ id: Type.Optional(Id), name: Type.Optional(Id) })
 const Create = Type.Object({
@@ -36,7 +51,7 @@ const Path = Type.Object({ user_id: Id, id: Id })
 
 /** Only roles that the asking token has: what is delegated is never more than what is held. */
 function rolesFor(claims: TokenClaims, wished: readonly Type.Static<typeof RoleReference>[] | null | undefined): string[] {
-  if (wished == null) return claims.roles.map((role) => role.id)
+  if (!given(wished)) return claims.roles.map((role) => role.id)
   if (wished.length === 0) throw errors.invalid({ field: 'roles', reason: 'at least one role is expected; leave it out for all.' })
   const ids = wished.map((wish) => {
     const held = claims.roles.find((role) => (wish.id === undefined ? role.name === wish.name : role.id === wish.id))
@@ -65,9 +80,12 @@ export function applicationCredentialRoutes({ app, room }: Api): void {
       const claims = refuseRestricted(request)
       if (claims.scope.kind !== 'project') throw errors.projectScopeNeeded()
       const { id: projectId } = claims.scope
-      if (wish.access_rules != null && wish.access_rules.length > 0)
-        throw errors.unsupported({ field: 'access_rules', reason: 'access rules are not enforced here, so they are not accepted; use fewer roles.' })
-      const expiresAtMs = wish.expires_at == null ? null : readTime(wish.expires_at)
+      if (given(wish.access_rules) && wish.access_rules.length > 0)
+        throw errors.unsupported({
+          field: 'access_rules',
+          reason: 'access rules are not enforced here, so they are not accepted; use fewer roles.',
+        })
+      const expiresAtMs = given(wish.expires_at) ? readTime(wish.expires_at) : null
       if (expiresAtMs === undefined || (expiresAtMs !== null && expiresAtMs <= room.world.clock.nowMs()))
         throw errors.invalid({ field: 'expires_at', reason: 'a time in the future is expected, as 2030-01-31T12:00:00.' })
       const roleIds = rolesFor(claims, wish.roles)
@@ -113,7 +131,10 @@ export function applicationCredentialRoutes({ app, room }: Api): void {
       request.authorize('identity:list_application_credentials', owner(userId))
       const filter = { userId, ...(query.name === undefined ? {} : { name: query.name }) }
       const page = await listed(() => listApplicationCredentials(room.db, filter, pageWish(query)))
-      const roleIds = await rolesOfCredentials(room.db, page.rows.map((row) => row.id))
+      const roleIds = await rolesOfCredentials(
+        room.db,
+        page.rows.map((row) => row.id),
+      )
       const roles = await findRolesByIds(room.db, [...new Set([...roleIds.values()].flat())])
       const items = page.rows.map((row) =>
         wireApplicationCredential(

@@ -13,12 +13,22 @@ export function scopeRoutes({ app, room }: Api): void {
   for (const path of ['/v3/auth/projects', '/v3/OS-FEDERATION/projects'])
     app.get(path, { config: { policy: 'authenticated' } }, async (request) => {
       const projects = await reachableProjects(room.db, request.identity.userId)
-      return envelope('projects', projects.map((row) => wireProject(row, baseUrl(request, room))), request, room)
+      return envelope(
+        'projects',
+        projects.map((row) => wireProject(row, baseUrl(request, room))),
+        request,
+        room,
+      )
     })
   for (const path of ['/v3/auth/domains', '/v3/OS-FEDERATION/domains'])
     app.get(path, { config: { policy: 'authenticated' } }, async (request) => {
       const domains = await reachableDomains(room.db, request.identity.userId)
-      return envelope('domains', domains.map((row) => wireDomain(row, baseUrl(request, room))), request, room)
+      return envelope(
+        'domains',
+        domains.map((row) => wireDomain(row, baseUrl(request, room))),
+        request,
+        room,
+      )
     })
   app.get('/v3/auth/system', { config: { policy: 'authenticated' } }, async (request) => {
     const has = await hasSystemRole(room.db, request.identity.userId, await allImpliedRoles(room.db))

@@ -23,7 +23,21 @@ import {
 import type { Db, EndpointRow, RegionRow, ServiceRow } from '../store/schema.ts'
 import { extra, extraOf } from '../wire/bags.ts'
 import { wireEndpoint, wireRegion, wireService } from '../wire/resources.ts'
-import { baseUrl, envelope, found, Id, listed, Name, Nullable, pageQuery, pageWish, readFlag, refusingDuplicates, Text, type Api } from './kit.ts'
+import {
+  baseUrl,
+  envelope,
+  found,
+  Id,
+  listed,
+  Name,
+  Nullable,
+  pageQuery,
+  pageWish,
+  readFlag,
+  refusingDuplicates,
+  Text,
+  type Api,
+} from './kit.ts'
 
 export function catalogRoutes(api: Api): void {
   regionRoutes(api)
@@ -73,7 +87,13 @@ function regionRoutes({ app, room }: Api): void {
     const { query } = request
     const filter = query.parent_region_id === undefined ? {} : { parentId: query.parent_region_id }
     const page = await listed(() => listRegions(room.db, filter, pageWish(query)))
-    return envelope('regions', page.rows.map((row) => wireRegion(row, baseUrl(request, room))), request, room, page.next)
+    return envelope(
+      'regions',
+      page.rows.map((row) => wireRegion(row, baseUrl(request, room))),
+      request,
+      room,
+      page.next,
+    )
   })
   app.get('/v3/regions/:region_id', { config: { policy: 'identity:get_region' }, schema: { params: RegionPath } }, async (request) => {
     const { region_id: id } = request.params
@@ -100,15 +120,19 @@ function regionRoutes({ app, room }: Api): void {
       return { region: wireRegion(row, baseUrl(request, room)) }
     },
   )
-  app.delete('/v3/regions/:region_id', { config: { policy: 'identity:delete_region' }, schema: { params: RegionPath } }, async (request, reply) => {
-    const { region_id: id } = request.params
-    await room.db.transaction(async (tx) => {
-      found('region', id, await findRegion(tx, id))
-      if (await regionIsUsed(tx, id)) throw errors.regionUsed({ id })
-      await deleteRegion(tx, id)
-    })
-    return reply.code(204).send()
-  })
+  app.delete(
+    '/v3/regions/:region_id',
+    { config: { policy: 'identity:delete_region' }, schema: { params: RegionPath } },
+    async (request, reply) => {
+      const { region_id: id } = request.params
+      await room.db.transaction(async (tx) => {
+        found('region', id, await findRegion(tx, id))
+        if (await regionIsUsed(tx, id)) throw errors.regionUsed({ id })
+        await deleteRegion(tx, id)
+      })
+      return reply.code(204).send()
+    },
+  )
 }
 
 async function refuseRegionCircle(db: Db, row: RegionRow): Promise<void> {
@@ -121,7 +145,11 @@ async function refuseRegionCircle(db: Db, row: RegionRow): Promise<void> {
   }
 }
 
-const serviceMembers = { name: Type.Optional(Type.String({ maxLength: 255 })), enabled: Type.Optional(Type.Boolean()), description: Nullable(Text) }
+const serviceMembers = {
+  name: Type.Optional(Type.String({ maxLength: 255 })),
+  enabled: Type.Optional(Type.Boolean()),
+  description: Nullable(Text),
+}
 const knownOfService = ['type', ...Object.keys(serviceMembers)]
 const ServiceCreate = Type.Object({ service: Type.Object({ type: Name, ...serviceMembers }) })
 const ServiceUpdate = Type.Object({ service: Type.Object({ type: Type.Optional(Name), ...serviceMembers }) })
@@ -146,7 +174,13 @@ function serviceRoutes({ app, room }: Api): void {
     const { query } = request
     const filter = { ...(query.type === undefined ? {} : { type: query.type }), ...(query.name === undefined ? {} : { name: query.name }) }
     const page = await listed(() => listServices(room.db, filter, pageWish(query)))
-    return envelope('services', page.rows.map((row) => wireService(row, baseUrl(request, room))), request, room, page.next)
+    return envelope(
+      'services',
+      page.rows.map((row) => wireService(row, baseUrl(request, room))),
+      request,
+      room,
+      page.next,
+    )
   })
   app.get('/v3/services/:service_id', { config: { policy: 'identity:get_service' }, schema: { params: ServicePath } }, async (request) => {
     const { service_id: id } = request.params
@@ -174,14 +208,18 @@ function serviceRoutes({ app, room }: Api): void {
       return { service: wireService(row, baseUrl(request, room)) }
     },
   )
-  app.delete('/v3/services/:service_id', { config: { policy: 'identity:delete_service' }, schema: { params: ServicePath } }, async (request, reply) => {
-    const { service_id: id } = request.params
-    await room.db.transaction(async (tx) => {
-      found('service', id, await findService(tx, id))
-      await deleteService(tx, id)
-    })
-    return reply.code(204).send()
-  })
+  app.delete(
+    '/v3/services/:service_id',
+    { config: { policy: 'identity:delete_service' }, schema: { params: ServicePath } },
+    async (request, reply) => {
+      const { service_id: id } = request.params
+      await room.db.transaction(async (tx) => {
+        found('service', id, await findService(tx, id))
+        await deleteService(tx, id)
+      })
+      return reply.code(204).send()
+    },
+  )
 }
 
 const Interface = Type.Union([Type.Literal('public'), Type.Literal('internal'), Type.Literal('admin')])
@@ -191,7 +229,12 @@ const endpointMembers = { region_id: Nullable(Id), region: Nullable(Id), enabled
 const knownOfEndpoint = ['service_id', 'interface', 'url', ...Object.keys(endpointMembers)]
 const EndpointCreate = Type.Object({ endpoint: Type.Object({ service_id: Id, interface: Interface, url: Url, ...endpointMembers }) })
 const EndpointUpdate = Type.Object({
-  endpoint: Type.Object({ service_id: Type.Optional(Id), interface: Type.Optional(Interface), url: Type.Optional(Url), ...endpointMembers }),
+  endpoint: Type.Object({
+    service_id: Type.Optional(Id),
+    interface: Type.Optional(Interface),
+    url: Type.Optional(Url),
+    ...endpointMembers,
+  }),
 })
 const EndpointPath = Type.Object({ endpoint_id: Id })
 
@@ -201,23 +244,27 @@ function endpointRoutes({ app, room }: Api): void {
     found('service', row.service_id, await findService(db, row.service_id))
     if (row.region_id !== null) found('region', row.region_id, await findRegion(db, row.region_id))
   }
-  app.post('/v3/endpoints', { config: { policy: 'identity:create_endpoint' }, schema: { body: EndpointCreate } }, async (request, reply) => {
-    const { endpoint } = request.body
-    const row: EndpointRow = {
-      id: newId(room),
-      service_id: endpoint.service_id,
-      region_id: endpoint.region_id ?? endpoint.region ?? null,
-      interface: endpoint.interface,
-      url: endpoint.url,
-      enabled: flag(endpoint.enabled ?? true),
-      extra: extraOf(endpoint, knownOfEndpoint),
-    }
-    await room.db.transaction(async (tx) => {
-      await prove(tx, row)
-      await insertEndpoint(tx, row)
-    })
-    return reply.code(201).send({ endpoint: wireEndpoint(row, baseUrl(request, room)) })
-  })
+  app.post(
+    '/v3/endpoints',
+    { config: { policy: 'identity:create_endpoint' }, schema: { body: EndpointCreate } },
+    async (request, reply) => {
+      const { endpoint } = request.body
+      const row: EndpointRow = {
+        id: newId(room),
+        service_id: endpoint.service_id,
+        region_id: endpoint.region_id ?? endpoint.region ?? null,
+        interface: endpoint.interface,
+        url: endpoint.url,
+        enabled: flag(endpoint.enabled ?? true),
+        extra: extraOf(endpoint, knownOfEndpoint),
+      }
+      await room.db.transaction(async (tx) => {
+        await prove(tx, row)
+        await insertEndpoint(tx, row)
+      })
+      return reply.code(201).send({ endpoint: wireEndpoint(row, baseUrl(request, room)) })
+    },
+  )
   const EndpointList = Type.Object({
     ...pageQuery,
     service_id: Type.Optional(Type.String()),
@@ -235,12 +282,22 @@ function endpointRoutes({ app, room }: Api): void {
       ...(enabled === undefined ? {} : { enabled }),
     }
     const page = await listed(() => listEndpoints(room.db, filter, pageWish(query)))
-    return envelope('endpoints', page.rows.map((row) => wireEndpoint(row, baseUrl(request, room))), request, room, page.next)
+    return envelope(
+      'endpoints',
+      page.rows.map((row) => wireEndpoint(row, baseUrl(request, room))),
+      request,
+      room,
+      page.next,
+    )
   })
-  app.get('/v3/endpoints/:endpoint_id', { config: { policy: 'identity:get_endpoint' }, schema: { params: EndpointPath } }, async (request) => {
-    const { endpoint_id: id } = request.params
-    return { endpoint: wireEndpoint(found('endpoint', id, await findEndpoint(room.db, id)), baseUrl(request, room)) }
-  })
+  app.get(
+    '/v3/endpoints/:endpoint_id',
+    { config: { policy: 'identity:get_endpoint' }, schema: { params: EndpointPath } },
+    async (request) => {
+      const { endpoint_id: id } = request.params
+      return { endpoint: wireEndpoint(found('endpoint', id, await findEndpoint(room.db, id)), baseUrl(request, room)) }
+    },
+  )
   app.patch(
     '/v3/endpoints/:endpoint_id',
     { config: { policy: 'identity:update_endpoint' }, schema: { params: EndpointPath, body: EndpointUpdate } },

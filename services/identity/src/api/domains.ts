@@ -56,9 +56,19 @@ export function domainRoutes({ app, room }: Api): void {
   app.get('/v3/domains', { config: { policy: 'identity:list_domains' }, schema: { querystring: DomainList } }, async (request) => {
     const { query } = request
     const enabled = readFlag(query.enabled)
-    const filter = { isDomain: true, ...(query.name === undefined ? {} : { name: query.name }), ...(enabled === undefined ? {} : { enabled }) }
+    const filter = {
+      isDomain: true,
+      ...(query.name === undefined ? {} : { name: query.name }),
+      ...(enabled === undefined ? {} : { enabled }),
+    }
     const page = await listed(() => listProjects(room.db, filter, pageWish(query)))
-    return envelope('domains', page.rows.map((row) => wireDomain(row, baseUrl(request, room))), request, room, page.next)
+    return envelope(
+      'domains',
+      page.rows.map((row) => wireDomain(row, baseUrl(request, room))),
+      request,
+      room,
+      page.next,
+    )
   })
 
   app.get('/v3/domains/:domain_id', { config: { policy: 'in-handler' }, schema: { params: DomainPath } }, async (request) => {

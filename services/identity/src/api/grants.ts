@@ -1,12 +1,13 @@
 import { Type } from 'typebox'
 import { flag } from '@murmuration/data'
 import { errors } from '../errors.ts'
-import { revokeNow } from '../room.ts'
+import { lossOf, revokeNow } from '../room.ts'
+import { withImplied } from '../rules/effective-roles.ts'
 import { addAssignment, hasAssignment, listAssignments, removeAssignment } from '../store/assignments.ts'
 import { findGroup, membersOf } from '../store/groups.ts'
 import { findDomain, findProject } from '../store/projects.ts'
 import type { RevocationWish } from '../store/revocations.ts'
-import { findRole, findRolesByIds } from '../store/roles.ts'
+import { allImpliedRoles, findRole, findRolesByIds } from '../store/roles.ts'
 import type { AssignmentRow, Db, Tx } from '../store/schema.ts'
 import { findUser } from '../store/users.ts'
 import { wireRole } from '../wire/resources.ts'
@@ -45,7 +46,9 @@ async function proveParts(db: Db, row: AssignmentRow): Promise<void> {
 async function touched(tx: Tx, row: AssignmentRow): Promise<RevocationWish[]> {
   const users = row.actor_type === 'user' ? [row.actor_id] : (await membersOf(tx, [row.actor_id])).map((member) => member.user_id)
   const plain = row.target_type === 'project' && row.inherited === 0
-  return users.map((userId) => ({ userId, ...(plain ? { projectId: row.target_id } : {}) }))
+  // A domain-specific role stands in no token; what it implies does.
+  const roles = users.length > 1 ? [...withImplied([row.role_id], await allImpliedRoles(tx))] : []
+  return lossOf(users, roles, plain ? row.target_id : undefined)
 }
 
 /** Assignments of roles: {users, groups} × {projects, domains, system}, and the inherited ones under OS-INHERIT. */
@@ -58,8 +61,15 @@ export function grantRoutes({ app, room }: Api): void {
     add(`/v3/projects/:target_id/${actors_}/:actor_id/roles`, '', { targetType: 'project', actorType, inherited: false })
     add(`/v3/domains/:target_id/${actors_}/:actor_id/roles`, '', { targetType: 'domain', actorType, inherited: false })
     add(`/v3/system/${actors_}/:actor_id/roles`, '', { targetType: 'system', actorType, inherited: false })
-    for (const [targets, targetType] of [['projects', 'project'], ['domains', 'domain']] as const)
-      add(`/v3/OS-INHERIT/${targets}/:target_id/${actors_}/:actor_id/roles`, '/inherited_to_projects', { targetType, actorType, inherited: true })
+    for (const [targets, targetType] of [
+      ['projects', 'project'],
+      ['domains', 'domain'],
+    ] as const)
+      add(`/v3/OS-INHERIT/${targets}/:target_id/${actors_}/:actor_id/roles`, '/inherited_to_projects', {
+        targetType,
+        actorType,
+        inherited: true,
+      })
   }
 
   function add(path: string, suffix: string, place: Place): void {
@@ -73,38 +83,58 @@ export function grantRoutes({ app, room }: Api): void {
         targetIds: [row.target_id],
         inherited: place.inherited,
       })
-      const roles = await findRolesByIds(room.db, rows.map((one) => one.role_id))
-      return envelope('roles', roles.map((role) => wireRole(role, baseUrl(request, room))), request, room)
+      const roles = await findRolesByIds(
+        room.db,
+        rows.map((one) => one.role_id),
+      )
+      return envelope(
+        'roles',
+        roles.map((role) => wireRole(role, baseUrl(request, room))),
+        request,
+        room,
+      )
     })
 
     // HEAD is made from it; both answer without a body.
-    app.get(`${path}/:role_id${suffix}`, { config: { policy: 'identity:check_grant' }, schema: { params: Path } }, async (request, reply) => {
-      const row = rowOf(place, request.params)
-      await proveParts(room.db, row)
-      found('role', row.role_id, await findRole(room.db, row.role_id))
-      if (!(await hasAssignment(room.db, row))) throw missing(row)
-      return reply.code(204).send()
-    })
+    app.get(
+      `${path}/:role_id${suffix}`,
+      { config: { policy: 'identity:check_grant' }, schema: { params: Path } },
+      async (request, reply) => {
+        const row = rowOf(place, request.params)
+        await proveParts(room.db, row)
+        found('role', row.role_id, await findRole(room.db, row.role_id))
+        if (!(await hasAssignment(room.db, row))) throw missing(row)
+        return reply.code(204).send()
+      },
+    )
 
-    app.put(`${path}/:role_id${suffix}`, { config: { policy: 'identity:create_grant' }, schema: { params: Path } }, async (request, reply) => {
-      const row = rowOf(place, request.params)
-      await room.db.transaction(async (tx) => {
-        await proveParts(tx, row)
-        found('role', row.role_id, await findRole(tx, row.role_id))
-        await addAssignment(tx, row)
-      })
-      return reply.code(204).send()
-    })
+    app.put(
+      `${path}/:role_id${suffix}`,
+      { config: { policy: 'identity:create_grant' }, schema: { params: Path } },
+      async (request, reply) => {
+        const row = rowOf(place, request.params)
+        await room.db.transaction(async (tx) => {
+          await proveParts(tx, row)
+          found('role', row.role_id, await findRole(tx, row.role_id))
+          await addAssignment(tx, row)
+        })
+        return reply.code(204).send()
+      },
+    )
 
-    app.delete(`${path}/:role_id${suffix}`, { config: { policy: 'identity:revoke_grant' }, schema: { params: Path } }, async (request, reply) => {
-      const row = rowOf(place, request.params)
-      await room.db.transaction(async (tx) => {
-        await proveParts(tx, row)
-        if (!(await removeAssignment(tx, row))) throw missing(row)
-        await revokeNow(room, tx, ...(await touched(tx, row)))
-      })
-      return reply.code(204).send()
-    })
+    app.delete(
+      `${path}/:role_id${suffix}`,
+      { config: { policy: 'identity:revoke_grant' }, schema: { params: Path } },
+      async (request, reply) => {
+        const row = rowOf(place, request.params)
+        await room.db.transaction(async (tx) => {
+          await proveParts(tx, row)
+          if (!(await removeAssignment(tx, row))) throw missing(row)
+          await revokeNow(room, tx, ...(await touched(tx, row)))
+        })
+        return reply.code(204).send()
+      },
+    )
   }
 }
 

@@ -1,8 +1,21 @@
 import { Type } from 'typebox'
 import { errors } from '../errors.ts'
-import { newId, revokeNow } from '../room.ts'
-import { addMember, deleteGroup, findGroup, insertGroup, isMember, listGroups, membersOf, removeMember, updateGroup } from '../store/groups.ts'
+import { lossOf, newId, revokeNow } from '../room.ts'
+import { withImplied } from '../rules/effective-roles.ts'
+import { listAssignments } from '../store/assignments.ts'
+import {
+  addMember,
+  deleteGroup,
+  findGroup,
+  insertGroup,
+  isMember,
+  listGroups,
+  membersOf,
+  removeMember,
+  updateGroup,
+} from '../store/groups.ts'
 import { findDomain } from '../store/projects.ts'
+import { allImpliedRoles } from '../store/roles.ts'
 import type { GroupRow } from '../store/schema.ts'
 import { findUser, listUsersOfGroup } from '../store/users.ts'
 import { extra, extraOf } from '../wire/bags.ts'
@@ -58,7 +71,13 @@ export function groupRoutes({ app, room }: Api): void {
     const domainId = authorizeList(request, room, 'identity:list_groups', query.domain_id)
     const filter = { ...(query.name === undefined ? {} : { name: query.name }), ...(domainId === undefined ? {} : { domainId }) }
     const page = await listed(() => listGroups(room.db, filter, pageWish(query)))
-    return envelope('groups', page.rows.map((row) => wireGroup(row, baseUrl(request, room))), request, room, page.next)
+    return envelope(
+      'groups',
+      page.rows.map((row) => wireGroup(row, baseUrl(request, room))),
+      request,
+      room,
+      page.next,
+    )
   })
 
   app.get('/v3/groups/:group_id', { config: { policy: 'in-handler' }, schema: { params: GroupPath } }, async (request) => {
@@ -93,16 +112,32 @@ export function groupRoutes({ app, room }: Api): void {
     },
   )
 
-  app.delete('/v3/groups/:group_id', { config: { policy: 'identity:delete_group' }, schema: { params: GroupPath } }, async (request, reply) => {
-    const { group_id: id } = request.params
-    await room.db.transaction(async (tx) => {
-      found('group', id, await findGroup(tx, id))
-      const members = await membersOf(tx, [id])
-      await deleteGroup(tx, id)
-      await revokeNow(room, tx, ...members.map((member) => ({ userId: member.user_id })))
-    })
-    return reply.code(204).send()
-  })
+  app.delete(
+    '/v3/groups/:group_id',
+    { config: { policy: 'identity:delete_group' }, schema: { params: GroupPath } },
+    async (request, reply) => {
+      const { group_id: id } = request.params
+      await room.db.transaction(async (tx) => {
+        found('group', id, await findGroup(tx, id))
+        const members = await membersOf(tx, [id])
+        const assigned = await listAssignments(tx, { actorType: 'group', actorIds: [id] })
+        const roles = withImplied(
+          assigned.map((row) => row.role_id),
+          await allImpliedRoles(tx),
+        )
+        await deleteGroup(tx, id)
+        await revokeNow(
+          room,
+          tx,
+          ...lossOf(
+            members.map((member) => member.user_id),
+            [...roles],
+          ),
+        )
+      })
+      return reply.code(204).send()
+    },
+  )
 
   app.get(
     '/v3/groups/:group_id/users',
@@ -117,18 +152,28 @@ export function groupRoutes({ app, room }: Api): void {
         ...(query.domain_id === undefined ? {} : { domainId: query.domain_id }),
       }
       const page = await listed(() => listUsersOfGroup(room.db, found('group', id, row).id, filter, pageWish(query)))
-      return envelope('users', page.rows.map((user) => wireUser(user, baseUrl(request, room))), request, room, page.next)
+      return envelope(
+        'users',
+        page.rows.map((user) => wireUser(user, baseUrl(request, room))),
+        request,
+        room,
+        page.next,
+      )
     },
   )
 
   // HEAD is made from it; both answer without a body.
-  app.get('/v3/groups/:group_id/users/:user_id', { config: { policy: 'in-handler' }, schema: { params: MemberPath } }, async (request, reply) => {
-    const { group_id: groupId, user_id: userId } = request.params
-    const group = await findGroup(room.db, groupId)
-    request.authorize('identity:check_user_in_group', { target: { user: { id: userId }, domain_id: group?.domain_id } })
-    if (!(await isMember(room.db, groupId, userId))) throw errors.notMember({ user: userId, group: groupId })
-    return reply.code(204).send()
-  })
+  app.get(
+    '/v3/groups/:group_id/users/:user_id',
+    { config: { policy: 'in-handler' }, schema: { params: MemberPath } },
+    async (request, reply) => {
+      const { group_id: groupId, user_id: userId } = request.params
+      const group = await findGroup(room.db, groupId)
+      request.authorize('identity:check_user_in_group', { target: { user: { id: userId }, domain_id: group?.domain_id } })
+      if (!(await isMember(room.db, groupId, userId))) throw errors.notMember({ user: userId, group: groupId })
+      return reply.code(204).send()
+    },
+  )
 
   app.put(
     '/v3/groups/:group_id/users/:user_id',

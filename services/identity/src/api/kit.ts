@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { InvalidMarker, isUniqueViolation, type Page } from '@murmuration/data'
 import type { ApiError, App } from '@murmuration/http'
 import { errors } from '../errors.ts'
-import { limits } from '../limits.ts'
+import { limits } from '../rules/limits.ts'
 import type { Room } from '../room.ts'
 import type { PageWish } from '../store/listing.ts'
 import type { Options } from '../store/schema.ts'
@@ -15,7 +15,11 @@ export interface Api {
 }
 
 /** Printable, and not of spaces alone. */
-export const Name = Type.String({ minLength: 1, maxLength: limits.maxNameLength, pattern: '^[^\\u0000-\\u001f\\u007f]*[^\\s][^\\u0000-\\u001f\\u007f]*$' })
+export const Name = Type.String({
+  minLength: 1,
+  maxLength: limits.maxNameLength,
+  pattern: '^[^\\u0000-\\u001f\\u007f]*[^\\s][^\\u0000-\\u001f\\u007f]*$',
+})
 export const Id = Type.String({ minLength: 1, maxLength: 255 })
 export const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 export const Text = Type.String({ maxLength: 4096 })
@@ -38,8 +42,7 @@ export const pageWish = (query: { limit?: number | undefined; marker?: string | 
 })
 
 /** `enabled` as Keystone reads it: absent no filter, `0` and `false` in any case no, all else yes. */
-export const readFlag = (text: string | undefined): boolean | undefined =>
-  text === undefined ? undefined : !/^(0|false)$/i.test(text)
+export const readFlag = (text: string | undefined): boolean | undefined => (text === undefined ? undefined : !/^(0|false)$/i.test(text))
 
 /** Runs the query of a list; a foreign marker becomes 400. */
 export async function listed<Row>(query: () => Promise<Page<Row>>): Promise<Page<Row>> {

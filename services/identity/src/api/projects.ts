@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { flag, json } from '@murmuration/data'
 import { errors } from '../errors.ts'
-import { limits } from '../limits.ts'
+import { limits } from '../rules/limits.ts'
 import { newId, revokeNow } from '../room.ts'
 import {
   ancestors,
@@ -36,8 +36,11 @@ import {
   Text,
   type Api,
 } from './kit.ts'
+import { given } from '../rules/given.ts'
 
-const Tags = Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 255, pattern: '^[^,/]*$' }), { maxItems: 80, uniqueItems: true }))
+const Tags = Type.Optional(
+  Type.Array(Type.String({ minLength: 1, maxLength: 255, pattern: '^[^,/]*$' }), { maxItems: 80, uniqueItems: true }),
+)
 const members = {
   description: Nullable(Text),
   domain_id: Nullable(Id),
@@ -62,10 +65,10 @@ const ProjectPath = Type.Object({ project_id: Id })
 
 /** Where a new project stands: under a parent of the same domain, or at the top of the domain. */
 async function placeOf(db: Db, wish: { domain_id?: string | null; parent_id?: string | null }, callersDomain: string) {
-  const parent = wish.parent_id == null ? undefined : await findProject(db, wish.parent_id)
-  const domainId = wish.domain_id ?? parent?.domain_id ?? (wish.parent_id == null ? callersDomain : wish.parent_id)
+  const parent = given(wish.parent_id) ? await findProject(db, wish.parent_id) : undefined
+  const domainId = wish.domain_id ?? parent?.domain_id ?? wish.parent_id ?? callersDomain
   found('domain', domainId, await findDomain(db, domainId))
-  if (wish.parent_id == null || wish.parent_id === domainId) return { domainId, parentId: domainId }
+  if (!given(wish.parent_id) || wish.parent_id === domainId) return { domainId, parentId: domainId }
   if (found('project', wish.parent_id, parent).domain_id !== domainId) throw errors.parentElsewhere()
   const above = await ancestors(db, parent!)
   if (above.length + 2 > limits.maxProjectDepth) throw errors.tooDeep({ id: parent!.id })
@@ -118,7 +121,13 @@ export function projectRoutes({ app, room }: Api): void {
         pageWish(query),
       ),
     )
-    return envelope('projects', page.rows.map((row) => wireProject(row, baseUrl(request, room))), request, room, page.next)
+    return envelope(
+      'projects',
+      page.rows.map((row) => wireProject(row, baseUrl(request, room))),
+      request,
+      room,
+      page.next,
+    )
   })
 
   app.get('/v3/projects/:project_id', { config: { policy: 'in-handler' }, schema: { params: ProjectPath } }, async (request) => {
@@ -139,7 +148,7 @@ export function projectRoutes({ app, room }: Api): void {
           const before = found('project', id, await findProject(tx, id))
           refuseImmutable('project', id, options(before), project)
           for (const field of ['domain_id', 'parent_id'] as const)
-            if (project[field] != null && project[field] !== before[field])
+            if (given(project[field]) && project[field] !== before[field])
               throw errors.invalid({ field, reason: 'a project stays where it was created.' })
           if (project.is_domain === true) throw errors.invalid({ field: 'is_domain', reason: 'a project does not become a domain.' })
           const after: ProjectRow = {

@@ -46,7 +46,12 @@ export function roleAssignmentRoutes({ app, room }: Api): void {
     const entries = isSet(query.effective) ? await effective(room.db, query) : await direct(room.db, query)
     const named = isSet(query.include_names) ? await namesOf(room.db, entries) : undefined
     const base = baseUrl(request, room)
-    return envelope('role_assignments', entries.map((entry) => wire(entry, base, named)), request, room)
+    return envelope(
+      'role_assignments',
+      entries.map((entry) => wire(entry, base, named)),
+      request,
+      room,
+    )
   })
 }
 
@@ -136,7 +141,10 @@ async function namesOf(db: Db, entries: readonly Entry[]): Promise<Names> {
   const users = await findUsersByIds(db, unique(entries.filter((entry) => entry.actorType === 'user').map((entry) => entry.actorId)))
   const groups = await findGroupsByIds(db, unique(entries.filter((entry) => entry.actorType === 'group').map((entry) => entry.actorId)))
   const roles = await findRolesByIds(db, unique(entries.map((entry) => entry.roleId)))
-  const targets = await findProjectsByIds(db, unique(entries.filter((entry) => entry.targetType !== 'system').map((entry) => entry.targetId)))
+  const targets = await findProjectsByIds(
+    db,
+    unique(entries.filter((entry) => entry.targetType !== 'system').map((entry) => entry.targetId)),
+  )
   const domainIds = unique([...users, ...groups, ...targets, ...roles].map((row) => row.domain_id).filter((id) => id !== ''))
   const domains = new Map((await findProjectsByIds(db, domainIds)).map((row) => [row.id, row.name]))
 
@@ -147,8 +155,14 @@ async function namesOf(db: Db, entries: readonly Entry[]): Promise<Names> {
   put('user', users)
   put('group', groups)
   put('role', roles)
-  put('project', targets.filter((row) => row.is_domain === 0))
-  put('domain', targets.filter((row) => row.is_domain === 1))
+  put(
+    'project',
+    targets.filter((row) => row.is_domain === 0),
+  )
+  put(
+    'domain',
+    targets.filter((row) => row.is_domain === 1),
+  )
   return {
     of(kind, id) {
       const known = table.get(`${kind}:${id}`)

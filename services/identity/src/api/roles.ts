@@ -68,7 +68,13 @@ export function roleRoutes({ app, room }: Api): void {
     request.authorize('identity:list_roles', { domain_id: query.domain_id })
     const filter = { domainId: query.domain_id ?? '', ...(query.name === undefined ? {} : { name: query.name }) }
     const page = await listed(() => listRoles(room.db, filter, pageWish(query)))
-    return envelope('roles', page.rows.map((row) => wireRole(row, baseUrl(request, room))), request, room, page.next)
+    return envelope(
+      'roles',
+      page.rows.map((row) => wireRole(row, baseUrl(request, room))),
+      request,
+      room,
+      page.next,
+    )
   })
 
   app.get('/v3/roles/:role_id', { config: { policy: 'identity:get_role' }, schema: { params: RolePath } }, async (request) => {
@@ -123,37 +129,47 @@ export function roleRoutes({ app, room }: Api): void {
 
   const inference = (prior: RoleRow, implied: RoleRow, base: string) => {
     const [rule] = wireInferences([{ prior_role_id: prior.id, implied_role_id: implied.id }], [prior, implied], base)
-    return { role_inference: { prior_role: rule!.prior_role, implies: rule!.implies[0] }, links: { self: `${base}/roles/${prior.id}/implies/${implied.id}` } }
+    return {
+      role_inference: { prior_role: rule!.prior_role, implies: rule!.implies[0] },
+      links: { self: `${base}/roles/${prior.id}/implies/${implied.id}` },
+    }
   }
 
-  app.get('/v3/roles/:role_id/implies', { config: { policy: 'identity:list_implied_roles' }, schema: { params: RolePath } }, async (request) => {
-    const { role_id: id } = request.params
-    const base = baseUrl(request, room)
-    const prior = found('role', id, await findRole(room.db, id))
-    const rules = (await allImpliedRoles(room.db)).filter((rule) => rule.prior_role_id === id)
-    const roles = await findRolesByIds(room.db, rules.map((rule) => rule.implied_role_id))
-    const [rule] = wireInferences(rules, [prior, ...roles], base)
-    return {
-      role_inference: rule ?? { prior_role: { id, name: prior.name, links: { self: `${base}/roles/${id}` } }, implies: [] },
-      links: { self: `${base}/roles/${id}/implies` },
-    }
-  })
+  app.get(
+    '/v3/roles/:role_id/implies',
+    { config: { policy: 'identity:list_implied_roles' }, schema: { params: RolePath } },
+    async (request) => {
+      const { role_id: id } = request.params
+      const base = baseUrl(request, room)
+      const prior = found('role', id, await findRole(room.db, id))
+      const rules = (await allImpliedRoles(room.db)).filter((rule) => rule.prior_role_id === id)
+      const roles = await findRolesByIds(
+        room.db,
+        rules.map((rule) => rule.implied_role_id),
+      )
+      const [rule] = wireInferences(rules, [prior, ...roles], base)
+      return {
+        role_inference: rule ?? { prior_role: { id, name: prior.name, links: { self: `${base}/roles/${id}` } }, implies: [] },
+        links: { self: `${base}/roles/${id}/implies` },
+      }
+    },
+  )
 
   app.put(
     '/v3/roles/:role_id/implies/:implied_role_id',
     { config: { policy: 'identity:create_implied_role' }, schema: { params: ImpliedPath } },
     async (request, reply) => {
       const { role_id: priorId, implied_role_id: impliedId } = request.params
-      const [prior, implied] = await room.db.transaction(async (tx) => {
+      const { prior, implied } = await room.db.transaction(async (tx) => {
         const prior = found('role', priorId, await findRole(tx, priorId))
         const implied = found('role', impliedId, await findRole(tx, impliedId))
         if (implied.domain_id !== '' && implied.domain_id !== prior.domain_id)
           throw errors.invalid({ field: 'implied_role_id', reason: 'a role of another domain can not be implied.' })
         if (closesCircle(priorId, impliedId, await allImpliedRoles(tx))) throw errors.impliedCycle({ prior: priorId, implied: impliedId })
         await addImpliedRole(tx, { prior_role_id: priorId, implied_role_id: impliedId })
-        return [prior, implied]
+        return { prior, implied }
       })
-      return reply.code(201).send(inference(prior!, implied!, baseUrl(request, room)))
+      return reply.code(201).send(inference(prior, implied, baseUrl(request, room)))
     },
   )
 

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { Revocation } from '@murmuration/trust'
-import { limits } from '../limits.ts'
+import { errors } from '../errors.ts'
+import { limits } from '../rules/limits.ts'
 import { headSequence, revocationsAfter } from '../store/revocations.ts'
 import { isoTime } from '../wire/times.ts'
 import { baseUrl, type Api } from './kit.ts'
@@ -21,6 +22,8 @@ export function trustRoutes({ app, room }: Api): void {
       return { head, revocations: await revocationsAfter(tx, after > head ? 0 : after) }
     })
     const more = revocations.length === limits.maxRevocationsTold
+    // Who asks for all at once would miss the newest ones: no answer is safer than half of one.
+    if (more && request.query.after === undefined) throw errors.tooManyRevocations()
     const nowMs = room.world.clock.nowMs()
     return reply.header('cache-control', 'no-store').send({
       issuer: room.issuer,

@@ -29,6 +29,7 @@ import {
   refusingDuplicates,
   type Api,
 } from './kit.ts'
+import { given } from '../rules/given.ts'
 
 const members = {
   default_project_id: Nullable(Id),
@@ -55,7 +56,7 @@ export function userRoutes({ app, room }: Api): void {
   app.post('/v3/users', { config: { policy: 'identity:create_user' }, schema: { body: UserCreate } }, async (request, reply) => {
     const { user } = request.body
     const nowMs = room.world.clock.nowMs()
-    const hash = user.password == null ? null : await room.passwords.hash(new Secret(user.password))
+    const hash = given(user.password) ? await room.passwords.hash(new Secret(user.password)) : null
     const row: UserRow = {
       id: newId(room),
       name: user.name,
@@ -94,7 +95,13 @@ export function userRoutes({ app, room }: Api): void {
         pageWish(query),
       ),
     )
-    return envelope('users', page.rows.map((row) => wireUser(row, baseUrl(request, room))), request, room, page.next)
+    return envelope(
+      'users',
+      page.rows.map((row) => wireUser(row, baseUrl(request, room))),
+      request,
+      room,
+      page.next,
+    )
   })
 
   app.get('/v3/users/:user_id', { config: { policy: 'in-handler' }, schema: { params: UserPath } }, async (request) => {
@@ -111,7 +118,7 @@ export function userRoutes({ app, room }: Api): void {
     async (request) => {
       const { user_id: id } = request.params
       const { user } = request.body
-      const hash = user.password == null ? user.password : await room.passwords.hash(new Secret(user.password))
+      const hash = given(user.password) ? await room.passwords.hash(new Secret(user.password)) : user.password
       const row = await refusingDuplicates(duplicateIn('user', user.name ?? '', user.domain_id ?? ''), () =>
         room.db.transaction(async (tx) => {
           const before = found('user', id, await findUser(tx, id))
@@ -175,7 +182,12 @@ export function userRoutes({ app, room }: Api): void {
     const row = await findUser(room.db, id)
     request.authorize('identity:list_groups_for_user', row === undefined ? {} : target(row))
     const groups = await groupsOfUser(room.db, found('user', id, row).id)
-    return envelope('groups', groups.map((group) => wireGroup(group, baseUrl(request, room))), request, room)
+    return envelope(
+      'groups',
+      groups.map((group) => wireGroup(group, baseUrl(request, room))),
+      request,
+      room,
+    )
   })
 
   app.get('/v3/users/:user_id/projects', { config: { policy: 'in-handler' }, schema: { params: UserPath } }, async (request) => {
@@ -183,6 +195,11 @@ export function userRoutes({ app, room }: Api): void {
     const row = await findUser(room.db, id)
     request.authorize('identity:list_user_projects', row === undefined ? {} : target(row))
     const projects = await reachableProjects(room.db, found('user', id, row).id)
-    return envelope('projects', projects.map((project) => wireProject(project, baseUrl(request, room))), request, room)
+    return envelope(
+      'projects',
+      projects.map((project) => wireProject(project, baseUrl(request, room))),
+      request,
+      room,
+    )
   })
 }

@@ -12,7 +12,10 @@ const version = (href: string) => ({
 export function versionRoutes({ app, room }: Api): void {
   app.get('/', { config: { policy: 'public' } }, async (request, reply) => {
     const href = `${baseUrl(request, room)}/`
-    return reply.code(300).header('location', href).send({ versions: { values: [version(href)] } })
+    return reply
+      .code(300)
+      .header('location', href)
+      .send({ versions: { values: [version(href)] } })
   })
   app.get('/v3', { config: { policy: 'public' } }, async (request) => ({ version: version(`${baseUrl(request, room)}/`) }))
 }

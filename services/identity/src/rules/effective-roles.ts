@@ -1,4 +1,20 @@
-import type { AssignmentRow, ImpliedRoleRow } from '../store/schema.ts'
+/** A row of the table: who has which role where. */
+export interface AssignmentRow {
+  actor_type: 'user' | 'group'
+  actor_id: string
+  target_type: 'project' | 'domain' | 'system'
+  /** `system` for the system. */
+  target_id: string
+  role_id: string
+  /** 1: not on the target itself but on all projects below it (OS-INHERIT). */
+  inherited: 0 | 1
+}
+
+/** Whoever has the prior role has the implied one too. */
+export interface ImpliedRoleRow {
+  prior_role_id: string
+  implied_role_id: string
+}
 
 /** All roles that follow from the given ones, they included. Cycles end by themselves. */
 export function withImplied(direct: Iterable<string>, implied: readonly ImpliedRoleRow[]): Set<string> {

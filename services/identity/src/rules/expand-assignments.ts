@@ -1,5 +1,4 @@
-import type { AssignmentRow, ImpliedRoleRow } from '../store/schema.ts'
-import { withImplied } from './effective-roles.ts'
+import { withImplied, type AssignmentRow, type ImpliedRoleRow } from './effective-roles.ts'
 
 /** An assignment that is in force, and where it comes from. */
 export interface EffectiveAssignment {

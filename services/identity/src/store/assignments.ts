@@ -1,6 +1,6 @@
 import { flag } from '@murmuration/data'
 import type { AssignmentRow, Db } from './schema.ts'
-import { limits } from '../limits.ts'
+import { limits } from '../rules/limits.ts'
 
 export interface AssignmentFilter {
   readonly actorType?: 'user' | 'group'
@@ -38,14 +38,15 @@ export const assignmentsOfUser = (db: Db, userId: string): Promise<AssignmentRow
     )
     .execute()
 
-const one = (row: AssignmentRow) => [
-  ['actor_type', row.actor_type],
-  ['actor_id', row.actor_id],
-  ['target_type', row.target_type],
-  ['target_id', row.target_id],
-  ['role_id', row.role_id],
-  ['inherited', row.inherited],
-] as const
+const one = (row: AssignmentRow) =>
+  [
+    ['actor_type', row.actor_type],
+    ['actor_id', row.actor_id],
+    ['target_type', row.target_type],
+    ['target_id', row.target_id],
+    ['role_id', row.role_id],
+    ['inherited', row.inherited],
+  ] as const
 
 export async function hasAssignment(db: Db, row: AssignmentRow): Promise<boolean> {
   let query = db.query.selectFrom('assignments').select('role_id')

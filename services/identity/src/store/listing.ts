@@ -1,6 +1,6 @@
 import { keysetPage, type Page } from '@murmuration/data'
 import type { SelectQueryBuilder } from 'kysely'
-import { limits } from '../limits.ts'
+import { limits } from '../rules/limits.ts'
 
 export interface PageWish {
   readonly limit: number | undefined

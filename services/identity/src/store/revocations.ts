@@ -1,7 +1,7 @@
 import { bulkInsert } from '@murmuration/data'
 import type { Revocation } from '@murmuration/trust'
 import type { Db, RevocationRow, Tx } from './schema.ts'
-import { limits } from '../limits.ts'
+import { limits } from '../rules/limits.ts'
 
 /** What a revocation names; at least one member. */
 export type RevocationWish = Partial<Omit<Revocation, 'sequence' | 'atMs' | 'expiresAtMs'>>
@@ -36,7 +36,7 @@ export async function headSequence(db: Db): Promise<number> {
     .selectFrom('revocations')
     .select((select) => select.fn.max('sequence').as('head'))
     .executeTakeFirst()
-  return Number(row?.head ?? 0)
+  return row?.head ?? 0
 }
 
 export async function revocationsAfter(db: Db, sequence: number, limit: number = limits.maxRevocationsTold): Promise<Revocation[]> {
@@ -59,7 +59,7 @@ export async function pruneRevocations(tx: Tx, nowMs: number): Promise<void> {
 
 export function toRevocation(row: RevocationRow): Revocation {
   return {
-    sequence: Number(row.sequence),
+    sequence: row.sequence,
     atMs: row.at_ms,
     expiresAtMs: row.expires_at_ms,
     ...(row.audit_id === null ? {} : { auditId: row.audit_id }),

@@ -1,5 +1,8 @@
 import type { Database, Flag, Json, Queryable, Transaction } from '@murmuration/data'
 import type { Sealed } from '@murmuration/trust'
+import type { AssignmentRow, ImpliedRoleRow } from '../rules/effective-roles.ts'
+
+export type { AssignmentRow, ImpliedRoleRow }
 
 /** What callers added to a resource beyond the known members (Keystone keeps and returns it). */
 export type Extra = Readonly<Record<string, unknown>>
@@ -58,22 +61,6 @@ export interface RoleRow {
   description: string | null
   options: Json<Options>
   extra: Json<Extra>
-}
-
-export interface ImpliedRoleRow {
-  prior_role_id: string
-  implied_role_id: string
-}
-
-export interface AssignmentRow {
-  actor_type: 'user' | 'group'
-  actor_id: string
-  target_type: 'project' | 'domain' | 'system'
-  /** `system` for the system. */
-  target_id: string
-  role_id: string
-  /** 1: not on the target itself but on all projects below it (OS-INHERIT). */
-  inherited: Flag
 }
 
 export interface RegionRow {

@@ -1,6 +1,6 @@
 import { json } from '@murmuration/data'
 import { errors } from '../errors.ts'
-import { limits } from '../limits.ts'
+import { limits } from '../rules/limits.ts'
 import type { Extra, Options } from '../store/schema.ts'
 
 /** The options of a row, with known names only. */
@@ -20,7 +20,10 @@ export function extraOf(body: Readonly<Record<string, unknown>>, known: readonly
   }
   const text = json.write(merged)
   if (text.length > limits.maxExtraBytes)
-    throw errors.invalid({ field: Object.keys(body).find((name) => !known.includes(name)) ?? 'extra', reason: 'additional members are too large.' })
+    throw errors.invalid({
+      field: Object.keys(body).find((name) => !known.includes(name)) ?? 'extra',
+      reason: 'additional members are too large.',
+    })
   return text
 }
 
@@ -46,7 +49,10 @@ export function optionsOf(kind: 'user' | 'resource', wish: unknown, before: Opti
       continue
     }
     if (name === 'multi_factor_auth_rules' ? !Array.isArray(value) : typeof value !== 'boolean')
-      throw errors.invalid({ field: `options.${name}`, reason: name === 'multi_factor_auth_rules' ? 'a list is expected.' : 'true or false is expected.' })
+      throw errors.invalid({
+        field: `options.${name}`,
+        reason: name === 'multi_factor_auth_rules' ? 'a list is expected.' : 'true or false is expected.',
+      })
     if (name === 'multi_factor_auth_enabled' && value === true)
       throw errors.unsupported({ field: `options.${name}`, reason: 'this service has no second factor; leave it false.' })
     merged[name] = value

@@ -103,12 +103,7 @@ export const wireEndpoint = (row: EndpointRow, base: string) => ({
 })
 
 /** `secret` is there once, in the answer to the creation, and never again. */
-export const wireApplicationCredential = (
-  row: ApplicationCredentialRow,
-  roles: readonly RoleRow[],
-  base: string,
-  secret?: string,
-) => ({
+export const wireApplicationCredential = (row: ApplicationCredentialRow, roles: readonly RoleRow[], base: string, secret?: string) => ({
   id: row.id,
   name: row.name,
   description: row.description,

@@ -8,6 +8,8 @@ import { findDomain, findDomainByName } from '../store/projects.ts'
 import type { ApplicationCredentialRow, Db, UserRow } from '../store/schema.ts'
 import { countFailure, findUser, findUserByName, forgetFailures, replaceHash } from '../store/users.ts'
 import { options } from '../wire/bags.ts'
+import { given } from '../rules/given.ts'
+import { isOver } from '../rules/expiry.ts'
 
 export interface DomainReference {
   readonly id?: string
@@ -44,10 +46,10 @@ export interface Proven {
  * exists, is locked or is disabled.
  */
 export async function authenticate(room: Room, proof: IdentityProof): Promise<Proven> {
-  const methods = [...new Set(proof.methods)]
+  const [method, ...others] = new Set(proof.methods)
   // Several methods at once would be a second factor; there is none here, and repeated ones only make work.
-  if (methods.length !== 1 || proof.methods.length > 8) throw errors.invalid({ field: 'methods', reason: 'exactly one method is expected.' })
-  switch (methods[0]) {
+  if (method === undefined || others.length > 0) throw errors.invalid({ field: 'methods', reason: 'exactly one method is expected.' })
+  switch (method) {
     case 'password':
       if (proof.password === undefined) throw errors.invalid({ field: 'password', reason: 'it is missing though methods names it.' })
       return byPassword(room, proof.password.user)
@@ -78,11 +80,12 @@ export async function provePassword(room: Room, find: () => Promise<UserRow | un
     }
     // Guesses that ran beside this one may have locked the account meanwhile.
     const fresh = await findUser(room.db, user.id)
-    if (fresh === undefined || fresh.password_hash !== user.password_hash || isLocked(fresh, options(fresh), nowMs, room.limits)) return undefined
+    if (fresh === undefined || fresh.password_hash !== user.password_hash || isLocked(fresh, options(fresh), nowMs, room.limits))
+      return undefined
     await forgetFailures(room.db, user.id)
     return fresh
   })
-  if (proven?.password_hash != null && room.passwords.isOutdated(proven.password_hash))
+  if (proven !== undefined && given(proven.password_hash) && room.passwords.isOutdated(proven.password_hash))
     await replaceHash(room.db, proven.id, proven.password_hash, await room.passwords.hash(password))
   return proven
 }
@@ -109,8 +112,7 @@ async function byApplicationCredential(room: Room, claim: NonNullable<IdentityPr
     const good = await room.passwords.verify(new Secret(claim.secret), found?.secret_hash)
     return good ? found : undefined
   })
-  const expired = credential?.expires_at_ms != null && credential.expires_at_ms <= room.world.clock.nowMs()
-  if (credential === undefined || expired) throw new Unauthenticated()
+  if (credential === undefined || isOver(credential, room.world.clock.nowMs())) throw new Unauthenticated()
   return { userId: credential.user_id, methods: ['application_credential'], applicationCredentialId: credential.id }
 }
 

@@ -11,6 +11,7 @@ import { allImpliedRoles, findRolesByIds } from '../store/roles.ts'
 import type { ApplicationCredentialRow, Db, ProjectRow, UserRow } from '../store/schema.ts'
 import { findUser } from '../store/users.ts'
 import { resolveDomain, type DomainReference, type Proven } from './authenticate.ts'
+import { isOver } from '../rules/expiry.ts'
 
 export type ScopeWish =
   | { readonly kind: 'default' | 'unscoped' | 'system' }
@@ -24,6 +25,11 @@ export interface IssuedToken {
 
 type Scope = TokenClaims['scope']
 type Role = TokenClaims['roles'][number]
+
+interface Scoped {
+  readonly scope: Scope
+  readonly roles: readonly Role[]
+}
 
 /**
  * Makes a token of what is true now: the user, the scope and the roles are read in one transaction, whatever an older token
@@ -77,11 +83,12 @@ function sign(claims: TokenClaims, key: SigningKey): string {
 async function credentialOf(room: Room, db: Db, proven: Proven, wish: ScopeWish): Promise<ApplicationCredentialRow | undefined> {
   if (proven.applicationCredentialId === undefined) return undefined
   const credential = await findApplicationCredential(db, proven.applicationCredentialId)
-  const expired = credential?.expires_at_ms != null && credential.expires_at_ms <= room.world.clock.nowMs()
-  if (credential === undefined || credential.user_id !== proven.userId || expired) throw new Unauthenticated()
+  if (credential === undefined || credential.user_id !== proven.userId || isOver(credential, room.world.clock.nowMs()))
+    throw new Unauthenticated()
   if (proven.parent !== undefined && credential.unrestricted === 0) throw errors.forbidden({ action: 'rescope a restricted token' })
   const elsewhere = wish.kind !== 'default' && !(wish.kind === 'project' && wish.id === credential.project_id)
-  if (elsewhere) throw proven.parent === undefined ? new Unauthenticated() : errors.forbidden({ action: 'rescope an application credential' })
+  if (elsewhere)
+    throw proven.parent === undefined ? new Unauthenticated() : errors.forbidden({ action: 'rescope an application credential' })
   return credential
 }
 
@@ -94,26 +101,19 @@ async function resolveCredentialScope(db: Db, user: UserRow, credential: Applica
   return { scope: found.scope, roles }
 }
 
-async function resolveScope(db: Db, user: UserRow, wish: ScopeWish): Promise<{ scope: Scope; roles: Role[] }> {
-  switch (wish.kind) {
-    case 'unscoped':
-      return { scope: { kind: 'unscoped' }, roles: [] }
-    case 'default':
-      return defaultScope(db, user)
-    case 'system': {
-      return { scope: { kind: 'system' }, roles: await rolesOn(db, user, { kind: 'system' }) }
-    }
-    case 'domain': {
-      const domain = wish.id === undefined ? await findDomainByName(db, wish.name ?? '') : await findDomain(db, wish.id)
-      if (domain === undefined || domain.enabled === 0) throw new Unauthenticated()
-      return {
-        scope: { kind: 'domain', id: domain.id, name: domain.name },
-        roles: await rolesOn(db, user, { kind: 'domain', id: domain.id }),
-      }
-    }
-    case 'project':
-      return scopeToProject(db, user, await resolveProject(db, wish))
-  }
+async function resolveScope(db: Db, user: UserRow, wish: ScopeWish): Promise<Scoped> {
+  if (wish.kind === 'project') return scopeToProject(db, user, await resolveProject(db, wish))
+  if (wish.kind === 'domain') return scopeToDomain(db, user, wish)
+  if (wish.kind === 'system') return { scope: { kind: 'system' }, roles: await rolesOn(db, user, { kind: 'system' }) }
+  return wish.kind === 'unscoped' ? unscoped : defaultScope(db, user)
+}
+
+const unscoped: Scoped = { scope: { kind: 'unscoped' }, roles: [] }
+
+async function scopeToDomain(db: Db, user: UserRow, wish: Extract<ScopeWish, { kind: 'domain' }>): Promise<Scoped> {
+  const domain = wish.id === undefined ? await findDomainByName(db, wish.name ?? '') : await findDomain(db, wish.id)
+  if (domain === undefined || domain.enabled === 0) throw new Unauthenticated()
+  return { scope: { kind: 'domain', id: domain.id, name: domain.name }, roles: await rolesOn(db, user, { kind: 'domain', id: domain.id }) }
 }
 
 async function resolveProject(db: Db, wish: Extract<ScopeWish, { kind: 'project' }>): Promise<ProjectRow | undefined> {
@@ -123,8 +123,7 @@ async function resolveProject(db: Db, wish: Extract<ScopeWish, { kind: 'project'
 }
 
 /** The user's default project when they can use it, else no scope: a default that went away must not lock anybody out. */
-async function defaultScope(db: Db, user: UserRow): Promise<{ scope: Scope; roles: Role[] }> {
-  const unscoped = { scope: { kind: 'unscoped' } as const, roles: [] }
+async function defaultScope(db: Db, user: UserRow): Promise<Scoped> {
   if (user.default_project_id === null) return unscoped
   try {
     return await scopeToProject(db, user, await findProject(db, user.default_project_id))
@@ -134,7 +133,7 @@ async function defaultScope(db: Db, user: UserRow): Promise<{ scope: Scope; role
   }
 }
 
-async function scopeToProject(db: Db, user: UserRow, project: ProjectRow | undefined): Promise<{ scope: Scope; roles: Role[] }> {
+async function scopeToProject(db: Db, user: UserRow, project: ProjectRow | undefined): Promise<Scoped> {
   if (project === undefined || project.enabled === 0) throw new Unauthenticated()
   const domain = await findDomain(db, project.domain_id)
   const above = await ancestors(db, project)

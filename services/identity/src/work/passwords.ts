@@ -4,7 +4,7 @@ import bcrypt from '@node-rs/bcrypt'
 import type { Secret } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
 import { errors } from '../errors.ts'
-import type { IdentityLimits } from '../limits.ts'
+import type { IdentityLimits } from '../rules/limits.ts'
 
 /** Argon2id with OWASP's first choice: 19 MiB, 2 passes, 1 lane; about 20 ms. They stand in every hash, so that they can be raised. */
 const wanted = { memory: 19_456, passes: 2, parallelism: 1 } as const

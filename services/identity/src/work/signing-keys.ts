@@ -1,6 +1,6 @@
 import { generateSigningKey, Secret, type Keyring, type SigningKey, type VerificationKey } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
-import type { IdentityLimits } from '../limits.ts'
+import type { IdentityLimits } from '../rules/limits.ts'
 import type { Db, IdentityDatabase, Tx } from '../store/schema.ts'
 import {
   allSigningKeys,

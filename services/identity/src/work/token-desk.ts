@@ -1,7 +1,7 @@
 import { Unauthenticated, type Identity, type TokenValidator } from '@murmuration/http'
 import { isRevoked, TokenInvalid, verifyToken, type Revocation, type TokenClaims } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
-import { limits } from '../limits.ts'
+import { limits } from '../rules/limits.ts'
 import { revocationsAfter } from '../store/revocations.ts'
 import type { IdentityDatabase } from '../store/schema.ts'
 import type { SigningKeys } from './signing-keys.ts'

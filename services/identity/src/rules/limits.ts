@@ -29,7 +29,9 @@ export const limits = {
   maxExtraBytes: 16_384,
   maxProjectDepth: 5,
   cachedTokens: 10_000,
-  /** One answer of the trust document. */
-  maxRevocationsTold: 10_000,
+  /** One answer of the trust document: about 3 MB, below what validators read. */
+  maxRevocationsTold: 15_000,
+  /** Beyond it a change for a whole group revokes by role, not user by user. */
+  maxRevokedOneByOne: 100,
   housekeepingIntervalMs: 60_000,
 } as const

@@ -1,0 +1,6 @@
+/** Keystone v3: who somebody is, what they may do, and where the services are. */
+export { createIdentityService, type IdentitySite } from './service.ts'
+export { ensureBootstrap, type BootstrapParts } from './work/bootstrap.ts'
+export { policies as identityPolicies } from './policies.ts'
+export { identityMigrations } from './store/migrations/index.ts'
+export { defaultLimits as defaultIdentityLimits, type IdentityLimits } from './rules/limits.ts'
