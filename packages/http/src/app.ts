@@ -17,11 +17,10 @@ import { createHealth, type Ready } from './app/health.ts'
 import { collectPaths } from './app/known-paths.ts'
 import { createMetrics } from './app/metrics.ts'
 import { describeRoutes } from './app/openapi.ts'
-import { logRequest } from './app/request-log.ts'
-import { setState, stateOf } from './app/state.ts'
+import { logRequest, logUnrouted } from './app/request-log.ts'
+import { owesPermission, setState, stateOf } from './app/state.ts'
 import { readBodies, refuseEncodings } from './app/wire.ts'
 import { BodyRefused } from './body/collect.ts'
-import { setFormWorld } from './body/multipart.ts'
 import { ApiError } from './errors.ts'
 import type { Faults } from './faults/index.ts'
 import { stripIdentityHeaders } from './identity-headers.ts'
@@ -81,12 +80,19 @@ export interface App extends FastifyInstance<RawServerDefault, IncomingMessage, 
   readonly metrics: Registry
 }
 
+/** After an early refusal Node would read the rest of the body only to drop it: better to end the connection. */
+function leavesMuchUnread(request: FastifyRequest, bodyLimitBytes: number): boolean {
+  const { raw } = request
+  return !raw.complete && (raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > bodyLimitBytes)
+}
+
 const globalRequestIdPattern = /^req-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 export async function createApp(options: AppOptions): Promise<App> {
   const { world, service, faults, tokens, policy } = options
   const bodyLimitBytes = options.bodyLimitBytes ?? 1024 * 1024
   const metrics = createMetrics(service)
+  const closing = new AbortController()
   const health = createHealth(world, service, options.ready)
 
   const app = Fastify({
@@ -103,6 +109,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     frameworkErrors: (error, request, reply) => {
       void reply.header('x-openstack-request-id', request.id)
       answerFailure(request, reply, error)
+      logUnrouted(world, request, reply)
     },
   })
 
@@ -118,15 +125,24 @@ export async function createApp(options: AppOptions): Promise<App> {
         error: cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause),
       })
     }
-    if (thrown instanceof BodyRefused || error.status === 415) void reply.header('connection', 'close')
+    if (thrown instanceof BodyRefused || leavesMuchUnread(request, bodyLimitBytes)) void reply.header('connection', 'close')
     if (error.status === 401 && options.identityUrl !== undefined)
       void reply.header('www-authenticate', `Keystone uri="${options.identityUrl}"`)
-    const shown = ours && thrown === error && error.status === 500 ? failureOf(undefined, request.id).error : error
-    const { contentType, body } = faults.render(shown, request.headers.accept)
-    void reply.code(shown.status).headers(headers).header('vary', 'Accept').type(contentType).serializer(String).send(body)
+    const { contentType, body } = faults.render(error, request.headers.accept)
+    void reply.code(error.status).headers(headers).header('vary', 'Accept').type(contentType).serializer(String).send(body)
   }
 
-  setFormWorld(app.server, world)
+  /** A path without a route is 404, one that has other methods 405. */
+  function refuseUnknown(request: FastifyRequest, reply: FastifyReply): never {
+    const allowed = paths.methodsOf(request.url.split('?', 1)[0] ?? '')
+    if (allowed.length === 0) throw new ApiError(404, 'notFound', 'The resource could not be found.')
+    void reply.header('allow', allowed.join(', '))
+    throw new ApiError(405, 'methodNotAllowed', `The method ${request.method} is not allowed for this resource.`, {
+      hint: `Allowed: ${allowed.join(', ')}.`,
+    })
+  }
+
+  const paths = collectPaths(app)
   readBodies(app, world, bodyLimitBytes)
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
 
@@ -155,6 +171,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     metrics.started()
     const globalId = request.headers['x-openstack-request-id']
     setState(request, {
+      world,
+      closing: closing.signal,
       startedMs: world.clock.monotonicMs(),
       globalRequestId: typeof globalId === 'string' && globalRequestIdPattern.test(globalId) ? globalId : undefined,
       forwarded: stripIdentityHeaders(request.raw),
@@ -162,16 +180,22 @@ export async function createApp(options: AppOptions): Promise<App> {
       authorized: false,
     })
     void reply.header('x-openstack-request-id', request.id)
+    // Before the body is read, as everything that needs no body to be decided.
+    if (request.is404) refuseUnknown(request, reply)
     refuseEncodings(request)
     await admit(request, policy, tokens)
   })
   app.addHook('onSend', async (request, reply, payload) => {
-    // A handler that promised to ask for a permission and answered without asking: the answer stays here.
-    if (reply.statusCode < 400 && request.routeOptions.config.policy === 'in-handler' && stateOf(request)?.authorized !== true) {
+    if (reply.statusCode < 400 && owesPermission(request)) {
+      // The answer stays here: nobody has checked whether the caller may see it.
       throw new Error(`${request.method} ${request.routeOptions.url ?? ''} answered without calling request.authorize`)
     }
-    return payload
+    if (payload !== null || reply.statusCode === 204 || reply.statusCode === 304) return payload
+    // Clients decode the body of every 200 (reference dcmanager §1.1: null bodies).
+    void reply.type('application/json')
+    return 'null'
   })
+  app.addHook('preClose', async () => closing.abort())
   app.addHook('onResponse', async (request, reply) => {
     const elapsedMs = world.clock.monotonicMs() - (stateOf(request)?.startedMs ?? world.clock.monotonicMs())
     metrics.ended(request.method, request.is404 ? '(none)' : (request.routeOptions.url ?? '(none)'), reply.statusCode, elapsedMs)
@@ -179,15 +203,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
   app.setErrorHandler((error, request, reply) => answerFailure(request, reply, error))
 
-  const paths = collectPaths(app)
-  app.setNotFoundHandler((request, reply) => {
-    const allowed = paths.methodsOf(request.url.split('?', 1)[0] ?? '')
-    if (allowed.length === 0) throw new ApiError(404, 'notFound', 'The resource could not be found.')
-    void reply.header('allow', allowed.join(', '))
-    throw new ApiError(405, 'methodNotAllowed', `The method ${request.method} is not allowed for this resource.`, {
-      hint: `Allowed: ${allowed.join(', ')}.`,
-    })
-  })
+  app.setNotFoundHandler((request, reply) => refuseUnknown(request, reply))
   requirePolicies(app, policy, tokens)
   await describeRoutes(app, service)
 

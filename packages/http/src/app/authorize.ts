@@ -27,7 +27,7 @@ export function requirePolicies(app: FastifyInstance, policy: Policy | undefined
 export async function admit(request: FastifyRequest, policy: Policy | undefined, tokens: TokenValidator | undefined): Promise<void> {
   const state = stateOf(request)
   const name = request.routeOptions.config.policy
-  if (request.is404 || name === 'public') return
+  if (name === 'public') return
   if (state === undefined || name === undefined) throw new Error('a route without policy was reached')
   if (name === 'loopback' && !state.forwarded && isLoopback(request.socket.remoteAddress)) return
   if (tokens === undefined) throw new Unauthenticated()

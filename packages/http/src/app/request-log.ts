@@ -40,6 +40,12 @@ export function logRequest(world: World, request: FastifyRequest, reply: Fastify
   })
 }
 
+/** For requests that never reached a route because their path is malformed. */
+export function logUnrouted(world: World, request: FastifyRequest, reply: FastifyReply): void {
+  const { method } = request
+  world.log.info('request', { method, route: '(none)', path: loggablePath(request.url), status: reply.statusCode, requestId: request.id })
+}
+
 /** Without the query, on one line, with pieces that are long enough to be tokens cut. */
 export function loggablePath(url: string): string {
   const end = url.indexOf('?')

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Readable } from 'node:stream'
-import type { World } from '@murmuration/world'
+import { stateOf } from '../app/state.ts'
 import { ApiError } from '../errors.ts'
 import { collect } from './collect.ts'
 import { JsonRefused, readJsonBytes } from './json.ts'
@@ -27,12 +27,6 @@ export interface MultipartOptions {
   readonly deadlineMs?: number
 }
 
-const worlds = new WeakMap<object, World>()
-/** The app tells once whose timers its requests run on. */
-export const setFormWorld = (server: object, world: World): void => {
-  worlds.set(server, world)
-}
-
 /**
  * Reads a multipart/form-data body (route with `config.stream`) within budgets: parts, header bytes, field and file sizes.
  * Refuses (400, naming the part): a field twice, a missing final boundary, NUL in names, unknown names when `allowed` is given.
@@ -51,8 +45,8 @@ export async function readMultipart(request: FastifyRequest, options: MultipartO
   if (!isForm && type !== '' && type !== 'application/json') {
     throw new ApiError(415, 'unsupportedMediaType', 'This operation takes multipart/form-data or a JSON object.')
   }
-  const world = worlds.get(request.server.server)
-  if (world === undefined) throw new Error('readMultipart is for requests of createApp')
+  const world = stateOf(request)?.world
+  if (world === undefined) throw new Error('not a request of createApp')
   // A route that has `config.stream` gives the stream; without a body there is none.
   const stream = request.body as Readable | undefined
   if (stream === undefined || stream === null) return { fields: {}, files: {} }

@@ -1,5 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml'
 import { forbiddenKeys } from './json.ts'
+import { asPyYaml } from './pyyaml.ts'
 
 /** Where and why a YAML text was refused. Becomes 400 with `field` and `line`. */
 export class YamlRefused extends Error {
@@ -31,13 +32,12 @@ export function readYaml(
   const lineAt = (offset: number | undefined): number | undefined => (offset === undefined ? undefined : lines.linePos(offset).line)
   const document = parseDocument(text, {
     version: '1.1',
-    // A date stays the text that it was.
-    customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:timestamp'),
+    customTags: asPyYaml,
     lineCounter: lines,
     prettyErrors: false,
     uniqueKeys: true,
     merge: true,
-    logLevel: 'silent',
+    logLevel: 'error',
   })
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem !== undefined) throw new YamlRefused(sentenceOf(problem.code, problem.message), lineAt(problem.pos[0]))
