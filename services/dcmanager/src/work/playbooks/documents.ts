@@ -1,5 +1,12 @@
 /** What a document for Ansible may hold: plain data, and expressions for Ansible. */
-export type AnsibleValue = null | boolean | number | string | Expression | readonly AnsibleValue[] | { readonly [key: string]: AnsibleValue }
+export type AnsibleValue =
+  | null
+  | boolean
+  | number
+  | string
+  | Expression
+  | readonly AnsibleValue[]
+  | { readonly [key: string]: AnsibleValue }
 
 /** An expression that Ansible is to evaluate: only our own code makes one. */
 export class Expression {

@@ -42,7 +42,8 @@ export function ansibleEnvironment(options: EnvironmentOptions): Record<string, 
     // A freshly installed host has a new key every time; nothing is written to a file that would outlive the run.
     ANSIBLE_HOST_KEY_CHECKING: 'false',
     // A shared connection would outlive the run (and leave its process group).
-    ANSIBLE_SSH_ARGS: '-o ControlMaster=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=30 -o ServerAliveInterval=15 -o LogLevel=ERROR',
+    ANSIBLE_SSH_ARGS:
+      '-o ControlMaster=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=30 -o ServerAliveInterval=15 -o LogLevel=ERROR',
     ...(options.sshKeyFile === undefined ? {} : { ANSIBLE_PRIVATE_KEY_FILE: options.sshKeyFile }),
     ...secretVariables(options.secrets),
   }

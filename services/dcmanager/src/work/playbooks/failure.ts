@@ -38,7 +38,8 @@ export class AbortFailed extends Error {
 
 /** What failed, from the events first; the exit code only decides where no event tells (4 is an unreachable host and a YAML error alike). */
 export function failureOf(exit: ProcessExit, failed: TaskFailed | undefined, lastErrors: readonly string[]): PlaybookFailure {
-  if (exit.reason === 'deadline') return { kind: 'timeout', ...(failed ? { task: failed.task } : {}), message: 'the time limit was reached' }
+  if (exit.reason === 'deadline')
+    return { kind: 'timeout', ...(failed ? { task: failed.task } : {}), message: 'the time limit was reached' }
   if (failed !== undefined) {
     const cause = failed.error.stderr ?? failed.error.stdout
     return {

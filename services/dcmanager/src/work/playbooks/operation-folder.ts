@@ -4,7 +4,8 @@ import type { Files } from '@murmuration/world'
  * The private folder of one run: inventory, variables, Ansible's own temporary files. Named by job and epoch, so that the
  * leftovers of a run that died are told from the run that took its place.
  */
-export const operationFolderOf = (varFolder: string, jobId: string, epoch: number): string => `${operationsFolder(varFolder)}/${jobId}.${epoch}`
+export const operationFolderOf = (varFolder: string, jobId: string, epoch: number): string =>
+  `${operationsFolder(varFolder)}/${jobId}.${epoch}`
 
 const operationsFolder = (varFolder: string): string => `${varFolder}/run/operations`
 const folderName = /^([0-9a-zA-Z-]{1,64})\.(\d{1,15})$/

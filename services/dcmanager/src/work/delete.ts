@@ -1,0 +1,58 @@
+import { json } from '@murmuration/data'
+import { defineJob, type JobKind } from '@murmuration/jobs'
+import type { DeleteInput } from '../rules/operations.ts'
+import { deleteSubcloud, readSubcloud } from '../store/subclouds.ts'
+import { vaultFolderOf } from './credentials.ts'
+import { retryOfFaults, withoutRetry } from './deploy.ts'
+import { playbook, type OperationParts } from './operations.ts'
+import { Expression } from './playbooks/documents.ts'
+
+const deadlineMs = 60_000
+
+/**
+ * Reference dcmanager §4.10 "delete": the row first, with all that hangs on it, in one transaction; then what lies on this
+ * machine. A stop in between is no orphan: the job goes on, and the repair sweep removes what has no row.
+ */
+export const deleteKind = (parts: OperationParts): JobKind<DeleteInput, void> =>
+  defineJob<DeleteInput, void>({
+    name: 'subcloud.delete',
+    concurrency: 8,
+    retentionMs: 90 * 24 * 3_600_000,
+    retry: retryOfFaults,
+    run: (context) =>
+      withoutRetry(async () => {
+        const { subcloudId } = context.input
+        const name = await context.step('delete.row', async () => {
+          context.progress('delete: the record')
+          const row = await readSubcloud(parts.database, subcloudId)
+          await context.transaction((tx) => deleteSubcloud(tx, parts.site.world, subcloudId))
+          return row?.name ?? `subcloud-${subcloudId}`
+        })
+        await context.step('delete.files', async () => {
+          context.progress('delete: files of this machine')
+          await playbook(parts, context, { id: subcloudId, name }, {
+            stage: 'deleting',
+            playbook: 'delete_subcloud.yml',
+            files: {
+              'inventory.yml': {
+                all: { hosts: { [name]: { ansible_connection: 'local', ansible_python_interpreter: new Expression('{{ ansible_playbook_python }}') } } },
+              },
+            },
+            variables: () => ({ region_name: context.input.regionName, subcloud_leftovers: [...leftoversOf(parts.site.config.varFolder, subcloudId)] }),
+            secrets: {},
+            deadlineMs,
+          })
+        })
+      }),
+    settle: async (_tx, job, outcome, world) => {
+      // The subcloud is gone for its users; what is left of it on disk goes with the next sweep.
+      if (outcome.state !== 'done')
+        world.log.warn('deleting a subcloud did not end well', { subcloudId: json.read<DeleteInput>(job.input as never).subcloudId })
+    },
+  })
+
+/** What this machine keeps of a subcloud, by id. */
+export const leftoversOf = (varFolder: string, subcloudId: number): readonly string[] => [
+  vaultFolderOf(varFolder, subcloudId),
+  `${varFolder}/vault/backups/${subcloudId}`,
+]

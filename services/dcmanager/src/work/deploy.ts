@@ -1,0 +1,41 @@
+import { defineJob, TerminalError, type JobKind } from '@murmuration/jobs'
+import { json } from '@murmuration/data'
+import { deployOperations, type DeployInput } from '../rules/operations.ts'
+import { OperationRefused, StatusMoved, type OperationParts } from './operations.ts'
+import { phases } from './phases.ts'
+import { AbortFailed, PlaybookFailed } from './playbooks/failure.ts'
+import { settleSubcloud } from './settle.ts'
+
+/** Playbooks at once in one process: each is a Python program of some 60 MiB. */
+const playbooksAtOnce = 16
+const keptMs = 90 * 24 * 3_600_000
+
+/** Short faults of what we stand on (the database was away); a playbook that failed is never run again by itself. */
+export const retryOfFaults = { attempts: 4, baseMs: 2_000, capMs: 60_000 } as const
+
+/** All deploy flows: one runner over the phases of the request, by as many names as there are requests. */
+export const deployKinds = (parts: OperationParts): readonly JobKind<DeployInput, void>[] =>
+  deployOperations.map((name) =>
+    defineJob<DeployInput, void>({
+      name,
+      concurrency: playbooksAtOnce,
+      retentionMs: keptMs,
+      retry: retryOfFaults,
+      run: (context) =>
+        withoutRetry(async () => {
+          for (const phase of context.input.phases) await phases[phase](parts, context)
+        }),
+      settle: (tx, job, outcome, world) => settleSubcloud(tx, world, json.read<DeployInput>(job.input as never).subcloudId, outcome),
+    }),
+  )
+
+/** What an operator has to mend, or has wished, is no fault that passes: it ends the job at once. */
+export async function withoutRetry(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (error instanceof PlaybookFailed || error instanceof OperationRefused || error instanceof StatusMoved || error instanceof AbortFailed)
+      throw new TerminalError(error.message, { cause: error })
+    throw error
+  }
+}

@@ -1,0 +1,89 @@
+import type { Database } from '@murmuration/data'
+import { createWorker } from '@murmuration/jobs'
+import type { Serving } from '@murmuration/rpc'
+import type { Site } from '@murmuration/site'
+import type { Timer } from '@murmuration/world'
+import type { Schema } from '../store/schema.ts'
+import { deleteKind } from './delete.ts'
+import { deployKinds } from './deploy.ts'
+import type { OperationParts } from './operations.ts'
+import { createPlaybookRunner } from './playbooks/run-playbook.ts'
+import { reconfigureNetworkKind } from './reconfigure-network.ts'
+import { repair } from './repair.ts'
+import { managerTopic } from './topics.ts'
+
+const repairEveryMs = 30_000
+
+/** The role `manager`: runs the operations, and puts in order what was left behind. */
+export interface Manager {
+  start(): Promise<void>
+  /** Ends running playbooks and gives their jobs back: another manager, or the next start, goes on with them. */
+  stop(): Promise<void>
+  /** There may be work. Any number of times. */
+  wake(): void
+}
+
+export function createManager(site: Site, database: Database<Schema>): Manager {
+  const { world, config } = site
+  const parts: OperationParts & { secretsInFiles: boolean } = {
+    site,
+    database,
+    playbooks: createPlaybookRunner(world, {
+      varFolder: config.varFolder,
+      playbooksFolder: config.playbooksFolder,
+      sshKeyFile: config.playbooks.sshKeyFile,
+    }),
+    secretsInFiles: true,
+  }
+  const worker = createWorker({
+    world,
+    database,
+    owner: site.processId,
+    kinds: [...deployKinds(parts), deleteKind(parts), reconfigureNetworkKind(parts)],
+  })
+  let timer: Timer | undefined
+  let repairing: Promise<void> = Promise.resolve()
+  let serving: Serving | undefined
+  let stopped = false
+
+  const repairLater = (): void => {
+    timer = world.timers.after(repairEveryMs, () => {
+      repairing = repairNow().then(() => {
+        if (!stopped) repairLater()
+      })
+    })
+  }
+  const repairNow = async (): Promise<void> => {
+    try {
+      await repair(site, database)
+    } catch (error) {
+      world.log.error('the repair sweep failed; it comes again', { error })
+    }
+  }
+
+  return {
+    async start() {
+      parts.secretsInFiles = !(await readsSecretsFromEnvironment(site))
+      await repairNow()
+      serving = await site.bus.serve(managerTopic, { wake: async () => worker.wake() })
+      worker.start()
+      repairLater()
+    },
+    async stop() {
+      stopped = true
+      timer?.cancel()
+      await serving?.stop()
+      await worker.stop()
+      await repairing
+    },
+    wake: () => worker.wake(),
+  }
+}
+
+/** Our playbooks say so in a file of their folder; foreign ones read passwords from files, as they always did. */
+async function readsSecretsFromEnvironment(site: Site): Promise<boolean> {
+  const data = await site.world.files.read(`${site.config.playbooksFolder}/murmuration.json`)
+  if (data === undefined) return false
+  const manifest = JSON.parse(new TextDecoder().decode(data)) as { readonly secretsFrom?: unknown }
+  return manifest.secretsFrom === 'environment'
+}

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { loadSiteConfig, type Site } from '@murmuration/site'
+import { Secret } from '@murmuration/trust'
+import { filesBelow } from '../testing/leftovers.ts'
+import { bootstrapValues, freePorts, loopbackAddress, sitePorts, subcloudRow, testServicePassword, testSite } from '../testing/test-site.ts'
+import { bootstrapRun, type TestRun } from '../testing/bootstrap-run.ts'
+import { logPathOf } from './output-log.ts'
+import { createPlaybookRunner } from './run-playbook.ts'
+
+const nastyAdmin = `@ab%{{ 7*7 }} {% raw %} "double" 'single' \\back $(id) #hash: [1] é\nsecond line`
+
+async function setUp(t: TestContext) {
+  const address = loopbackAddress()
+  const site = await testSite(t, { ports: await freePorts(address, sitePorts) })
+  const run = await bootstrapRun(site, subcloudRow(address), { ...bootstrapValues(address), admin_password: nastyAdmin })
+  t.after(() => run.stopSite())
+  return { site, run }
+}
+
+test('a bootstrap makes a site: files, modes, start, events, and nothing secret left behind', { timeout: 120_000 }, async (t) => {
+  const { site, run } = await setUp(t)
+  await run.start()
+
+  await t.test('site.yaml is what packages/site accepts', async () => {
+    const config = await loadSiteConfig(site.world, join(run.siteFolder, 'site.yaml'), {})
+    assert.equal(config.name, 'edge-porto')
+    assert.equal(config.role, 'subcloud')
+    assert.equal(config.region, '5d3a2f0b6a0c4b0f9c3c8a1be7f6d201')
+    assert.equal(config.softwareVersion, '26.09')
+    assert.equal(config.identity.serviceUser, 'dcmanager')
+    assert.equal(config.address, run.row.management_start_ip)
+  })
+
+  await t.test('secrets arrive to the byte, in files of their owner only', async () => {
+    assert.equal(await readFile(join(run.siteFolder, 'secrets/admin-password'), 'utf8'), nastyAdmin)
+    assert.equal(await readFile(join(run.siteFolder, 'secrets/service-password'), 'utf8'), testServicePassword)
+    for (const file of ['site.yaml', 'tls/ca.pem', 'tls/site.pem', 'tls/site.key', 'secrets/admin-password', 'secrets/service-password'])
+      assert.equal((await stat(join(run.siteFolder, file))).mode & 0o777, 0o600, file)
+    for (const folder of ['', 'tls', 'secrets']) assert.equal((await stat(join(run.siteFolder, folder))).mode & 0o777, 0o700, folder)
+  })
+
+  await t.test('the site was started once, with an environment of its own', async () => {
+    const calls = await run.calls()
+    assert.deepEqual(calls.map((call) => call['verb']), ['serve'])
+    assert.deepEqual(Object.keys(calls[0]!['environment'] as object).toSorted(), ['HOME', 'LANG', 'PATH'])
+  })
+
+  await t.test('progress names the tasks', () => {
+    assert.match(run.progress[0]!, /^bootstrap: task 1 — /)
+    assert.ok(run.progress.some((line) => line.endsWith('write site.yaml')), run.progress.join('\n'))
+  })
+
+  await t.test('no secret in anything that the manager leaves', async () => {
+    await assertNoSecrets(site, run)
+  })
+
+  await t.test('again: nothing is written or started anew', async () => {
+    await run.start()
+    assert.deepEqual((await run.calls()).map((call) => call['verb']), ['serve'])
+  })
+
+  await t.test('a changed configuration restarts the site', async () => {
+    await run.start({ values: { ...run.values, system_mode: 'duplex' } })
+    assert.deepEqual((await run.calls()).map((call) => call['verb']), ['serve', 'stop', 'serve'])
+  })
+})
+
+async function assertNoSecrets(site: Site, run: TestRun): Promise<void> {
+  const { varFolder } = site.config
+  assert.deepEqual(await readdir(join(varFolder, 'run/operations')), [], 'the private folder is gone')
+  const secrets = [nastyAdmin, nastyAdmin.split('\n')[0]!, 'second line', testServicePassword, 'BEGIN PRIVATE KEY']
+  for (const file of await filesBelow(varFolder)) {
+    if (file.includes('/sites/') || file.endsWith('/ca/ca.key') || file.endsWith('/secrets/service-password')) continue
+    const text = await readFile(file, 'utf8')
+    for (const secret of secrets) assert.ok(!text.includes(secret), `${file} holds ${JSON.stringify(secret)}`)
+  }
+  for (const line of run.progress) for (const secret of secrets) assert.ok(!line.includes(secret))
+  const log = await readFile(logPathOf(varFolder, run.jobId), 'utf8')
+  assert.match(log, /TASK \d+ \[write site\.yaml\]/)
+}
+
+test('nasty values travel through Ansible unchanged, and templates in them are never evaluated', { timeout: 60_000 }, async (t) => {
+  const site = await testSite(t)
+  const folder = join(site.config.varFolder, 'nasty')
+  const values = [
+    '@leading', '%percent', "it's", '"quoted"', 'line\nbreak', '{{ 1 + 1 }}', '{% if x %}', '{# comment #}', ' spaces ', 'yes', '017', '1_000',
+    '[1, 2]', '{"a": 1}', 'True', '~', '!unsafe x', '*alias', '&anchor', '- dash', 'a: b # c', '\\n', '\t tab', 'é漢字🙂', '$HOME `id`', '', '{{ lookup("pipe", "id") }}',
+  ]
+  const secrets = Object.fromEntries(values.filter((value) => value !== '').map((value, index) => [`SUBCLOUD_${'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[index % 26]}${'X'.repeat(Math.floor(index / 26))}`, new Secret(value)]))
+  await site.world.files.write(
+    join(folder, 'nasty.yml'),
+    JSON.stringify([
+      {
+        name: 'nasty values',
+        hosts: 'all',
+        gather_facts: false,
+        tasks: [
+          { name: 'read', 'ansible.builtin.include_vars': { file: '{{ override_files_dir }}/values.yml', name: 'given' }, no_log: true },
+          { name: 'write the list', 'ansible.builtin.template': { src: join(folder, 'list.j2'), dest: join(folder, 'list.json'), mode: '0600' } },
+          { name: 'write a secret', 'ansible.builtin.template': { src: join(import.meta.dirname, '../../../../../playbooks/templates/secret.j2'), dest: `${folder}/{{ item }}`, mode: '0600' }, vars: { secret: '{{ item }}' }, loop: Object.keys(secrets), no_log: true },
+        ],
+      },
+    ]),
+  )
+  await site.world.files.write(join(folder, 'list.j2'), '{{ given.values_given | to_json }}')
+  const { Expression } = await import('./documents.ts')
+  await createPlaybookRunner(site.world, { varFolder: site.config.varFolder, playbooksFolder: folder, sshKeyFile: undefined }).run({
+    jobId: 'nasty',
+    epoch: 1,
+    subcloudId: 1,
+    host: 'one',
+    name: 'one',
+    stage: 'bootstrapping',
+    playbook: join(folder, 'nasty.yml'),
+    files: {
+      'inventory.yml': { all: { hosts: { one: { ansible_connection: 'local', ansible_python_interpreter: new Expression('{{ ansible_playbook_python }}') } } } },
+      'values.yml': { values_given: values },
+    },
+    variables: (override_files_dir) => ({ override_files_dir }),
+    secrets,
+    deadlineMs: 60_000,
+    signal: new AbortController().signal,
+    abortWaits: () => false,
+    progress: () => {},
+  })
+  assert.deepEqual(JSON.parse(await readFile(join(folder, 'list.json'), 'utf8')), values)
+  for (const [name, secret] of Object.entries(secrets)) assert.equal(await readFile(join(folder, name), 'utf8'), secret.reveal())
+})
+

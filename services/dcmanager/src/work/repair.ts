@@ -1,0 +1,74 @@
+import type { Database, Transaction } from '@murmuration/data'
+import { readJobs } from '@murmuration/jobs'
+import type { Site } from '@murmuration/site'
+import { failedStatusOf, transientStatuses } from '../rules/lifecycle.ts'
+import { exclusiveKeyOf } from '../rules/operations.ts'
+import type { Schema } from '../store/schema.ts'
+import { updateSubclouds } from '../store/subclouds.ts'
+import { leftoversOf } from './delete.ts'
+import { sweepOperationFolders } from './playbooks/operation-folder.ts'
+import { sweepOutputLogs } from './playbooks/output-log.ts'
+
+const lostText = 'The operation was interrupted and nobody carries it on. Repeat or resume it.'
+const idsAtOnce = 500
+
+/** What an unlucky moment may leave behind is put in order: rows, private folders, logs, vaults. Safe to run anywhere, any time. */
+export async function repair(site: Site, database: Database<Schema>): Promise<void> {
+  await repairRows(site, database)
+  await sweepFiles(site, database)
+}
+
+/**
+ * Rows in a transitional status without a live job get the status that the reference's manager writes at its start (dcmanager
+ * §3.3): rows of an imported database, or of an operation that this version does not know. Claim and job are one transaction,
+ * so a row that has just been claimed is never taken for a lost one. Two reads a page, one write for each status that is found.
+ */
+export async function repairRows(site: Site, database: Database<Schema>): Promise<number> {
+  let repaired = 0
+  for (let after: number | undefined = 0; after !== undefined; ) {
+    const page = await database.transaction((tx) => repairPage(site, tx, after!))
+    repaired += page.repaired
+    after = page.next
+  }
+  if (repaired > 0) site.world.log.warn('subclouds were in a transitional status without an operation', { count: repaired })
+  return repaired
+}
+
+async function repairPage(site: Site, tx: Transaction<Schema>, after: number): Promise<{ repaired: number; next: number | undefined }> {
+  const rows = await tx.query
+    .selectFrom('subclouds')
+    .select(['id', 'deploy_status'])
+    .where('deploy_status', 'in', [...transientStatuses])
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(idsAtOnce)
+    .execute()
+  if (rows.length === 0) return { repaired: 0, next: undefined }
+  const keys = rows.map((row) => exclusiveKeyOf(row.id))
+  // A key is held exactly as long as its job lives.
+  const held = await tx.query.selectFrom('jobs').select('exclusive_key').where('exclusive_key', 'in', keys).execute()
+  const busy = new Set(held.map((job) => job.exclusive_key))
+  const lost = rows.filter((row) => !busy.has(exclusiveKeyOf(row.id)))
+  for (const [status, members] of Map.groupBy(lost, (row) => row.deploy_status)) {
+    const ids = members.map((row) => row.id)
+    const columns = { deploy_status: failedStatusOf(status), error_description: lostText }
+    await updateSubclouds(tx, site.world, ids, columns, { deployStatus: status })
+  }
+  return { repaired: lost.length, next: rows.length < idsAtOnce ? undefined : rows.at(-1)!.id }
+}
+
+async function sweepFiles(site: Site, database: Database<Schema>): Promise<void> {
+  const { files } = site.world
+  const { varFolder } = site.config
+  await sweepOperationFolders(files, varFolder, async (ids) => (await readJobs(database, { ids })).filter((job) => job.state === 'running'))
+  await sweepOutputLogs(files, varFolder, (ids) => readJobs(database, { ids }))
+
+  // Vaults of subclouds that are gone. Listed before the rows are read, so a subcloud that is added meanwhile is not in the list.
+  const folders = (await files.list(`${varFolder}/vault/subclouds`)).filter((name) => /^\d{1,10}$/.test(name)).map(Number)
+  for (let at = 0; at < folders.length; at += idsAtOnce) {
+    const ids = folders.slice(at, at + idsAtOnce)
+    const rows = await database.query.selectFrom('subclouds').select('id').where('id', 'in', ids).execute()
+    const there = new Set(rows.map((row) => row.id))
+    for (const id of ids.filter((id) => !there.has(id))) for (const path of leftoversOf(varFolder, id)) await files.remove(path)
+  }
+}

@@ -1,0 +1,136 @@
+import type { JobContext } from '@murmuration/jobs'
+import type { Secret } from '@murmuration/trust'
+import type { DeployInput } from '../rules/operations.ts'
+import { readDocuments } from '../store/documents.ts'
+import type { SubcloudRow } from '../store/subclouds.ts'
+import { servicePassword, subcloudAdminPassword, subcloudCertificate, type SubcloudCertificate } from './credentials.ts'
+import { inventoryHostOf, inventoryOf } from './inventory.ts'
+import { murmurCommandOf, siteFolderOf } from './murmur-command.ts'
+import { OperationRefused, playbook, subcloudOf, sysadminPasswordOf, valuesOf, type OperationParts } from './operations.ts'
+import { bootstrapOverrides, type ManagementNetwork, type Values } from './overrides.ts'
+import type { AnsibleValue } from './playbooks/documents.ts'
+import { uploadedDeployFiles } from './vault.ts'
+
+/** The reference has no limit for deployments (§4.2), and a playbook that hangs then hangs for ever. */
+const deadlineMs = 120 * 60_000
+
+/** All that a site is made of, in clear: hold it for as short as possible. */
+export interface ReadySite {
+  readonly values: Values
+  readonly certificate: SubcloudCertificate
+  readonly admin: Secret
+  readonly service: Secret
+}
+
+/** Certificate and passwords of the subcloud; what is missing is made and kept in the vault. Running it again changes nothing. */
+export async function readySite(parts: OperationParts, row: SubcloudRow, network: ManagementNetwork = row): Promise<ReadySite> {
+  const values = await valuesOf(parts, row.id, 'bootstrap_values')
+  return {
+    values,
+    certificate: await subcloudCertificate(parts.site, row, network, values),
+    admin: await subcloudAdminPassword(parts.site, row, values),
+    service: await servicePassword(parts.site),
+  }
+}
+
+export function bootstrapAddressOf(row: Pick<SubcloudRow, 'bootstrap_address'>): string {
+  if (row.bootstrap_address === null)
+    throw new OperationRefused('The address of the host is not known: send bootstrap-address with the request.')
+  return row.bootstrap_address
+}
+
+/** Reference dcmanager §4.2: bootstrap.yml with override_files_dir, region_name, install_release_version. */
+export async function runBootstrap(parts: OperationParts, context: JobContext<DeployInput>): Promise<void> {
+  const row = await subcloudOf(parts, context.input.subcloudId)
+  const ready = await readySite(parts, row)
+  await playbook(parts, context, row, {
+    stage: 'bootstrapping',
+    playbook: 'bootstrap.yml',
+    files: { 'inventory.yml': inventoryOf(parts.site.config, row, bootstrapAddressOf(row)), ...overridesFile(parts, row, ready) },
+    variables: (folder) => siteVariables(parts, row, folder),
+    secrets: secretsOf(ready, sysadminPasswordOf(parts, row.id, context.input.sysadminPassword)),
+    deadlineMs,
+  })
+}
+
+/** The operator's uploaded deploy playbook, else ours; both get the deploy config. */
+export async function runConfigure(parts: OperationParts, context: JobContext<DeployInput>): Promise<void> {
+  const row = await subcloudOf(parts, context.input.subcloudId)
+  const ready = await readySite(parts, row)
+  const uploaded = await uploadedDeployFiles(parts.site, context.input.release)
+  await playbook(parts, context, row, {
+    stage: 'configuring',
+    playbook: uploaded?.playbook ?? 'configure.yml',
+    files: { 'inventory.yml': inventoryOf(parts.site.config, row, bootstrapAddressOf(row)), ...overridesFile(parts, row, ready) },
+    texts: { 'deploy_config.yml': await deployConfig(parts, row.id) },
+    variables: (folder) => ({
+      ...siteVariables(parts, row, folder),
+      deploy_config: `${folder}/deploy_config.yml`,
+      ...(uploaded?.chart === undefined ? {} : { deploy_chart: uploaded.chart }),
+      ...(uploaded?.overrides === undefined ? {} : { deploy_overrides: uploaded.overrides }),
+    }),
+    secrets: secretsOf(ready, sysadminPasswordOf(parts, row.id, context.input.sysadminPassword)),
+    deadlineMs,
+  })
+}
+
+/** Reference dcmanager §4.2: update_subcloud.yml with `--timeout 180` and subcloud_update_overrides. */
+export async function runNetworkUpdate(
+  parts: OperationParts,
+  context: JobContext<unknown>,
+  row: SubcloudRow,
+  to: { readonly network: ManagementNetwork; readonly bootstrapAddress: string; readonly sysadminPassword: Secret | undefined },
+): Promise<void> {
+  const ready = await readySite(parts, row, to.network)
+  await playbook(parts, context, row, {
+    stage: 'reconfiguring network of',
+    playbook: 'update_subcloud.yml',
+    files: {
+      'inventory.yml': inventoryOf(parts.site.config, row, to.bootstrapAddress),
+      'update_values.yml': {
+        ...overridesOf(parts, row, ready, to.network),
+        management_subnet: to.network.management_subnet,
+        management_start_address: to.network.management_start_ip,
+        management_end_address: to.network.management_end_ip,
+        management_gateway_address: to.network.management_gateway_ip,
+      },
+    },
+    variables: (folder) => ({ ...siteVariables(parts, row, folder), subcloud_update_overrides: `${folder}/update_values.yml` }),
+    secrets: secretsOf(ready, to.sysadminPassword),
+    connectTimeoutSeconds: 180,
+    deadlineMs,
+  })
+}
+
+const overridesOf = (parts: OperationParts, row: SubcloudRow, ready: ReadySite, network: ManagementNetwork) =>
+  bootstrapOverrides(parts.site.config, row, network, ready.values, {
+    authority: parts.site.authority?.certificate ?? '',
+    certificate: ready.certificate.certificate,
+  })
+
+const overridesFile = (parts: OperationParts, row: SubcloudRow, ready: ReadySite): Record<string, AnsibleValue> => ({
+  [`${inventoryHostOf(row)}.yml`]: overridesOf(parts, row, ready, row),
+})
+
+const siteVariables = (parts: OperationParts, row: SubcloudRow, folder: string): Record<string, AnsibleValue> => ({
+  override_files_dir: folder,
+  region_name: row.region_name,
+  install_release_version: row.software_version,
+  site_folder: siteFolderOf(parts.site.config, row),
+  murmur_command: murmurCommandOf(parts.site.config),
+})
+
+const secretsOf = (ready: ReadySite, sysadmin: Secret | undefined): Record<string, Secret> => ({
+  SUBCLOUD_ADMIN_PASSWORD: ready.admin,
+  SUBCLOUD_SERVICE_PASSWORD: ready.service,
+  SUBCLOUD_PRIVATE_KEY: ready.certificate.privateKey,
+  ...(sysadmin === undefined ? {} : { SUBCLOUD_SYSADMIN_PASSWORD: sysadmin }),
+})
+
+/** One map, or the stream of maps that was handed in. Plain JSON, which is YAML: a deploy playbook may give it to other programs. */
+async function deployConfig(parts: OperationParts, id: number): Promise<string> {
+  const config = (await readDocuments(parts.database, parts.site.keyring, id, ['deploy_config'])).deploy_config
+  if (config === undefined) throw new OperationRefused('There is no deploy config: send the file deploy_config with the request.')
+  const documents: unknown[] = Array.isArray(config) ? config : [config]
+  return documents.map((document) => `${JSON.stringify(document, undefined, 2)}\n`).join('---\n')
+}

@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Site } from '@murmuration/site'
+import { Secret } from '@murmuration/trust'
+import { subcloudAdminPassword, subcloudCertificate, servicePassword } from '../credentials.ts'
+import { inventoryHostOf, inventoryOf } from '../inventory.ts'
+import { murmurCommandOf, siteFolderOf } from '../murmur-command.ts'
+import { bootstrapOverrides, type Values } from '../overrides.ts'
+import { createPlaybookRunner } from '../playbooks/run-playbook.ts'
+import type { SubcloudRow } from '../../store/subclouds.ts'
+
+export interface TestRun {
+  readonly row: SubcloudRow
+  readonly values: Values
+  readonly siteFolder: string
+  readonly jobId: string
+  readonly progress: string[]
+  start(changes?: { values?: Values; playbook?: string; variables?: Record<string, string> }): Promise<void>
+  /** What the fake `murmur` was asked. */
+  calls(): Promise<Record<string, unknown>[]>
+  stopSite(): Promise<void>
+}
+
+/** The shipped bootstrap, run as the job runs it but without a job. */
+export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values): Promise<TestRun> {
+  const { config, world } = site
+  const runner = createPlaybookRunner(world, {
+    varFolder: config.varFolder,
+    playbooksFolder: config.playbooksFolder,
+    sshKeyFile: config.playbooks.sshKeyFile,
+  })
+  const siteFolder = siteFolderOf(config, row)
+  const progress: string[] = []
+  let epoch = 0
+  return {
+    row,
+    values,
+    siteFolder,
+    jobId: 'job-1',
+    progress,
+    async start(changes = {}) {
+      const used = changes.values ?? values
+      const certificate = await subcloudCertificate(site, row, row, used)
+      epoch += 1
+      await runner.run({
+        jobId: 'job-1',
+        epoch,
+        subcloudId: row.id,
+        host: inventoryHostOf(row),
+        name: row.name,
+        stage: 'bootstrapping',
+        playbook: `${config.playbooksFolder}/${changes.playbook ?? 'bootstrap.yml'}`,
+        files: {
+          'inventory.yml': inventoryOf(config, row, row.bootstrap_address ?? ''),
+          [`${inventoryHostOf(row)}.yml`]: bootstrapOverrides(config, row, row, used, {
+            authority: site.authority!.certificate,
+            certificate: certificate.certificate,
+          }),
+        },
+        variables: (folder) => ({
+          override_files_dir: folder,
+          region_name: row.region_name,
+          install_release_version: row.software_version,
+          site_folder: siteFolder,
+          murmur_command: murmurCommandOf(config),
+          ...changes.variables,
+        }),
+        secrets: {
+          SUBCLOUD_ADMIN_PASSWORD: await subcloudAdminPassword(site, row, used),
+          SUBCLOUD_SERVICE_PASSWORD: await servicePassword(site),
+          SUBCLOUD_PRIVATE_KEY: certificate.privateKey,
+          SUBCLOUD_SYSADMIN_PASSWORD: new Secret('sysadmin-secret'),
+        },
+        deadlineMs: 90_000,
+        signal: new AbortController().signal,
+        abortWaits: () => false,
+        progress: (text) => progress.push(text),
+      })
+    },
+    async calls() {
+      const text = await readFile(join(siteFolder, 'calls.jsonl'), 'utf8')
+      return text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+    },
+    async stopSite() {
+      try {
+        process.kill(Number(await readFile(join(siteFolder, 'var/murmur.pid'), 'utf8')))
+      } catch {
+        // It was never started.
+      }
+    },
+  }
+}
