@@ -42,7 +42,8 @@ export function createChangeFeed(site: Site, database: Database<Schema>): Change
     everyMs: pollMs,
     leastMs: 10,
     async run(signal) {
-      while (readers > 0 && !signal.aborted) {
+      const watched = (): boolean => readers > 0 && !signal.aborted
+      while (watched()) {
         const rows = await readChangesAfter(database, head, keptRows)
         if (rows.length === 0) return
         take(rows)
