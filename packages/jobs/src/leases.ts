@@ -1,5 +1,5 @@
 import { timestamp, updateFrom, type Database, type Transaction } from '@murmuration/data'
-import type { Kysely, SelectQueryBuilder } from 'kysely'
+import type { Expression, ExpressionBuilder, Kysely, SelectQueryBuilder, SqlBool } from 'kysely'
 import type { World } from '@murmuration/world'
 import { LeaseLost, type JobRow, type JobState, type JobTables } from './job.ts'
 
@@ -11,14 +11,19 @@ export interface Held {
 }
 
 export interface LeaseStore {
-  /** Kinds of ours that have something to take. One statement, so that an idle worker costs one statement a poll. */
-  dueKinds(kinds: readonly string[], running: readonly string[]): Promise<string[]>
+  /** What there is to take. One statement that only reads, so that an idle worker costs no more than that a poll. */
+  probe(kinds: readonly string[], running: readonly string[]): Promise<{ due: string[]; cancelled: boolean }>
   /** Takes at most `limit` due or expired jobs of a kind under new epochs. */
   claim(kind: string, limit: number, running: readonly string[]): Promise<JobRow[]>
   /** Takes queued jobs that somebody asked to cancel; they need no slot since nothing of them runs. */
   claimCancelled(kinds: readonly string[], limit: number): Promise<JobRow[]>
-  /** Renews all; what is missing from the answer, or has another epoch there, is lost. */
+  /**
+   * Renews all in one statement. A row that one of our own transactions has locked is left out, not waited for: else a single
+   * slow job would cost all the others their leases.
+   */
   renew(ids: readonly string[]): Promise<Pick<JobRow, 'id' | 'lease_epoch'>[]>
+  /** Which of these still carry our name. */
+  stillOurs(ids: readonly string[]): Promise<Pick<JobRow, 'id' | 'lease_epoch'>[]>
   cancellations(ids: readonly string[]): Promise<Pick<JobRow, 'id' | 'cancel_reason'>[]>
   writeProgress(lines: readonly { id: string; epoch: number; text: string }[]): Promise<void>
   /** Back to the queue, for this or another worker; nothing when it is not ours any more. */
@@ -55,30 +60,30 @@ export function createLeaseStore(database: Database<JobTables>, world: World, ow
    * Due: its time has come, or its lease has run out. A time too far ahead means that the wall clock was set back since: then it
    * is taken at once, for a job that waits a day for its clock is worse than one that starts early. Fencing keeps both safe.
    */
-  const takeable = (query: Kysely<JobTables>, running: readonly string[]) => {
+  const takeable = (eb: ExpressionBuilder<JobTables, 'jobs'>, running: readonly string[]): Expression<SqlBool> => {
     const now = at(0)
     const absurd = at(4 * leaseMs)
-    return query.selectFrom('jobs').where((eb) =>
-      eb.or([
-        eb.and([eb('state', '=', 'queued'), eb.or([eb('run_at', '<=', now), eb('updated_at', '>', absurd)])]),
-        eb.and([
-          eb('state', '=', 'running'),
-          eb.or([eb('lease_until', '<', now), eb('lease_until', '>', absurd)]),
-          // Our own runs are judged by the monotonic clock, not by a row that a step of the wall clock made look old.
-          ...(running.length > 0 ? [eb('id', 'not in', running)] : []),
-        ]),
+    return eb.or([
+      eb.and([eb('state', '=', 'queued'), eb.or([eb('run_at', '<=', now), eb('updated_at', '>', absurd)])]),
+      eb.and([
+        eb('state', '=', 'running'),
+        eb.or([eb('lease_until', '<', now), eb('lease_until', '>', absurd)]),
+        // Our own runs are judged by the monotonic clock, not by a row that a step of the wall clock made look old.
+        ...(running.length > 0 ? [eb('id', 'not in', running)] : []),
       ]),
-    )
+    ])
   }
+
+  const unlocked = (picked: PickQuery): PickQuery => (database.engine === 'postgres' ? picked.forUpdate().skipLocked() : picked)
+
+  const ours = (query: Kysely<JobTables>, ids: readonly string[]) =>
+    query.selectFrom('jobs').where('id', 'in', ids).where('lease_owner', '=', owner).where('state', '=', 'running')
 
   /** A claim by update … where id in (picked), which skips rows that another worker is about to take. */
   const take = async (pick: (query: Kysely<JobTables>) => PickQuery): Promise<JobRow[]> => {
     const now = at(0)
     return await database.query
-      .with('picked', (query) => {
-        const picked = pick(query as unknown as Kysely<JobTables>)
-        return database.engine === 'postgres' ? picked.forUpdate().skipLocked() : picked
-      })
+      .with('picked', (query) => unlocked(pick(query as unknown as Kysely<JobTables>)))
       .updateTable('jobs')
       .set((eb) => ({
         state: 'running',
@@ -94,12 +99,31 @@ export function createLeaseStore(database: Database<JobTables>, world: World, ow
   }
 
   return {
-    async dueKinds(kinds, running) {
-      const rows = await takeable(database.query, running).where('kind', 'in', kinds).select('kind').distinct().execute()
-      return rows.map((row) => row.kind)
+    async probe(kinds, running) {
+      const isCancelled = (eb: ExpressionBuilder<JobTables, 'jobs'>) => eb.and([eb('state', '=', 'queued'), eb('cancel_requested', '=', 1)])
+      const rows = await database.query
+        .selectFrom('jobs')
+        .where('kind', 'in', kinds)
+        .where((eb) => eb.or([takeable(eb, running), isCancelled(eb)]))
+        .select(['kind', (eb) => eb.case().when(isCancelled(eb)).then(1).else(0).end().as('cancelled')])
+        .distinct()
+        .execute()
+      return {
+        due: rows.filter((row) => row.cancelled === 0).map((row) => row.kind),
+        cancelled: rows.some((row) => row.cancelled === 1),
+      }
     },
     claim: (kind, limit, running) =>
-      take((query) => takeable(query, running).where('kind', '=', kind).select('id').orderBy('run_at').orderBy('id').limit(limit)),
+      take((query) =>
+        query
+          .selectFrom('jobs')
+          .where('kind', '=', kind)
+          .where((eb) => takeable(eb, running))
+          .select('id')
+          .orderBy('run_at')
+          .orderBy('id')
+          .limit(limit),
+      ),
     claimCancelled: (kinds, limit) =>
       take((query) =>
         query
@@ -114,13 +138,15 @@ export function createLeaseStore(database: Database<JobTables>, world: World, ow
       ),
     async renew(ids) {
       return await database.query
+        .with('picked', (query) => unlocked(ours(query as unknown as Kysely<JobTables>, ids).select('id')))
         .updateTable('jobs')
         .set({ lease_until: at(leaseMs), updated_at: at(0) })
-        .where('id', 'in', ids)
-        .where('lease_owner', '=', owner)
-        .where('state', '=', 'running')
+        .where('id', 'in', (eb) => eb.selectFrom('picked').select('picked.id'))
         .returning(['id', 'lease_epoch'])
         .execute()
+    },
+    async stillOurs(ids) {
+      return await ours(database.query, ids).select(['id', 'lease_epoch']).execute()
     },
     async cancellations(ids) {
       return await database.query

@@ -94,10 +94,7 @@ export async function liveJobFor(db: AnyQueryable, exclusiveKey: string): Promis
 }
 
 /** Newest first; 100 unless `limit` says otherwise, 1,000 at most. */
-export async function readJobs(
-  db: AnyQueryable,
-  filter: { subject?: string; ids?: readonly string[]; limit?: number },
-): Promise<JobRow[]> {
+export async function readJobs(db: AnyQueryable, filter: { subject?: string; ids?: readonly string[]; limit?: number }): Promise<JobRow[]> {
   let query = tables(db).selectFrom('jobs').selectAll()
   if (filter.subject !== undefined) query = query.where('subject', '=', filter.subject)
   if (filter.ids !== undefined) {
