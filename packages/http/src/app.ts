@@ -80,6 +80,17 @@ export interface App extends FastifyInstance<RawServerDefault, IncomingMessage, 
   readonly metrics: Registry
 }
 
+/** Tells a hook how `work` ended. Never without an error after a rejection: that would let the request in. */
+async function settle(work: Promise<void>, done: (error?: Error) => void): Promise<void> {
+  let failure: Error | undefined
+  try {
+    await work
+  } catch (error) {
+    failure = error instanceof Error ? error : new Error('the token could not be checked', { cause: error })
+  }
+  done(failure)
+}
+
 /** After an early refusal Node would read the rest of the body only to drop it: better to end the connection. */
 function leavesMuchUnread(request: FastifyRequest, bodyLimitBytes: number): boolean {
   const { raw } = request
@@ -167,7 +178,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     authorize(this, policy, rule, target)
   })
 
-  app.addHook('onRequest', async (request, reply) => {
+  // Hooks with callbacks: a promise for each of them is a tenth of a small request's cost.
+  app.addHook('onRequest', (request, reply, done) => {
     metrics.started()
     const globalId = request.headers['x-openstack-request-id']
     setState(request, {
@@ -183,23 +195,26 @@ export async function createApp(options: AppOptions): Promise<App> {
     // Before the body is read, as everything that needs no body to be decided.
     if (request.is404) refuseUnknown(request, reply)
     refuseEncodings(request)
-    await admit(request, policy, tokens)
+    const admitted = admit(request, policy, tokens)
+    if (admitted === undefined) done()
+    else void settle(admitted, done)
   })
-  app.addHook('onSend', async (request, reply, payload) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     if (reply.statusCode < 400 && owesPermission(request)) {
       // The answer stays here: nobody has checked whether the caller may see it.
-      throw new Error(`${request.method} ${request.routeOptions.url ?? ''} answered without calling request.authorize`)
-    }
-    if (payload !== null || reply.statusCode === 204 || reply.statusCode === 304) return payload
-    // Clients decode the body of every 200 (reference dcmanager §1.1: null bodies).
-    void reply.type('application/json')
-    return 'null'
+      done(new Error(`${request.method} ${request.routeOptions.url ?? ''} answered without calling request.authorize`))
+    } else if (payload === null && reply.statusCode !== 204 && reply.statusCode !== 304) {
+      // Clients decode the body of every 200 (reference dcmanager §1.1: null bodies).
+      void reply.type('application/json')
+      done(null, 'null')
+    } else done(null, payload)
   })
   app.addHook('preClose', async () => closing.abort())
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const elapsedMs = world.clock.monotonicMs() - (stateOf(request)?.startedMs ?? world.clock.monotonicMs())
     metrics.ended(request.method, request.is404 ? '(none)' : (request.routeOptions.url ?? '(none)'), reply.statusCode, elapsedMs)
     logRequest(world, request, reply, elapsedMs)
+    done()
   })
   app.setErrorHandler((error, request, reply) => answerFailure(request, reply, error))
 

@@ -50,6 +50,8 @@ export function logUnrouted(world: World, request: FastifyRequest, reply: Fastif
 export function loggablePath(url: string): string {
   const end = url.indexOf('?')
   const path = end === -1 ? url : url.slice(0, end)
+  // The usual path needs no care.
+  if (path.length <= 64 && !unprintable.test(path)) return path
   return oneLine(
     path
       .slice(0, 1024)
@@ -72,6 +74,7 @@ function queryNames(url: string): { query?: string[] } {
 
 /** Control characters, line separators and terminal escapes become visible escapes (attacks 35). */
 // eslint-disable-next-line no-control-regex -- they are what is looked for
-const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
+const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/
+const everyUnprintable = new RegExp(unprintable, 'g')
 export const oneLine = (text: string): string =>
-  text.replace(unprintable, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  text.replace(everyUnprintable, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)

@@ -15,8 +15,7 @@ export type Checks = ReadonlyMap<string, Check>
 /** Answers false for everything it does not know: an absent attribute, an absent member of the target, an unknown rule. */
 export function evaluate(checks: Checks, name: string, identity: Identity, target: Target, decisions?: Decision[]): boolean {
   // Every rule is asked once, however often others refer to it.
-  const answers = new Map<string, boolean>()
-  const roles = new Set(identity.roles.map((role) => role.toLowerCase()))
+  let answers: Map<string, boolean> | undefined
 
   const ask = (check: Check): boolean => {
     if (check.kind === 'and') return check.parts.every(ask)
@@ -25,7 +24,7 @@ export function evaluate(checks: Checks, name: string, identity: Identity, targe
     if (check.kind === 'rule') return rule(check.name)
     if (check.kind === 'role') {
       const role = fill(check.name, target)
-      return note(check, role !== undefined && roles.has(role.toLowerCase()))
+      return note(check, role !== undefined && hasRole(identity, role))
     }
     if (check.kind === 'match') {
       const right = fill(check.right, target)
@@ -39,14 +38,22 @@ export function evaluate(checks: Checks, name: string, identity: Identity, targe
     return allowed
   }
   const rule = (name: string): boolean => {
-    const known = answers.get(name)
+    const known = answers?.get(name)
     if (known !== undefined) return known
     const check = checks.get(name)
     const allowed = check !== undefined && ask(check)
-    answers.set(name, allowed)
+    ;(answers ??= new Map()).set(name, allowed)
     return allowed
   }
-  return rule(name)
+  const check = checks.get(name)
+  return check !== undefined && ask(check)
+}
+
+/** Names of roles have no case. */
+const hasRole = ({ roles }: Identity, wanted: string): boolean => {
+  if (roles.includes(wanted)) return true
+  const lower = wanted.toLowerCase()
+  return roles.some((role) => role.toLowerCase() === lower)
 }
 
 /** `user_id`, `project_name`, … under the names that policy files use. Booleans and nothing are spelled as Python does. */
