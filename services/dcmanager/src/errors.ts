@@ -129,8 +129,14 @@ export const errors = defineErrors({
     message: 'A software deployment is in progress on the system controller: release {release} is {state}',
     hint: 'Repeat the request when it has ended.',
   },
-  controllerUnknown: {
+  /** As the original: what can not be asked counts as busy. */
+  softwareUnknown: {
     status: 400,
+    message: 'The software releases of the system controller could not be read',
+    hint: 'Check that its platform service runs, then repeat the request.',
+  },
+  controllerUnknown: {
+    status: 503,
     message: 'The {what} of the system controller could not be read',
     hint: 'Check that its platform service runs, then repeat the request.',
   },
@@ -196,6 +202,10 @@ export const errors = defineErrors({
     message: '{field} equals the current value',
     hint: 'Every value of a network reconfiguration must be new.',
   },
+
+  imageMissing: { status: 400, message: '{why}' },
+  operationFailed: { status: 422, message: 'Unable to {operation} the subcloud: {why}', hint: 'See GET /v1.0/subclouds/{id}/operations.' },
+  memberUnknown: { status: 400, message: 'Invalid request: the operation "{verb}" does not know {members}', hint: 'It takes {known}.' },
 
   // --- groups ---
   groupNameTaken: { status: 400, message: 'A subcloud group with this name already exists: {name}' },

@@ -81,13 +81,18 @@ export interface NewSubcloud {
   /** Id as text; default group when absent. */
   readonly groupId: string | undefined
   readonly documents: Documents
-  readonly network: NetworkKeys
-  readonly oam: { readonly first: string; readonly last: string }
-  /** Prefix of the members that named the network, for refusals. */
-  readonly networkField: string
+  readonly network: NetworkClaim
   readonly operation: 'subcloud.add' | 'subcloud.create'
   readonly phases: readonly Phase[]
   readonly sysadminPassword: Secret | undefined
+}
+
+/** Addresses that a request wants for its subcloud. */
+export interface NetworkClaim {
+  readonly keys: NetworkKeys
+  readonly oam: { readonly first: string; readonly last: string } | undefined
+  /** The member that named the range, for the refusal. */
+  readonly field: string
 }
 
 export interface Claimed {
@@ -109,7 +114,7 @@ export async function claimNewSubcloud(desk: Desk, asker: Asker, answerOf: Answe
       if (twin !== undefined) throw errors.nameTaken({ name: given.columns.name }, { field: 'name' })
       const group = await findGroup(tx, given.groupId ?? String(defaultGroupId))
       if (group === undefined) throw errors.groupInvalid({ group: given.groupId ?? defaultGroupId }, { field: 'group_id' })
-      await refuseConflict(tx, given.network, given.oam, given.networkField)
+      await refuseConflict(tx, given.network)
 
       const at = timestamp(world.clock.nowMs())
       const row = await tx.query
@@ -144,7 +149,7 @@ export async function claimNewSubcloud(desk: Desk, asker: Asker, answerOf: Answe
         })),
       )
       await bulkInsert(tx, 'subcloud_audits', [{ subcloud_id: row.id, next_audit_at: at }])
-      await reserveNetwork(tx, row.id, 'current', given.network)
+      await reserveNetwork(tx, row.id, 'current', given.network.keys)
       await writeDocuments(tx, world, keyring, row.id, given.documents)
       await recordChanges(tx, world, [{ subcloudId: row.id, kind: 'created', columns: row }])
       const jobId = await enqueueDeploy(desk, tx, asker, given.operation, row, given)
@@ -158,19 +163,12 @@ export async function claimNewSubcloud(desk: Desk, asker: Asker, answerOf: Answe
   }
 }
 
-async function refuseConflict(
-  tx: Transaction<Schema>,
-  network: NetworkKeys,
-  oam: { readonly first: string; readonly last: string } | undefined,
-  networkField: string,
-  exceptSubcloudId?: number,
-): Promise<void> {
-  const conflict = await findConflict(tx, network, oam, exceptSubcloudId)
-  if (conflict === undefined) return
-  const field = conflict.what === 'range' ? `${networkField}_start_address` : 'external_oam_subnet'
-  throw conflict.what === 'range'
-    ? errors.networkOverlap({ field, other: conflict.name }, { field })
-    : errors.oamOverlap({ field, other: conflict.name }, { field })
+/** 400 when another subcloud holds some of the addresses. Under `lockNetworks`, so that the answer stays true until the commit. */
+export async function refuseConflict(tx: Transaction<Schema>, network: NetworkClaim, exceptSubcloudId?: number): Promise<void> {
+  const conflict = await findConflict(tx, network.keys, network.oam, exceptSubcloudId)
+  if (conflict?.what === 'range') throw errors.networkOverlap({ field: network.field, other: conflict.name }, { field: network.field })
+  if (conflict?.what === 'oam')
+    throw errors.oamOverlap({ field: 'external_oam_subnet', other: conflict.name }, { field: 'bootstrap_values.external_oam_subnet' })
 }
 
 // --- an operation on a subcloud that is there ------------------------------------------------------------------------
@@ -184,6 +182,8 @@ export interface Decision {
 export interface FlowRequest {
   readonly documents: Documents
   readonly sysadminPassword: Secret | undefined
+  /** Present when new bootstrap values move the subcloud to other addresses. */
+  readonly network?: NetworkClaim
   /** Throws the refusal, or says what is to be written and run. Gets what is true inside the transaction. */
   decide(row: SubcloudRow, kinds: ReadonlySet<DocumentKind>): Decision
 }
@@ -199,6 +199,11 @@ export function claimFlow(
     const row = await requireRow(tx, subcloudId)
     const stored = await documentKinds(tx, subcloudId)
     const decision = request.decide(row, stored)
+    if (request.network !== undefined) {
+      await lockNetworks(tx)
+      await refuseConflict(tx, request.network, subcloudId)
+      await reserveNetwork(tx, subcloudId, 'current', request.network.keys)
+    }
     await writeDocuments(tx, desk.world, desk.keyring, subcloudId, request.documents)
     const written = await write(desk, tx, row, decision.columns)
     const jobId = await enqueueDeploy(desk, tx, asker, decision.operation, written, { ...request, phases: decision.phases })
@@ -271,5 +276,3 @@ export async function write(desk: Desk, tx: Transaction<Schema>, row: SubcloudRo
   if (written === undefined) throw errors.conflictingChange()
   return written
 }
-
-export { refuseConflict }

@@ -1,7 +1,7 @@
 import { keysetPage, type Page, type PageRequest, type Queryable } from '@murmuration/data'
 import type { SelectQueryBuilder } from 'kysely'
 import type { DeployStatus } from '../rules/lifecycle.ts'
-import { endpointTypes, type AvailabilityStatus, type EndpointType, type ManagementState, type Schema, type SyncStatus } from './schema.ts'
+import { endpointTypes, type AvailabilityStatus, type ManagementState, type Schema, type SyncStatus } from './schema.ts'
 import type { SubcloudRow } from './subclouds.ts'
 
 /** All optional; what is given must hold. */

@@ -8,10 +8,10 @@ export const deployOptions = ['deploy_playbook', 'deploy_overrides', 'deploy_cha
 export type DeployOption = (typeof deployOptions)[number]
 
 const fileNames = {
-  deploy_playbook: 'deploy_playbook.yml',
-  deploy_overrides: 'deploy_overrides.yml',
-  deploy_chart: 'deploy_chart.tgz',
-  prestage_images: 'prestage_images.txt',
+  deploy_playbook: 'deploy_playbook_file.yml',
+  deploy_overrides: 'deploy_overrides_file.yml',
+  deploy_chart: 'deploy_chart_file.tgz',
+  prestage_images: 'prestage_images_file.txt',
 } as const satisfies Record<DeployOption, string>
 
 export interface DeployFiles {

@@ -1,0 +1,97 @@
+import { errors } from '../errors.ts'
+import { addPhases } from '../rules/phases.ts'
+import { claimNewSubcloud, type Asker, type Claimed, type NewSubcloud } from '../store/claims.ts'
+import { readSubcloud } from '../store/subclouds.ts'
+import { subcloudToWire } from '../wire/subcloud.ts'
+import type { App } from '@murmuration/http'
+import { accept } from './accept.ts'
+import type { ApiContext } from './context.ts'
+import { readForm, type Form } from './form.ts'
+import { AddForm, formRoute, namesOf } from './schemas.ts'
+import { readValues, refuseLater, requireDeployFiles, requirePassword, requireQuietController } from './values.ts'
+import { requireInstallImage } from './install-image.ts'
+
+/** POST subclouds and POST phased-subcloud-deploy (reference dcmanager §1.7, §1.8): the same request; the second only creates. */
+export function addSubcloudRoutes(app: App, context: ApiContext): void {
+  app.post('/v1.0/subclouds', formRoute('dc_api:subclouds:create', 'Add a subcloud', AddForm), async (request, reply) => {
+    const form = await readForm(request, namesOf(AddForm))
+    return accept(context.desk, request, reply, form.content, async (asker) => {
+      const claimed = await claimNewSubcloud(context.desk, asker, answerOf, await newSubcloud(context, form, 'subcloud.add'))
+      return answerOf(claimed)
+    })
+  })
+
+  app.post(
+    '/v1.0/phased-subcloud-deploy',
+    formRoute('dc_api:phased_subcloud_deploy:create', 'Create a subcloud to be deployed phase by phase', AddForm),
+    async (request, reply) => {
+      const form = await readForm(request, namesOf(AddForm))
+      return accept(context.desk, request, reply, form.content, (asker) => create(context, form, asker))
+    },
+  )
+}
+
+const answerOf = ({ row }: Claimed): string => JSON.stringify(subcloudToWire(row))
+
+/** Answers what the create phase came to; if that takes longer than a caller waits, what is true by then. */
+async function create(context: ApiContext, form: Form, asker: Asker): Promise<string> {
+  const { row, jobId } = await claimNewSubcloud(context.desk, asker, answerOf, await newSubcloud(context, form, 'subcloud.create'))
+  await context.waitForJob(jobId)
+  return JSON.stringify(subcloudToWire((await readSubcloud(context.desk.database, row.id)) ?? row))
+}
+
+/** All validation that needs no lock; nothing is written until the claim. */
+async function newSubcloud(context: ApiContext, form: Form, operation: NewSubcloud['operation']): Promise<NewSubcloud> {
+  if (form.names.length === 0) throw errors.bodyEmpty()
+  await requireQuietController(context)
+  refuseLater(form)
+  const sysadminPassword = operation === 'subcloud.add' ? requirePassword(form, 'sysadmin_password') : form.password('sysadmin_password')
+  if (!form.has('bootstrap_values')) throw errors.fileMissing({ file: 'bootstrap_values' }, { field: 'bootstrap_values' })
+
+  const values = await readValues(context, form, {})
+  if (values.bootstrapAddress === undefined) throw errors.bootstrapAddressMissing({}, { field: 'bootstrap-address' })
+  if (values.hasDeployConfig) await requireDeployFiles(context, values.release)
+  if (values.hasInstallValues) await requireInstallImage(context, values.release)
+  const facts = values.bootstrap!
+  return {
+    columns: {
+      name: facts.name,
+      description: form.text('description') ?? facts.description ?? null,
+      location: form.text('location') ?? facts.location ?? null,
+      software_version: values.release,
+      region_name: newRegionName(context),
+      management_subnet: facts.network.subnet,
+      management_start_ip: facts.network.start,
+      management_end_ip: facts.network.end,
+      management_gateway_ip: facts.network.gateway,
+      systemcontroller_gateway_ip: facts.systemcontrollerGateway,
+      external_oam_subnet_ip_family: facts.oam.family,
+      data_install: values.columns.data_install ?? null,
+      bootstrap_address: values.bootstrapAddress,
+    },
+    groupId: groupIdOf(form),
+    documents: values.documents,
+    network: values.network!,
+    operation,
+    phases:
+      operation === 'subcloud.create'
+        ? ['create']
+        : addPhases({ installValues: values.hasInstallValues, deployConfig: values.hasDeployConfig }),
+    sysadminPassword,
+  }
+}
+
+/** Only ids here, as in the original; a name is another group's id away from a mistake. */
+function groupIdOf(form: Form): string | undefined {
+  const group = form.text('group_id')
+  if (group !== undefined && !/^[0-9]{1,10}$/.test(group)) throw errors.groupInvalid({ group }, { field: 'group_id' })
+  return group
+}
+
+/** 32 hex digits with a letter among them: all digits would read as an id. */
+function newRegionName(context: ApiContext): string {
+  for (;;) {
+    const name = Buffer.from(context.site.world.random.bytes(16)).toString('hex')
+    if (/[a-f]/.test(name)) return name
+  }
+}

@@ -1,0 +1,44 @@
+import { readJobs } from '@murmuration/jobs'
+import type { App } from '@murmuration/http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { errors } from '../errors.ts'
+import { requireDeletable } from '../rules/management.ts'
+import type { DeleteInput } from '../rules/operations.ts'
+import { claim, enqueueOperation, requireRow, type Asker } from '../store/claims.ts'
+import { accept } from './accept.ts'
+import type { ApiContext } from './context.ts'
+import { requireQuietController } from './values.ts'
+import { subcloudOf } from './refs.ts'
+import { SubcloudParams } from './schemas.ts'
+
+/** DELETE subclouds (reference dcmanager §1.7, §4.10): accepted as a job, answered when it is done or patience ends. */
+export function deleteSubcloudRoutes(app: App, context: ApiContext): void {
+  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const row = await subcloudOf(context.desk, request)
+    return accept(context.desk, request, reply, { id: row.id }, (asker) => remove(context, row.id, asker))
+  }
+  const schema = { summary: 'Delete a subcloud', params: SubcloudParams, response: { 200: Type.Null() } }
+  const config = { policy: 'dc_api:subclouds:delete' }
+  app.delete('/v1.0/subclouds/:subcloud_ref', { config, schema }, handler)
+  app.delete('/v1.0/subclouds', { config, schema: { hide: true } }, handler)
+}
+
+async function remove(context: ApiContext, id: number, asker: Asker): Promise<string> {
+  const { desk } = context
+  await requireQuietController(context)
+  const jobId = await claim(
+    desk,
+    asker,
+    () => 'null',
+    async (tx) => {
+      const row = await requireRow(tx, id)
+      requireDeletable(row)
+      return enqueueOperation<DeleteInput>(desk, tx, asker, 'subcloud.delete', id, { subcloudId: id, regionName: row.region_name })
+    },
+  )
+  await context.waitForJob(jobId)
+  const [job] = await readJobs(desk.database, { ids: [jobId] })
+  if (job?.state === 'failed') throw errors.operationFailed({ operation: 'delete', why: 'the operation failed', id })
+  return 'null'
+}
