@@ -13,7 +13,10 @@ export interface IdempotencyRecord {
   readonly answer: { readonly status: number; readonly body: string } | undefined
 }
 
-/** Kept by the service in its own database, unique by scope and key; rows older than a day may go. */
+/**
+ * Kept by the service in its own database, unique by scope and key. Rows older than a day may go; rows that stay without an answer
+ * belong to a process that died: after some minutes they may go too. Not for operations whose answers hold secrets.
+ */
 export interface IdempotencyStore {
   find(scope: string, key: string): Promise<IdempotencyRecord | undefined>
   /** Claims the key without an answer. False when it is taken already. */

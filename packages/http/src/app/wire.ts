@@ -15,8 +15,7 @@ export function readBodies(app: FastifyInstance, world: World, limitBytes: numbe
   app.addContentTypeParser('*', async (request: FastifyRequest, payload: FastifyRequest['raw']) => {
     const { config, bodyLimit } = request.routeOptions
     if (config.stream === true) return payload
-    const limit = Math.min(bodyLimit ?? limitBytes, limitBytes)
-    const bytes = await collect(world, payload, request.headers['content-length'], limit, bodyDeadlineMs)
+    const bytes = await collect(world, payload, request.headers['content-length'], bodyLimit ?? limitBytes, bodyDeadlineMs)
     if (bytes.length === 0) return undefined
     refuseOtherLabels(request.headers['content-type'])
     try {
