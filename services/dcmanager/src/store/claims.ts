@@ -28,6 +28,8 @@ export interface Desk {
   wakeManagers(): void
   /** Tells auditors to look now. */
   wakeAuditors(subcloudIds: readonly number[]): void
+  /** Tells readers of the change stream to look now. */
+  wakeReaders(): void
 }
 
 /** Who asks, and what to replay when the same request comes again. */
@@ -46,6 +48,7 @@ export async function claim<T>(desk: Desk, asker: Asker, answerOf: AnswerOf<T>, 
   try {
     return await desk.database.transaction(async (tx) => {
       const result = await work(tx)
+      tx.afterCommit(() => desk.wakeReaders())
       if (asker.repeat !== undefined) {
         const answer: Remembered = { digest: asker.repeat.digest, status: 200, body: answerOf(result) }
         await remember(tx, desk.world, desk.keyring, asker.userId, asker.repeat.key, answer)

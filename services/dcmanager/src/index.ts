@@ -1,0 +1,4 @@
+/** The distributed cloud manager: subclouds and their life, groups, audits. */
+export { createDcmanagerService } from './service.ts'
+export { policies as dcmanagerPolicies } from './policies.ts'
+export { migrations as dcmanagerMigrations } from './store/migrations/index.ts'
