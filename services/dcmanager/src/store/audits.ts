@@ -54,10 +54,15 @@ export async function claimDue(db: Queryable<Schema>, claim: Claim): Promise<Cla
     .limit(claim.limit)
     .$if(db.engine === 'postgres', (query) => query.forUpdate('a').skipLocked())
   const { numUpdatedRows } = await db.query
+    // Materialized: a planner may otherwise look for due ones again while it updates, and take more than the limit.
+    .with(
+      (cte) => cte('due').materialized(),
+      () => due,
+    )
     .updateTable('subcloud_audits')
     // Due again when the lease ends; whoever requests an audit meanwhile leaves another time there, and is noticed by it.
     .set({ lease_owner: claim.lease, lease_until: leaseUntil, next_audit_at: leaseUntil, audit_started_at: now })
-    .where('subcloud_id', 'in', due)
+    .where('subcloud_id', 'in', (eb) => eb.selectFrom('due').select('due.subcloud_id'))
     .executeTakeFirstOrThrow()
   return numUpdatedRows === 0n ? [] : await readClaimed(db, claim.lease)
 }

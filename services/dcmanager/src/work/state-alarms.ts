@@ -3,7 +3,7 @@ import type { Site } from '@murmuration/site'
 import { alarmKey, type Alarm } from '../rules/sync-status.ts'
 import { readWantedAlarms } from '../store/alarms.ts'
 import type { Schema } from '../store/schema.ts'
-import { createFaultManagement, type FaultManagement } from './state-faults.ts'
+import type { FaultManagement } from './state-faults.ts'
 import { createRounds, type Rounds } from './state-rounds.ts'
 
 const everyMs = 30_000
@@ -20,7 +20,7 @@ export const alarmsMost = 8_000
  * Keeps fault management as the rows call for it: what is wanted is derived from the database, compared with what is raised, and
  * the difference is sent. Nothing is lost while fault management is down, after a crash, or when a subcloud is renamed or deleted.
  */
-export function createAlarmLoop(site: Site, database: Database<Schema>, faults: FaultManagement = createFaultManagement(site)): Rounds {
+export function createAlarmLoop(site: Site, database: Database<Schema>, faults: FaultManagement): Rounds {
   const { world } = site
   const log = world.log.child({ loop: 'alarms' })
   let raised: Set<string> | undefined

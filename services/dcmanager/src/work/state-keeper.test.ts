@@ -63,8 +63,8 @@ for (const engine of testEngines)
       assert.equal(row.software_version, '26.10')
       assert.equal(row.revision, 2)
       assert.deepEqual(await statuses(fixture), good.endpoints)
-      const { uuid, created_at, updated_at, subcloud_id, ...counts } = (await alarmRow(fixture))!
-      assert.deepEqual({ ...counts }, good.alarms)
+      const counted = (await alarmRow(fixture))!
+      for (const [name, value] of Object.entries(good.alarms)) assert.equal(counted[name as keyof typeof counted], value, name)
       const state = await auditRow(fixture)
       assert.deepEqual(
         [state.firmware_audit_requested, state.kube_rootca_update_audit_requested, state.software_audit_requested],

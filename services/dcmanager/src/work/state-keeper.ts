@@ -7,6 +7,7 @@ import { finishAudits, type FinishedAudit } from '../store/audits.ts'
 import { lockAuditedStates, statusColumns, writeStatuses, writeSubclouds, type AuditedState } from '../store/statuses.ts'
 import type { Schema } from '../store/schema.ts'
 import { createAlarmLoop } from './state-alarms.ts'
+import { createFaultManagement, type FaultManagement } from './state-faults.ts'
 import { createChangeRetention } from './state-retention.ts'
 import { auditTopic, changesTopic, stateTopic, type AuditReport } from './topics.ts'
 
@@ -32,9 +33,13 @@ const waitingMessages = 64
  * Role `state`: applies audit reports to the database in sets, keeps the alarms at the site's fault management as the rows call
  * for them, and lets old changes of the stream go (reference dcmanager §8.6).
  */
-export function createStateKeeper(site: Site, database: Database<Schema>): StateKeeper {
+export function createStateKeeper(
+  site: Site,
+  database: Database<Schema>,
+  options: { readonly faults?: FaultManagement } = {},
+): StateKeeper {
   const log = site.world.log.child({ role: 'state' })
-  const alarms = createAlarmLoop(site, database)
+  const alarms = createAlarmLoop(site, database, options.faults ?? createFaultManagement(site))
   const retention = createChangeRetention(site, database)
   const changes = site.bus.client(changesTopic)
   const auditors = site.bus.client(auditTopic)
