@@ -4,13 +4,12 @@ import { defineErrors } from '@murmuration/http'
 export const errors = defineErrors({
   notFound: { status: 404, message: '{what} {ref} was not found.', hint: 'List what there is, and give a uuid of that list.' },
   taken: { status: 409, message: '{what} {ref} exists already.', hint: 'Give another name, or change the one that exists.' },
-  unknownField: { status: 400, message: '{field} can not be changed.', hint: 'These can: {allowed}.' },
-  badValue: { status: 400, message: '{field} was refused: {why}.', hint: '{remedy}' },
+  unknownField: { status: 400, message: '{field} can not be changed. These can: {allowed}.' },
+  badValue: { status: 400, message: '{field} was refused: {why}. {remedy}' },
   hostUnlocked: { status: 409, message: 'Host {ref} is unlocked.', hint: 'Lock it first (administrative: locked).' },
   releaseTransition: {
     status: 409,
-    message: 'Release {ref} can not go from {from} to {to}.',
-    hint: 'From {from} it can go to: {allowed}.',
+    message: 'Release {ref} can not go from {from} to {to}; from {from} it can go to: {allowed}.',
   },
   releaseInUse: { status: 409, message: 'Release {ref} is {state}.', hint: 'Only available and unavailable releases can be deleted.' },
   lastRelease: { status: 409, message: 'Release {ref} is the only deployed one.', hint: 'Deploy another release first.' },
@@ -22,15 +21,14 @@ export const errors = defineErrors({
   },
   upgradeTransition: {
     status: 409,
-    message: 'The Kubernetes upgrade can not go from {from} to {to}.',
-    hint: 'From {from} it can go to: {allowed}.',
+    message: 'The Kubernetes upgrade can not go from {from} to {to}; from {from} it can go to: {allowed}.',
   },
   versionUnavailable: {
     status: 400,
     message: 'Kubernetes {ref} can not be upgraded to.',
     hint: 'Give a version of GET /v1/kube_versions whose state is available.',
   },
-  certificateRefused: { status: 400, message: 'The certificate was refused: {why}.', hint: '{remedy}' },
+  certificateRefused: { status: 400, message: 'The certificate was refused: {why}. {remedy}' },
   siteCertificate: {
     status: 409,
     message: 'Certificate {ref} belongs to the configuration of the site.',

@@ -6,7 +6,13 @@ const changers = `(role:admin or role:configurator) and ${projects}`
 /** The services of the platform raise alarms and report what devices hold with their own accounts. */
 const reporters = `(role:admin or role:configurator or role:service) and ${projects}`
 
-const writeOnly: ReadonlySet<string> = new Set(['/v1/certificate/certificate_install', '/v1/alarms/raise', '/v1/alarms/clear'])
+const writeOnly: ReadonlySet<string> = new Set([
+  '/v1/sm_servicegroup/{id}',
+  '/v1/pci_devices/{id}',
+  '/v1/certificate/certificate_install',
+  '/v1/alarms/raise',
+  '/v1/alarms/clear',
+])
 
 type Method = 'POST' | 'PATCH' | 'DELETE'
 
@@ -27,18 +33,16 @@ function resource(name: string, description: string, paths: Readonly<Record<stri
   ]
 }
 
+const networkPaths = ['networks', 'addrpools', 'addresses', 'iinterfaces', 'interface_networks', 'iextoam'].flatMap((name) => [
+  `/v1/${name}`,
+  `/v1/${name}/{id}`,
+])
+
 export const platformPolicies: readonly PolicyRule[] = [
   ...resource('isystems', 'name and facts of the system', { '/v1/isystems': [], '/v1/isystems/{id}': ['PATCH'] }),
   ...resource('ihosts', 'the hosts', { '/v1/ihosts': ['POST'], '/v1/ihosts/{id}': ['PATCH', 'DELETE'] }),
   ...resource('service_groups', 'the service groups', { '/v1/sm_servicegroup': [], '/v1/sm_servicegroup/{id}': ['PATCH'] }),
-  ...resource('networks', 'networks, pools, addresses and interfaces', {
-    ...Object.fromEntries(
-      ['networks', 'addrpools', 'addresses', 'iinterfaces', 'interface_networks', 'iextoam'].flatMap((name) => [
-        [`/v1/${name}`, []],
-        [`/v1/${name}/{id}`, []],
-      ]),
-    ),
-  }),
+  ...resource('networks', 'networks, pools, addresses and interfaces', Object.fromEntries(networkPaths.map((path) => [path, []]))),
   ...resource('certificates', 'the certificates', {
     '/v1/certificate': [],
     '/v1/certificate/{id}': ['DELETE'],

@@ -77,7 +77,7 @@ export const devices: Routes = (app, { world, database, now }) => {
     '/v1/device_images/:id',
     {
       ...images.modify,
-      schema: { params: Id, querystring: Type.Object({ action: Type.Enum(['apply', 'remove']) }), body: Type.Optional(Labels) },
+      schema: { params: Id, querystring: Type.Object({ action: Type.Enum(['apply', 'remove']) }), body: Type.Union([Labels, Type.Null()]) },
     },
     async ({ params, query, body }) => {
       const applies = query.action === 'apply'

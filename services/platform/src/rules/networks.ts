@@ -33,7 +33,11 @@ export function poolsOf(systemUuid: string, config: Pick<SiteConfig, 'networks' 
     }
   }
   return [
-    pool('management', management.subnet, management.floating, management),
+    pool('management', management.subnet, management.floating, {
+      start: management.start,
+      end: management.end,
+      gateway: management.gateway,
+    }),
     pool('oam', oam.subnet, oam.floating, { ...rangeOf(oam.subnet), gateway: oam.gateway }),
   ]
 }
