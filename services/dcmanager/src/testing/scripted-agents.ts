@@ -92,6 +92,8 @@ export function hostileAgents(
 export interface FakeFaults extends FaultManagement {
   readonly raisedKeys: Set<string>
   down: boolean
+  /** Requests that came while it was down. */
+  refused: number
   readonly sent: string[]
 }
 
@@ -100,12 +102,15 @@ export function fakeFaults(raised: readonly string[] = []): FakeFaults {
   const raisedKeys = new Set(raised)
   const sent: string[] = []
   const check = (): void => {
-    if (faults.down) throw new Error('fault management is down')
+    if (!faults.down) return
+    faults.refused += 1
+    throw new Error('fault management is down')
   }
   const faults: FakeFaults = {
     raisedKeys,
     sent,
     down: false,
+    refused: 0,
     async raised() {
       check()
       return new Set(raisedKeys)

@@ -131,7 +131,13 @@ export function createAuditor(
 
   return {
     async start() {
-      serving = await site.bus.serve(auditTopic, { trigger: async () => rounds.wake() })
+      serving = await site.bus.serve(auditTopic, {
+        trigger: async ({ audits }) => {
+          // Named audits are requested because something has changed at the controller: compare with what is true now.
+          if (audits.length > 0) facts.invalidate()
+          rounds.wake()
+        },
+      })
       rounds.start()
     },
     async stop() {
