@@ -5,16 +5,14 @@ import type { Db, SigningKeyRow } from './schema.ts'
 export const allSigningKeys = (db: Db): Promise<SigningKeyRow[]> =>
   db.query.selectFrom('signing_keys').selectAll().orderBy('sign_from_ms', 'desc').orderBy('id').execute()
 
-/** The one that signs now. */
-export const currentSigningKey = (db: Db, nowMs: number): Promise<SigningKeyRow | undefined> =>
-  db.query
-    .selectFrom('signing_keys')
-    .selectAll()
-    .where('sign_from_ms', '<=', nowMs)
-    .orderBy('sign_from_ms', 'desc')
-    .orderBy('id')
-    .limit(1)
-    .executeTakeFirst()
+/**
+ * The one that signs now: the newest that has been published long enough. When the wall clock was set back, so that every key
+ * starts in the future, the oldest one: all of them are known to validators, and nobody must be kept from signing in.
+ */
+export async function currentSigningKey(db: Db, nowMs: number): Promise<SigningKeyRow | undefined> {
+  const keys = await allSigningKeys(db)
+  return keys.find((key) => key.sign_from_ms <= nowMs) ?? keys.at(-1)
+}
 
 export async function insertSigningKey(tx: Db, row: SigningKeyRow): Promise<void> {
   await tx.query.insertInto('signing_keys').values(row).execute()
