@@ -90,9 +90,9 @@ export async function openPostgres(url: string, options: DatabaseOptions): Promi
   pool.on('remove', (client) => void clients.delete(client))
   pool.on('error', () => options.world.log.warn('a database connection was lost while idle', { database: options.name }))
   const end = once(async () => {
-    // Ending a client in the middle of a transaction makes the server roll it back.
-    for (const client of clients) (client as unknown as pg.Client).end().catch(() => {})
-    await pool.end()
+    // The pool itself would wait for those who hold a client. Ending it under them makes the server roll back.
+    void pool.end()
+    await Promise.allSettled([...clients].map((client) => (client as unknown as pg.Client).end()))
   })
   try {
     if (schema) await makeSchema(pool, schema)

@@ -39,10 +39,23 @@ interface PostgresFailure extends Error {
   readonly constraint?: string
   readonly table?: string
   readonly column?: string
+  readonly detail?: string
 }
 
 const connectionTrouble =
   /Connection terminated|Connection ended|timeout exceeded when trying to connect|Client has encountered|not queryable|pool after calling end|already been destroyed|has been discarded/
+
+/** `table.column` as SQLite tells it, from "Key (a, b)=(values) …"; undefined for anything that is not plain columns. */
+function columnsOf(failure: PostgresFailure): string | undefined {
+  const { table, column, detail } = failure
+  if (table === undefined) return undefined
+  if (column !== undefined) return `${table}.${column}`
+  const names = failure.code === '23505' ? /^Key \((\w+(?:, \w+)*)\)=/.exec(detail ?? '')?.[1] : undefined
+  return names
+    ?.split(', ')
+    .map((name) => `${table}.${name}`)
+    .join(', ')
+}
 
 /** The server's own message and detail quote values (`Key (name)=(…)`), so neither they nor the original error go along. */
 export function translatePostgres(error: unknown): DatabaseError {
@@ -56,7 +69,7 @@ export function translatePostgres(error: unknown): DatabaseError {
     return new DatabaseError(kind, `PostgreSQL: ${sentences[kind]}${code ? ` (${code})` : ''}.`, unavailable ? {} : { cause: error })
   }
   const kind = kinds[code] ?? kinds[code.slice(0, 3)] ?? kinds[code.slice(0, 2)] ?? 'other'
-  const constraint = failure.constraint ?? (failure.table && failure.column ? `${failure.table}.${failure.column}` : undefined)
+  const constraint = columnsOf(failure) ?? failure.constraint
   // Class 42 is about names of tables and columns: our own mistakes, told by their names.
   const missing = code.startsWith('42') && code !== '42601' ? failure.message : undefined
   const sentence = kind === 'other' ? (missing ?? sentences.other) : sentences[kind]
