@@ -18,13 +18,13 @@ export function createHealth(world: World, service: string, ready: Ready | undef
 
   const probe = async (name: string, check: () => Promise<unknown>): Promise<string | undefined> => {
     let late = false
+    let timer: { cancel(): void } | undefined
     const timeout = new Promise<never>((_, reject) => {
       timer = world.timers.after(deadlineMs, () => {
         late = true
         reject(new Error(`no answer within ${deadlineMs} ms`))
       })
     })
-    let timer: { cancel(): void } | undefined
     try {
       await Promise.race([check(), timeout])
       return undefined
