@@ -94,13 +94,11 @@ export interface FakeFaults extends FaultManagement {
   down: boolean
   /** Requests that came while it was down. */
   refused: number
-  readonly sent: string[]
 }
 
 /** A fault management in memory that can be down. */
 export function fakeFaults(raised: readonly string[] = []): FakeFaults {
   const raisedKeys = new Set(raised)
-  const sent: string[] = []
   const check = (): void => {
     if (!faults.down) return
     faults.refused += 1
@@ -108,22 +106,19 @@ export function fakeFaults(raised: readonly string[] = []): FakeFaults {
   }
   const faults: FakeFaults = {
     raisedKeys,
-    sent,
     down: false,
     refused: 0,
     async raised() {
       check()
       return new Set(raisedKeys)
     },
-    async raise(alarm) {
+    async raise(alarms) {
       check()
-      sent.push(`raise ${alarmKey(alarm)}`)
-      raisedKeys.add(alarmKey(alarm))
+      for (const alarm of alarms) raisedKeys.add(alarmKey(alarm))
     },
-    async clear(key) {
+    async clear(keys) {
       check()
-      sent.push(`clear ${key}`)
-      raisedKeys.delete(key)
+      for (const key of keys) raisedKeys.delete(key)
     },
   }
   return faults

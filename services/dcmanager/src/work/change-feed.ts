@@ -34,6 +34,7 @@ export function createChangeFeed(site: Site, database: Database<Schema>): Change
   let head = 0
   let readers = 0
   const waiting = new Set<() => void>()
+  const ending = new AbortController()
   let serving: Serving | undefined
 
   const rounds = createRounds(world, {
@@ -118,16 +119,17 @@ export function createChangeFeed(site: Site, database: Database<Schema>): Change
       rounds.start()
     },
     async stop() {
+      // Readers go on elsewhere with the cursor that they have.
+      ending.abort()
       await serving?.stop()
       await rounds.stop()
-      for (const wake of waiting) wake()
     },
     async open(cursor, signal) {
       if (readers >= readersMost) throw errors.tooManyReaders({ most: readersMost })
       const last = await follow()
       const start = cursor === undefined ? positionOf(last) : await resume(database, cursor, head)
       readers += 1
-      return read(start, signal)
+      return read(start, AbortSignal.any([signal, ending.signal]))
     },
     get readers() {
       return readers
