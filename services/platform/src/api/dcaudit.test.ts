@@ -84,5 +84,5 @@ test('an internal failure is a 500 for the whole request, without its inner reas
   const { status, body } = await broken.call('dcagent', 'service', 'PATCH', '/v1/dcaudit', { base_audit: '' })
   assert.ok(status === 500 || status === 503, String(status))
   assert.doesNotMatch(JSON.stringify(body), /select|sqlite|at .*\.ts/i)
-  await broken.site.world.net.close()
+  await broken.stop()
 })

@@ -1,6 +1,6 @@
-import { keysetPage, upsert, type Page } from '@murmuration/data'
+import { keysetPage, upsert, type Database, type Page } from '@murmuration/data'
 import { certificateAlarmIds, type AlarmCounts } from '../rules/verdicts.ts'
-import type { AlarmRow, Db } from './schema.ts'
+import type { AlarmRow, Db, Schema } from './schema.ts'
 
 export interface AlarmFilter {
   readonly alarm_id?: string
@@ -64,19 +64,30 @@ export const alarmOf = (db: Db, key: Pick<AlarmRow, 'alarm_id' | 'entity_instanc
 export const clearAlarm = async (db: Db, uuid: string): Promise<boolean> =>
   (await db.query.deleteFrom('alarms').where('uuid', '=', uuid).executeTakeFirst()).numDeletedRows > 0n
 
-/** Fine when they are not raised. Returns how many were. */
-export async function clearAlarms(db: Db, keys: readonly Pick<AlarmRow, 'alarm_id' | 'entity_instance_id'>[]): Promise<number> {
-  if (keys.length === 0) return 0
-  const gone = await db.query
-    .deleteFrom('alarms')
-    .where((where) =>
-      where.or(
-        keys.map((key) => where.and([where('alarm_id', '=', key.alarm_id), where('entity_instance_id', '=', key.entity_instance_id)])),
-      ),
-    )
-    .executeTakeFirst()
-  return Number(gone.numDeletedRows)
-}
+/** SQLite limits how deep an expression may be. */
+const keysPerStatement = 250
+
+/** Fine when they are not raised. All or nothing; returns how many were. */
+export const clearAlarms = (
+  database: Database<Schema>,
+  keys: readonly Pick<AlarmRow, 'alarm_id' | 'entity_instance_id'>[],
+): Promise<number> =>
+  database.transaction(async (tx) => {
+    let cleared = 0
+    for (let start = 0; start < keys.length; start += keysPerStatement) {
+      const part = keys.slice(start, start + keysPerStatement)
+      const gone = await tx.query
+        .deleteFrom('alarms')
+        .where((where) =>
+          where.or(
+            part.map((key) => where.and([where('alarm_id', '=', key.alarm_id), where('entity_instance_id', '=', key.entity_instance_id)])),
+          ),
+        )
+        .executeTakeFirst()
+      cleared += Number(gone.numDeletedRows)
+    }
+    return cleared
+  })
 
 export async function countAlarms(db: Db): Promise<AlarmCounts> {
   const rows = await db.query
