@@ -64,6 +64,9 @@ const defaultMaxEvents = 10_000_000
 const eventsBetweenBreaths = 2_000
 const describedEvents = 20
 
+/** Rest is a property of the whole process, so simulations that are run at once take turns. */
+let lastRun: Promise<void> = Promise.resolve()
+
 /** Everything that happens follows from `seed` and from what the code under test does. */
 export function createSimulation(seed: number | string, options: SimulationOptions = {}): Simulation {
   return new SimulationCore(String(seed), options)
@@ -140,12 +143,17 @@ class SimulationCore implements Simulation {
   }
 
   async run(options: RunOptions): Promise<RunOutcome> {
-    if (this.#running) throw new Error('the simulation runs already')
+    if (this.#running) throw new Error('the simulation runs already: wait for the run before')
     this.#running = true
+    const { promise: over, resolve: leave } = Promise.withResolvers<void>()
+    const before = lastRun
+    lastRun = over
     try {
+      await before
       return await this.#run(options)
     } finally {
       this.#running = false
+      leave()
     }
   }
 
