@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -52,13 +52,12 @@ export async function startPostgres(): Promise<PostgresServer> {
   }
 }
 
-/** PostgreSQL refuses to run as root; setpriv also makes the server end when this process is killed. */
+/** PostgreSQL refuses to run as root. */
 function serverUser(folder: string): string[] {
-  if (!existsSync('/usr/bin/setpriv')) return []
-  if (process.getuid?.() !== 0) return ['/usr/bin/setpriv', '--pdeathsig', 'INT']
+  if (process.getuid?.() !== 0) return []
   const idOf = (kind: '-u' | '-g'): number => Number(execFileSync('id', [kind, 'postgres'], { encoding: 'utf8' }))
   chownSync(folder, idOf('-u'), idOf('-g'))
-  return ['/usr/bin/setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups', '--pdeathsig', 'INT']
+  return ['/usr/bin/setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups']
 }
 
 const cleanEnvironment = (): Record<string, string> => ({ PATH: '/usr/bin:/bin', LC_ALL: 'C' })
@@ -106,26 +105,35 @@ async function startOn(bin: string, data: string, port: number, asServer: readon
   return undefined
 }
 
+/**
+ * A small shell outlives us, however we end (its input closes then): it ends the server and removes the folder. An exit handler
+ * would not run on a kill, and could not wait for the server.
+ */
+function watch(serverPid: number, folder: string): ChildProcess {
+  const script = 'cat >/dev/null; kill -QUIT "$1"; while kill -0 "$1" 2>/dev/null; do sleep 0.05; done; rm -rf "$2"'
+  const args = ['-c', script, 'sh', String(serverPid), folder]
+  const watcher = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/', env: cleanEnvironment() })
+  watcher.on('error', () => {})
+  watcher.unref()
+  // A pipe to a child is a socket: without this it would keep the test process alive.
+  ;(watcher.stdin as Socket | null)?.unref()
+  return watcher
+}
+
 function guard(child: ChildProcess, folder: string, url: string): PostgresServer {
-  const endNow = (): void => {
-    child.kill('SIGQUIT')
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-  }
-  process.once('exit', endNow)
-  // A test process ends when its tests do; the server must not keep it.
+  const watcher = watch(child.pid as number, folder)
   child.unref()
-  return {
-    url,
-    async stop() {
-      process.off('exit', endNow)
-      const gone = new Promise<void>((resolve) => {
-        if (child.exitCode !== null || child.signalCode !== null) resolve()
-        else child.once('exit', () => resolve())
-      })
-      child.ref()
-      child.kill('SIGINT')
-      await gone
-      rmSync(folder, { recursive: true, force: true })
-    },
+  let stopping: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    watcher.kill('SIGKILL')
+    const gone = new Promise<void>((resolve) => {
+      if (child.exitCode !== null || child.signalCode !== null) resolve()
+      else child.once('exit', () => resolve())
+    })
+    child.ref()
+    child.kill('SIGINT')
+    await gone
+    rmSync(folder, { recursive: true, force: true })
   }
+  return { url, stop: () => (stopping ??= stop()) }
 }
