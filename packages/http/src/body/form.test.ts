@@ -61,6 +61,8 @@ test('reads what curl and python send: quoted boundaries, types, preamble', () =
 test('refuses hostile forms, naming the part where there is one (attacks 7)', () => {
   assert.match(refusal(encode([part('a', '1'), part('a', '2')])).message, /field 'a' twice/)
   assert.match(refusal(encode([part('a', '1'), part('a', '2', 'f')])).message, /'a' twice/)
+  assert.match(refusal(encode([part('a', '1', 'f'), part('a', '2', 'g')])).message, /'a' twice/)
+  assert.match(refusal(encode([part('a', '1', 'f'), part('a', '2')])).message, /'a' twice/)
   const cut = encode([part('a', '1'), part('b', '2')]).subarray(0, -10)
   assert.match(refusal(cut).message, /final boundary/)
   assert.match(refusal(encode([part('a', '1')]).subarray(0, -4)).message, /final boundary|something else/)

@@ -62,6 +62,7 @@ test('takes what is fine', () => {
 })
 
 test('depth, members and values have budgets, and what is over them is refused without being built', () => {
+  refused(`${'['.repeat(33)}${']'.repeat(33)}`, /more than 32 levels/)
   refused('['.repeat(100_000), /more than 32 levels/)
   refused('{"a":'.repeat(100_000), /more than 32 levels/)
   refused(`{${Array.from({ length: 30_000 }, (_, i) => `"k${i}":1`).join(',')}}`, /more than 20000 members/)

@@ -57,6 +57,10 @@ test('the language, case by case', async () => {
     ['system_scope:all', true, system],
     ['is_admin:True', false],
     ['is_admin:True', true, system],
+    // Neither side is known: two unknown things are not the same thing.
+    ['domain_id:%(owner)s', false],
+    // Own members only: 'Object' is the name of every object's constructor.
+    ["'Object':%(target.constructor.name)s", false],
     ['user_id:%(constructor)s', false],
     ['user_id:%(target.constructor.name)s', false],
     ['rule:base', true],
@@ -182,6 +186,7 @@ test("an operator's file is on top, is read again when it changes, and a bad one
   // Half written: not taken until it reads the same twice.
   world.disk.set('/policy.yaml', '')
   await world.advance(2000)
+  assert.equal(policy.effective()[0]?.source, 'policy.yaml:1')
   world.disk.set('/policy.yaml', "it: '!'\n")
   await world.advance(5000)
   assert.equal(may(), false)
