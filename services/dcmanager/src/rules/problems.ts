@@ -38,7 +38,7 @@ export class MapReader {
   }
 
   has(member: string): boolean {
-    return Object.hasOwn(this.#map, member) && this.#map[member] !== null && this.#map[member] !== ''
+    return Object.hasOwn(this.#map, member) && this.#map[member] !== undefined && this.#map[member] !== null && this.#map[member] !== ''
   }
 
   /** Own members only: a map can not borrow what every object has. */

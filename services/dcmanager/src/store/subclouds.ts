@@ -67,6 +67,8 @@ export async function updateSubclouds(
     .$if(expected.revision !== undefined, (query) => query.where('revision', '=', expected.revision!))
     .returningAll()
     .execute()
+  // Engines return what they wrote in an order of their own.
+  rows.sort((a, b) => a.id - b.id)
   await recordChanges(
     tx,
     world,
