@@ -31,6 +31,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const bin = findPostgres()
   if (bin === undefined) throw new Error(`no PostgreSQL server below ${installations}: install Debian's package postgresql`)
   const folder = mkdtempSync(join(tmpdir(), 'murmuration-postgres-'))
+  const watcher = watch(folder)
   const asServer = serverUser(folder)
   const data = join(folder, 'data')
   try {
@@ -44,7 +45,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
     const server = await startOn(bin, data, port, asServer)
-    if (server) return guard(server, folder, `postgres://murmuration@127.0.0.1:${port}/postgres`)
+    if (server) return guard(server, watcher, folder, `postgres://murmuration@127.0.0.1:${port}/postgres`)
     if (attempt === portTries) {
       rmSync(folder, { recursive: true, force: true })
       throw new Error('the private PostgreSQL did not start')
@@ -106,12 +107,14 @@ async function startOn(bin: string, data: string, port: number, asServer: readon
 }
 
 /**
- * A small shell outlives us, however we end (its input closes then): it ends the server and removes the folder. An exit handler
+ * A small shell outlives us, however we end (its input closes then): it ends the server whose number it was told and removes the
+ * folder, a second time for an initdb that was still writing. An exit handler
  * would not run on a kill, and could not wait for the server.
  */
-function watch(serverPid: number, folder: string): ChildProcess {
-  const script = 'cat >/dev/null; kill -QUIT "$1"; while kill -0 "$1" 2>/dev/null; do sleep 0.05; done; rm -rf "$2"'
-  const args = ['-c', script, 'sh', String(serverPid), folder]
+function watch(folder: string): ChildProcess {
+  const script =
+    'while read -r pid; do server=$pid; done; [ -n "$server" ] && kill -QUIT "$server"; while [ -n "$server" ] && kill -0 "$server" 2>/dev/null; do sleep 0.05; done; rm -rf "$1"; sleep 1; rm -rf "$1"'
+  const args = ['-c', script, 'sh', folder]
   const watcher = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/', env: cleanEnvironment() })
   watcher.on('error', () => {})
   watcher.unref()
@@ -120,8 +123,8 @@ function watch(serverPid: number, folder: string): ChildProcess {
   return watcher
 }
 
-function guard(child: ChildProcess, folder: string, url: string): PostgresServer {
-  const watcher = watch(child.pid as number, folder)
+function guard(child: ChildProcess, watcher: ChildProcess, folder: string, url: string): PostgresServer {
+  watcher.stdin?.write(`${child.pid}\n`)
   child.unref()
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
