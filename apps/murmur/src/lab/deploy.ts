@@ -43,8 +43,7 @@ export async function bringUp(lab: Bringing, name: string, n: number): Promise<v
   for (;;) {
     const subcloud = await find(lab.api, name)
     if (subcloud === undefined) {
-      await addSubcloud(lab, name, n)
-      tell('added')
+      await addWhenMissing(lab, name, n)
       continue
     }
     const status = subcloud['deploy-status']
@@ -54,7 +53,7 @@ export async function bringUp(lab: Bringing, name: string, n: number): Promise<v
         return
       }
       await lab.api.request('PATCH', `/subclouds/${subcloud.id}`, { fields: { 'management-state': 'managed' } })
-    } else if (status === 'create-failed' || status === 'not-deployed-failed') {
+    } else if (status === 'create-failed') {
       throw new CommandFailed(
         exitCodes.refused,
         `${name}: ${subcloud['error-description']}`,
@@ -101,6 +100,13 @@ export async function untilAudited(lab: Bringing, name: string): Promise<void> {
 async function find(api: Connection, name: string): Promise<SubcloudBody | undefined> {
   const { subclouds } = await api.request<{ subclouds: SubcloudBody[] }>('GET', '/subclouds')
   return subclouds.find((subcloud) => subcloud.name === name)
+}
+
+/** Separate from the rest, so that a lab's subclouds have the ids that their names suggest. */
+export async function addWhenMissing(lab: Bringing, name: string, n: number): Promise<void> {
+  if ((await find(lab.api, name)) !== undefined) return
+  await addSubcloud(lab, name, n)
+  lab.say(`${name}: added`)
 }
 
 /** The values file is written where a person can read it and use it as an example. */

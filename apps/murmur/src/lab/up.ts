@@ -7,7 +7,7 @@ import { listColumns, listRow } from '../commands/subcloud-view.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { renderList } from '../output/format.ts'
 import { print, tell, useColor } from '../terminal.ts'
-import { bringUp, untilAudited } from './deploy.ts'
+import { addWhenMissing, bringUp, untilAudited } from './deploy.ts'
 import { controllerName, controllerSiteFile, labFolder, labPaths, numberOf, subcloudNames, type LabPaths } from './layout.ts'
 import { discoverSites, refreshLab, startSite, stopSite } from './sites.ts'
 import { readLab } from './state.ts'
@@ -29,6 +29,10 @@ export async function up(world: World, environment: Environment): Promise<void> 
   try {
     await Promise.race([bringLabUp(world, environment, paths, say), interrupted.asked])
     if (!interrupted.isAsked()) await stay(world, paths, interrupted.asked, say)
+  } catch (error) {
+    throw (await controllerGone(world, paths))
+      ? new CommandFailed(exitCodes.refused, `${controllerName} has ended.`, 'npm start (it goes on where it was)', { cause: error })
+      : error
   } finally {
     if ((await readLab(world, paths)).labPid === process.pid) {
       tell('Stopping the lab …')
@@ -47,13 +51,20 @@ async function bringLabUp(world: World, environment: Environment, paths: LabPath
   for (const site of await discoverSites(world, paths)) {
     if (site.pid !== null) continue
     say(`starting ${site.name}`)
-    await startSite(world, environment, site.site)
+    try {
+      await startSite(world, environment, site.site)
+    } catch (error) {
+      // A bootstrap that was cut off left it unfinished; the controller goes on with that job and starts it.
+      if (!(error instanceof CommandFailed)) throw error
+      say(`${site.name} does not start by itself: ${error.message}`)
+    }
   }
   await refreshLab(world, paths)
 
   const api = await controllerApi(world, environment, paths)
   const lab = { world, api, paths, say }
   await withRefresh(world, paths, async () => {
+    for (const name of subcloudNames) await addWhenMissing(lab, name, numberOf(name)!)
     await Promise.all(subcloudNames.map((name) => bringUp(lab, name, numberOf(name)!)))
     await Promise.all(subcloudNames.map((name) => untilAudited(lab, name)))
   })
@@ -66,6 +77,10 @@ export async function controllerApi(world: World, environment: Environment, path
   if (openrc === undefined)
     throw new CommandFailed(exitCodes.notFound, `There is no lab below ${paths.folder}.`, 'Start it with: npm start')
   return connect(world, { ...environment, ...parseOpenrc(Buffer.from(openrc).toString('utf8')) })
+}
+
+async function controllerGone(world: World, paths: LabPaths): Promise<boolean> {
+  return (await discoverSites(world, paths)).some((site) => site.name === controllerName && site.pid === null)
 }
 
 async function writeControllerSite(world: World, paths: LabPaths): Promise<void> {
