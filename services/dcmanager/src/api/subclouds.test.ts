@@ -1,8 +1,29 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { countStatements } from '@murmuration/data'
+import { timestamp } from '@murmuration/data'
+import type { DeployStatus } from '../rules/lifecycle.ts'
 import { readDocuments } from '../store/documents.ts'
-import { apiBench, base64, bmcSecret, example, sysadminSecret } from '../testing/api-bench.ts'
+import type { SubcloudColumns } from '../store/subclouds.ts'
+import { apiBench, base64, bmcSecret, example, sysadminSecret, type ApiBench } from '../testing/api-bench.ts'
+import { fromTables } from '../testing/everything.ts'
+
+const image = (bench: ApiBench, release = '26.09') =>
+  Promise.all(
+    ['x.iso', 'x.sig'].map((name) => bench.site.world.files.write(`${bench.site.config.varFolder}/vault/software/${release}/${name}`, 'x')),
+  )
+const file = (data: string) => ({ fileName: '../../etc/values.yml', data })
+
+/** As if the operation that runs had ended, leaving the row so. */
+async function rest(bench: ApiBench, id: number, columns: SubcloudColumns): Promise<void> {
+  const { query } = bench.database
+  await query
+    .updateTable('jobs')
+    .set({ state: 'done', exclusive_key: null, finished_at: timestamp(0) })
+    .where('subject', '=', `subcloud:${id}`)
+    .execute()
+  await query.updateTable('subclouds').set(columns).where('id', '=', id).execute()
+}
 
 test('add: the row, its statuses, its documents and its job appear at once', async (t) => {
   const bench = await apiBench(t)
@@ -11,18 +32,486 @@ test('add: the row, its statuses, its documents and its job appear at once', asy
   assert.equal(added.json['deploy-status'], 'not-deployed')
   assert.equal(added.json['management-state'], 'unmanaged')
   assert.equal(added.json['availability-status'], 'offline')
+  assert.equal(added.json['updated-at'], null)
+  assert.match(added.json['created-at'], /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$/)
   assert.match(added.json['region-name'], /^[0-9a-f]{32}$/)
   assert.equal(added.json['management-start-ip'], '127.0.3.2')
   assert.equal(added.json['description'], 'Third subcloud of the lab')
   const jobs = await bench.database.query.selectFrom('jobs').selectAll().execute()
   assert.equal(jobs.length, 1)
   assert.equal(jobs[0]?.kind, 'subcloud.add')
-  const input = JSON.parse(jobs[0]!.input as string)
-  assert.deepEqual(input.phases, ['create', 'bootstrap', 'complete'])
-  assert.ok(!JSON.stringify(jobs).includes(sysadminSecret))
+  assert.deepEqual(JSON.parse(jobs[0]!.input as string).phases, ['create', 'bootstrap', 'complete'])
   const documents = await readDocuments(bench.database, bench.site.keyring, 1)
   assert.equal((documents.bootstrap_values as { name: string }).name, 'subcloud3')
   const shown = await bench.call('GET', '/v1.0/subclouds/subcloud3')
   assert.equal(shown.json.endpoint_sync_status.length, 7)
   assert.deepEqual((await bench.call('GET', '/v1.0/subclouds/1')).json, shown.json)
+  assert.deepEqual((await bench.call('GET', '/v1.0/subclouds/?subcloud_ref=1')).json, shown.json)
+})
+
+test('add with all files: phases, and no secret in database, reply or log', async (t) => {
+  const bench = await apiBench(t)
+  await image(bench)
+  const more = {
+    install_values: file(example('install-values')),
+    deploy_config: file(example('deploy-config')),
+    bmc_password: base64(bmcSecret),
+    'bootstrap-address': '',
+  }
+  const added = await bench.add(3, { ...more, location: 'here' })
+  assert.equal(added.status, 200, added.text)
+  assert.equal(JSON.parse(added.json.data_install).bmc_password, '***')
+  assert.equal(added.json.location, 'here')
+  const everything = JSON.stringify([
+    await fromTables(bench.database),
+    added.text,
+    bench.logLines,
+    (await bench.call('GET', '/v1.0/subclouds')).text,
+  ])
+  for (const secret of [sysadminSecret, bmcSecret]) for (const form of [secret, base64(secret)]) assert.ok(!everything.includes(form), form)
+  const jobs = await bench.database.query.selectFrom('jobs').selectAll().execute()
+  assert.deepEqual(JSON.parse(jobs[0]!.input as string).phases, ['create', 'install', 'bootstrap', 'configure'])
+  const documents = await readDocuments(bench.database, bench.site.keyring, 1)
+  assert.equal((documents.install_values as { bmc_password: string }).bmc_password, base64(bmcSecret))
+  assert.equal((documents.deploy_config as unknown[]).length, 2)
+  // Derived from the install values.
+  const row = await bench.database.query.selectFrom('subclouds').selectAll().executeTakeFirstOrThrow()
+  assert.equal(row.bootstrap_address, '127.1.3.2')
+})
+
+test('add takes a JSON body with the same members', async (t) => {
+  const bench = await apiBench(t)
+  const json = { bootstrap_values: bench.values(3), 'bootstrap-address': '127.1.3.2', sysadmin_password: base64('x'), group_id: 1 }
+  assert.equal((await bench.call('POST', '/v1.0/subclouds/', { json })).status, 200)
+})
+
+test('what add refuses, it refuses without a trace (reference §1.7)', async (t) => {
+  let state = 'deployed'
+  const bench = await apiBench(t, {
+    context: {
+      facts: {
+        system: async () => ({ uuid: 'u', name: 'c', regionName: 'RegionOne', softwareVersion: '26.09', systemMode: 'simplex' }),
+        managementNetwork: async () => ({
+          subnet: '127.0.0.0/24',
+          start: '127.0.0.1',
+          end: '127.0.0.100',
+          gateway: '127.0.0.254',
+          floating: '127.0.0.1',
+        }),
+        releases: async () =>
+          state === 'unreachable' ? Promise.reject(new Error('no')) : [{ releaseId: 'r', softwareVersion: '26.09', state }],
+      },
+    },
+  })
+  await bench.add(2)
+  const before = await fromTables(bench.database)
+  const good = { bootstrap_values: file(bench.values(3)), 'bootstrap-address': '127.1.3.2', sysadmin_password: base64('x') }
+  const cases: [Record<string, unknown>, number, RegExp][] = [
+    [{ bootstrap_values: undefined }, 400, /bootstrap_values is required/],
+    [{ bootstrap_values: file('a: [') }, 400, /line 1/],
+    [{ bootstrap_values: file('- a') }, 400, /must be a YAML map/],
+    [{ bootstrap_values: file('a: &a [*a]') }, 400, /bootstrap_values/],
+    [{ bootstrap_values: file('a: !!python/object:os.system x') }, 400, /tags are not allowed/],
+    [{ bootstrap_values: file('a: 1\na: 2') }, 400, /twice/],
+    [
+      {
+        bootstrap_values: file(
+          `${'a: &a [x]\n'}${Array.from({ length: 30 }, (_, i) => `b${i}: &b${i} [*${i === 0 ? 'a' : `b${i - 1}`}, *${i === 0 ? 'a' : `b${i - 1}`}]`).join('\n')}`,
+        ),
+      },
+      400,
+      /alias/,
+    ],
+    [{ bootstrap_values: { fileName: 'x', data: Buffer.from([0xff, 0xfe, 0]) } }, 400, /UTF-8/],
+    [{ bootstrap_values: file(bench.values(3).replace('127.0.3.2', '0x7f.0.3.2')) }, 400, /management_start_address \(line \d+\)/],
+    [{ sysadmin_password: undefined }, 400, /sysadmin_password is required/],
+    [{ sysadmin_password: 'nö' }, 400, /not base64/],
+    [{ 'bootstrap-address': undefined }, 400, /bootstrap-address is required/],
+    [{ 'bootstrap-address': '2130706433' }, 400, /bootstrap-address .*plain decimal/],
+    [{ 'bootstrap-address': 'fe80::1%lo' }, 400, /zone id/],
+    [{ install_values: file('x: 1') }, 400, /install_values.bootstrap_interface is missing/],
+    [{ install_values: file(example('install-values')), bmc_password: base64('x') }, 400, /image of release 26.09 is not complete/],
+    [{ deploy_config: file('just text') }, 400, /deploy_config\[0\] must be a YAML map/],
+    [{ group_id: 'Default' }, 400, /Invalid group_id/],
+    [{ group_id: '77' }, 400, /Invalid group_id/],
+    [{ release: '26.9' }, 400, /Invalid release/],
+    [{ release: '20.06' }, 400, /Invalid release/],
+    [{ release: '99.06' }, 400, /Invalid release/],
+    [{ migrate: 'true' }, 400, /migrate.*not available/],
+    [{ enroll: 'true' }, 400, /enroll.*not available/],
+    [{ migrate: 'perhaps' }, 400, /migrate must be true or false/],
+    [{ secondary: 'false' }, 400, /secondary.*not available/],
+    [{ sysadmin_pasword: 'x' }, 400, /sysadmin_pasword/],
+    [{ name: '123' }, 400, /all digits/],
+    [{ name: 'a\u202eb' }, 400, /name/],
+    [{ name: 'subcloud2' }, 409, /already exists/],
+    [{ bootstrap_values: file(bench.values(2).replace('subcloud2', 'other')) }, 400, /overlaps that of subcloud subcloud2/],
+  ]
+  for (const [changes, status, wanted] of cases) {
+    const form = Object.fromEntries(Object.entries({ ...good, ...changes }).filter(([, value]) => value !== undefined)) as Record<
+      string,
+      string
+    >
+    const answer = await bench.call('POST', '/v1.0/subclouds', { form })
+    assert.equal(answer.status, status, `${JSON.stringify(Object.keys(changes))}: ${answer.text}`)
+    assert.match(answer.json.description, wanted)
+  }
+  for (const busy of ['deploying', 'unreachable']) {
+    state = busy
+    assert.equal((await bench.call('POST', '/v1.0/subclouds', { form: good })).status, 400, busy)
+  }
+  assert.deepEqual(await fromTables(bench.database), before)
+  state = 'deployed'
+  assert.equal((await bench.call('POST', '/v1.0/subclouds', { form: good })).status, 200)
+})
+
+test('list: every subcloud, or a page; pages and filters are checked (attacks 38)', async (t) => {
+  const bench = await apiBench(t)
+  for (const n of [2, 3, 4]) await bench.add(n)
+  await bench.database.query.deleteFrom('subcloud_status').where('subcloud_id', '=', 2).execute()
+  const { result: all, statements } = await countStatements(() => bench.call('GET', '/v1.0/subclouds/'))
+  assert.equal(statements, 2)
+  assert.deepEqual(
+    all.json.subclouds.map((each: { id: number }) => each.id),
+    [1, 2, 3],
+  )
+  assert.deepEqual(Object.keys(all.json), ['subclouds'])
+  assert.equal(all.json.subclouds[0].sync_status, 'unknown')
+  assert.equal(all.json.subclouds[1].endpoint_sync_status.length, 7)
+  for (const key of [
+    'id',
+    'name',
+    'description',
+    'location',
+    'software-version',
+    'management-state',
+    'availability-status',
+    'deploy-status',
+    'management-subnet',
+    'management-start-ip',
+    'management-end-ip',
+    'management-gateway-ip',
+    'systemcontroller-gateway-ip',
+    'created-at',
+    'updated-at',
+    'group_id',
+    'error-description',
+    'region-name',
+    'peer_group_id',
+    'rehome_data',
+    'data_install',
+    'backup-status',
+    'prestage-status',
+  ])
+    assert.ok(key in all.json.subclouds[0], key)
+
+  const page = await bench.call('GET', '/v1.0/subclouds?limit=2&sort=name:desc')
+  assert.deepEqual(
+    page.json.subclouds.map((each: { name: string }) => each.name),
+    ['subcloud4', 'subcloud3'],
+  )
+  const rest = await bench.call('GET', `/v1.0/subclouds?limit=2&sort=name:desc&marker=${encodeURIComponent(page.json.next)}`)
+  assert.deepEqual(
+    rest.json.subclouds.map((each: { name: string }) => each.name),
+    ['subcloud2'],
+  )
+  assert.equal(rest.json.next, undefined)
+
+  for (const query of [
+    'limit=0',
+    'limit=-1',
+    'limit=1e9',
+    'limit=1001',
+    'limit=x',
+    'sort=error-description',
+    'sort=name:up',
+    'sort=name,name',
+    'marker=xyz',
+    'marker=',
+    'management-state=other',
+    'deploy-status=constructor',
+    'sync_status=x',
+    `q=${'x'.repeat(256)}`,
+  ]) {
+    const refused = await bench.call('GET', `/v1.0/subclouds?${query}`)
+    assert.equal(refused.status, 400, `${query}: ${refused.text}`)
+  }
+  const names = async (query: string): Promise<string[]> =>
+    (await bench.call('GET', `/v1.0/subclouds?${query}`)).json.subclouds.map((each: { name: string }) => each.name)
+  assert.deepEqual(await names('q=CLOUD3'), ['subcloud3'])
+  assert.deepEqual(await names(`q=${encodeURIComponent('(a+)+$')}`), [])
+  assert.deepEqual(await names('group_id=Default&deploy-status=not-deployed,complete'), ['subcloud2', 'subcloud3', 'subcloud4'])
+  assert.deepEqual(await names('group_id=nowhere'), [])
+  // cert-mon: by region, and named by it.
+  const region = all.json.subclouds[0]['region-name']
+  const certMon = { 'user-agent': 'cert-mon/1.0' }
+  assert.equal((await bench.call('GET', `/v1.0/subclouds/${region}`)).status, 404)
+  assert.equal((await bench.call('GET', `/v1.0/subclouds/${region}`, { headers: certMon })).json.id, 1)
+  assert.equal((await bench.call('GET', '/v1.0/subclouds', { headers: certMon })).json.subclouds[0].name, region)
+})
+
+test('detail asks the subcloud when it is online, and says so when it does not answer', async (t) => {
+  const asked: string[] = []
+  const bench = await apiBench(t, {
+    context: {
+      liveDetail: async (row) => (
+        asked.push(row.management_start_ip),
+        { oamFloatingIp: '192.0.2.7', deployConfigSyncStatus: 'Deployment: configurations up-to-date' }
+      ),
+    },
+  })
+  await bench.add(3)
+  const offline = await bench.call('GET', '/v1.0/subclouds/1/detail')
+  assert.deepEqual([offline.json.oam_floating_ip, offline.json.deploy_config_sync_status], ['unavailable', 'unknown'])
+  await rest(bench, 1, { availability_status: 'online' })
+  const online = await bench.call('GET', '/v1.0/subclouds/1/detail/')
+  assert.equal(online.json.oam_floating_ip, '192.0.2.7')
+  assert.equal(online.json.region_name, online.json['region-name'])
+  assert.deepEqual(asked, ['127.0.3.2'])
+})
+
+test('manage and unmanage (reference §4.6)', async (t) => {
+  const bench = await apiBench(t)
+  await bench.add(3)
+  await rest(bench, 1, { deploy_status: 'bootstrap-failed' })
+  const patch = (form: Record<string, string>) => bench.call('PATCH', '/v1.0/subclouds/subcloud3', { form, token: 'operator@admin' })
+  assert.equal((await patch({ 'management-state': 'managed' })).status, 422)
+  await rest(bench, 1, { deploy_status: 'complete' })
+  assert.match((await patch({ 'management-state': 'managed' })).json.description, /not online/)
+  assert.equal((await patch({ 'management-state': 'unmanaged' })).status, 422)
+  assert.equal((await patch({ 'management-state': 'other' })).status, 400)
+  assert.equal((await patch({ 'management-state': 'unmanaged', force: 'true' })).status, 400)
+  const forced = await patch({ 'management-state': 'managed', force: 'true' })
+  assert.equal(forced.json['management-state'], 'managed', forced.text)
+  assert.equal((await patch({ 'management-state': 'managed' })).status, 422)
+  const audit = await bench.database.query.selectFrom('subcloud_audits').selectAll().executeTakeFirstOrThrow()
+  assert.equal(audit.software_audit_requested, 1)
+  await bench.database.query.updateTable('subcloud_status').set({ sync_status: 'in-sync' }).execute()
+  assert.equal((await patch({ 'management-state': 'unmanaged' })).json['management-state'], 'unmanaged')
+  const statuses = await bench.database.query.selectFrom('subcloud_status').select(['endpoint_type', 'sync_status']).execute()
+  assert.deepEqual(
+    statuses.filter((each) => each.sync_status !== 'unknown').map((each) => each.endpoint_type),
+    ['dc-cert'],
+  )
+})
+
+test('an operator manages, and changes nothing else beside it (reference §1.4)', async (t) => {
+  const bench = await apiBench(t)
+  await bench.add(3)
+  await rest(bench, 1, { deploy_status: 'complete', availability_status: 'online' })
+  const before = await fromTables(bench.database)
+  for (const more of [{ description: 'x' }, { install_values: 'a: 1' }, { name: 'other' }, { group_id: '1' }] as Record<string, string>[])
+    assert.equal(
+      (await bench.call('PATCH', '/v1.0/subclouds/1', { token: 'operator@admin', form: { 'management-state': 'managed', ...more } }))
+        .status,
+      403,
+    )
+  assert.deepEqual(await fromTables(bench.database), before)
+  assert.equal(
+    (await bench.call('PATCH', '/v1.0/subclouds/1', { token: 'operator@admin', form: { 'management-state': 'managed' } })).status,
+    200,
+  )
+})
+
+test('update: everything in one request, or nothing', async (t) => {
+  const bench = await apiBench(t)
+  await bench.add(3)
+  await bench.add(4)
+  await rest(bench, 1, { deploy_status: 'complete' })
+  const patch = (form: Record<string, string>) => bench.call('PATCH', '/v1.0/subclouds/1', { form })
+  const before = await fromTables(bench.database)
+  const cases: [Record<string, string>, number, RegExp][] = [
+    [{}, 400, /Body required/],
+    [{ name: 'subcloud3' }, 400, /equals the current/],
+    [{ name: 'subcloud4', description: 'x' }, 422, /already the name/],
+    [{ name: 'Not_DNS' }, 400, /DNS name/],
+    [{ name: 'fine', group_id: 'nowhere' }, 400, /Invalid group_id/],
+    [{ description: 'x', 'management-state': 'unmanaged' }, 422, /already unmanaged/],
+    [{ force: 'true' }, 400, /force/],
+    [{ migrate: 'true' }, 400, /not available/],
+    [{ peer_group: 'x' }, 400, /not available/],
+    [{ bootstrap_values: 'name: other' }, 400, /missing/],
+    [{ bootstrap_values: bench.values(4) }, 400, /not the name/],
+    [{ bootstrap_values: bench.values(3).replace('127.0.3.10', '127.0.3.9') }, 400, /network reconfiguration/],
+    [{ install_values: 'a: 1' }, 400, /bootstrap_interface/],
+    [{ management_subnet: '127.0.9.0/28' }, 422, /missing: .*bootstrap_address/],
+    [{ verb: 'redeploy', nonsense: 'x' }, 400, /nonsense/],
+  ]
+  for (const [form, status, wanted] of cases) {
+    const answer = await patch(form)
+    assert.equal(answer.status, status, `${JSON.stringify(form)}: ${answer.text}`)
+    assert.match(answer.json.description, wanted)
+  }
+  assert.deepEqual(await fromTables(bench.database), before)
+  const updated = await patch({
+    name: 'lisboa',
+    description: 'd',
+    location: 'l',
+    group_id: 'Default',
+    install_values: example('install-values'),
+    bmc_password: base64('x'),
+    bootstrap_address: '127.1.3.9',
+  })
+  assert.equal(updated.status, 200, updated.text)
+  assert.deepEqual([updated.json.name, updated.json.description, updated.json.location], ['lisboa', 'd', 'l'])
+  assert.notEqual(updated.json['updated-at'], null)
+  const documents = await readDocuments(bench.database, bench.site.keyring, 1)
+  assert.equal((documents.bootstrap_values as { name: string }).name, 'lisboa')
+  assert.equal((await bench.call('GET', '/v1.0/subclouds/subcloud3')).status, 404)
+  assert.equal((await bench.call('PATCH', '/v1.0/subclouds/lisboa', { json: { description: 'by JSON' } })).json.description, 'by JSON')
+  assert.equal(
+    (await bench.call('PATCH', '/v1.0/subclouds?subcloud_ref=lisboa', { form: { description: 'by query' } })).json.description,
+    'by query',
+  )
+})
+
+test('network reconfiguration (reference §1.7)', async (t) => {
+  const bench = await apiBench(t)
+  await bench.add(3)
+  await bench.add(4)
+  await rest(bench, 1, { deploy_status: 'complete' })
+  const good = {
+    management_subnet: '127.0.9.0/28',
+    management_gateway_ip: '127.0.9.1',
+    management_start_ip: '127.0.9.2',
+    management_end_ip: '127.0.9.10',
+    bootstrap_address: '127.1.3.2',
+    sysadmin_password: base64(sysadminSecret),
+  }
+  const patch = (changes: Record<string, string> = {}) => bench.call('PATCH', '/v1.0/subclouds/1', { form: { ...good, ...changes } })
+  const before = await fromTables(bench.database)
+  for (const [changes, status, wanted] of [
+    [{ 'management-state': 'managed' }, 422, /separate requests/],
+    [{ management_gateway_ip: '127.0.3.1' }, 422, /equals the current/],
+    [{ sysadmin_password: '?' }, 400, /base64/],
+    [{ management_start_ip: '127.0.9.11' }, 400, /management_end_ip is before management_start_ip/],
+    [
+      {
+        management_subnet: '127.0.4.0/28',
+        management_gateway_ip: '127.0.4.1',
+        management_start_ip: '127.0.4.2',
+        management_end_ip: '127.0.4.9',
+      },
+      400,
+      /overlaps that of subcloud subcloud4/,
+    ],
+  ] as const) {
+    const answer = await patch(changes as Record<string, string>)
+    assert.equal(answer.status, status, answer.text)
+    assert.match(answer.json.description, wanted)
+  }
+  await rest(bench, 1, { management_state: 'managed' })
+  assert.match((await patch()).json.description, /must be unmanaged/)
+  await rest(bench, 1, { management_state: 'unmanaged' })
+  assert.deepEqual((await fromTables(bench.database)).subcloud_networks, before.subcloud_networks)
+  const accepted = await patch()
+  assert.equal(accepted.status, 200, accepted.text)
+  assert.equal(accepted.json['management-start-ip'], '127.0.3.2')
+  assert.equal(accepted.json['deploy-status'], 'reconfiguring-network')
+  assert.equal((await patch()).status, 409)
+  const job = await bench.database.query
+    .selectFrom('jobs')
+    .selectAll()
+    .where('kind', '=', 'subcloud.reconfigure-network')
+    .executeTakeFirstOrThrow()
+  assert.equal(JSON.parse(job.input as string).managementStartIp, '127.0.9.2')
+})
+
+test('delete (reference §1.7)', async (t) => {
+  const bench = await apiBench(t)
+  await bench.add(3)
+  const remove = () => bench.call('DELETE', '/v1.0/subclouds/subcloud3')
+  assert.equal((await remove()).status, 409)
+  const cases: [SubcloudColumns, number][] = [
+    [{ deploy_status: 'complete', management_state: 'managed' }, 400],
+    [{ management_state: 'unmanaged', availability_status: 'online' }, 422],
+    [{ availability_status: 'offline', deploy_status: 'bootstrapping' }, 400],
+  ]
+  for (const [columns, status] of cases) {
+    await rest(bench, 1, columns)
+    assert.equal((await remove()).status, status, JSON.stringify(columns))
+  }
+  await rest(bench, 1, { deploy_status: 'complete' })
+  const removed = await remove()
+  assert.deepEqual([removed.status, removed.text], [200, 'null'])
+  assert.equal((await remove()).status, 409)
+  assert.equal((await bench.call('DELETE', '/v1.0/subclouds/77')).status, 404)
+})
+
+test('redeploy (reference §1.7)', async (t) => {
+  const bench = await apiBench(t)
+  await bench.add(3)
+  const redeploy = (form: Record<string, string | { fileName: string; data: string }> = { sysadmin_password: base64('x') }) =>
+    bench.call('PATCH', '/v1.0/subclouds/1/redeploy', { form })
+  assert.equal((await redeploy()).status, 409)
+  const refusals: [SubcloudColumns, number][] = [
+    [{ deploy_status: 'secondary' }, 409],
+    [{ deploy_status: 'complete', availability_status: 'online' }, 400],
+    [{ availability_status: 'offline', enrolled_with_vcsr: 1 }, 400],
+    [{ enrolled_with_vcsr: 0 }, 400],
+  ]
+  for (const [columns, status] of refusals) {
+    await rest(bench, 1, columns)
+    assert.equal((await redeploy()).status, status, JSON.stringify(columns))
+  }
+  await image(bench)
+  const install = { sysadmin_password: base64('x'), install_values: file(example('install-values')), bmc_password: base64(bmcSecret) }
+  // Nobody answers at the BMC's address.
+  const unreachable = await redeploy(install)
+  assert.deepEqual(
+    [unreachable.status, (await bench.call('GET', '/v1.0/subclouds/1')).json['deploy-status']],
+    [422, 'complete'],
+    unreachable.text,
+  )
+})
+
+test('update_status, removed verbs, and verbs of later versions', async (t) => {
+  const bench = await apiBench(t)
+  await bench.add(3)
+  await rest(bench, 1, { availability_status: 'online' })
+  const patch = (verb: string, json: unknown = {}, ref = '1') => bench.call('PATCH', `/v1.0/subclouds/${ref}/${verb}`, { json })
+  const set = await patch('update_status', { endpoint: 'dc-cert', status: 'in-sync' })
+  assert.deepEqual(set.json, { result: 'OK' }, set.text)
+  assert.equal((await bench.call('GET', '/v1.0/subclouds/1')).json.endpoint_sync_status[2].sync_status, 'in-sync')
+  for (const json of [{}, { endpoint: 'platform', status: 'in-sync' }, { endpoint: 'dc-cert', status: 'x' }, { endpoint: 'dc-cert' }])
+    assert.equal((await patch('update_status', json)).status, 400, JSON.stringify(json))
+  for (const verb of ['restore', 'reconfigure', 'reinstall']) {
+    assert.equal((await patch(verb)).status, 410, verb)
+    assert.equal((await patch(verb, {}, 'unknown')).status, 404, verb)
+  }
+  assert.match((await patch('prestage', { sysadmin_password: 'x', for_install: 'true' })).json.description, /not available in this version/)
+  for (const verb of ['fly', 'constructor', '__proto__']) assert.equal((await patch(verb)).status, 400, verb)
+  assert.equal((await bench.call('PATCH', '/v1.0/subclouds?subcloud_ref=1&verb=restore', { json: {} })).status, 410)
+})
+
+test('Idempotency-Key: once, whatever happens on the way (attacks 27)', async (t) => {
+  const bench = await apiBench(t)
+  const headers = { 'idempotency-key': 'first-try' }
+  const form = { bootstrap_values: file(bench.values(3)), 'bootstrap-address': '127.1.3.2', sysadmin_password: base64(sysadminSecret) }
+  const post = (changes: Record<string, string> = {}, who = 'admin@admin') =>
+    bench.call('POST', '/v1.0/subclouds', { form: { ...form, ...changes }, headers, token: who })
+  const [one, two] = await Promise.all([post(), post()])
+  assert.deepEqual([one.status, two.status], [200, 200], two.text)
+  assert.deepEqual(one.json, two.json)
+  assert.equal((await post()).headers['idempotency-replayed'], 'true')
+  assert.equal((await bench.call('GET', '/v1.0/subclouds')).json.subclouds.length, 1)
+  assert.equal((await post({ location: 'elsewhere' })).status, 422)
+  assert.equal((await post({ sysadmin_password: base64('another') })).status, 422)
+  // Another user's key is another key.
+  assert.equal((await post({}, 'configurator@admin')).status, 409)
+  assert.ok(!JSON.stringify(await fromTables(bench.database)).includes(sysadminSecret))
+  await rest(bench, 1, { deploy_status: 'complete' })
+  const remove = () => bench.call('DELETE', '/v1.0/subclouds/1', { headers: { 'idempotency-key': 'gone' } })
+  assert.deepEqual([(await remove()).text, (await remove()).text], ['null', 'null'])
+})
+
+test('statuses of the table stand in replies as they are', async (t) => {
+  const bench = await apiBench(t)
+  await bench.add(3)
+  for (const status of ['rehome-pending', 'sw-deploy-apply-strategy-failed', 'config-failed'] as DeployStatus[]) {
+    await rest(bench, 1, { deploy_status: status, error_description: 'FAILED err_code = dm_apply_failed' })
+    const shown = await bench.call('GET', '/v1.0/subclouds/1')
+    assert.equal(shown.json['deploy-status'], status)
+    assert.match(shown.json['error-description'], /deploy config could not be applied/)
+  }
 })
