@@ -33,13 +33,14 @@ export function bmcSettings(
   passwordInFile: Secret | undefined,
 ): Record<string, AnsibleValue> {
   return {
-    bmc_address: String(values['bmc_address'] ?? ''),
-    bmc_username: String(values['bmc_username'] ?? ''),
+    bmc_address: textOf(values['bmc_address']),
+    bmc_username: textOf(values['bmc_username']),
     ...(passwordInFile === undefined ? {} : { bmc_password: Buffer.from(passwordInFile.reveal(), 'utf8').toString('base64') }),
     image: `http://${urlHost(config.networks.oam.floating)}:${imagePort}/iso/${release}/nodes/${encodeURIComponent(row.name)}/bootimage.iso`,
   }
 }
 
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 const urlHost = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 
 /** After an aborted installation (reference §4.2): at most 60 s, and whatever comes of it, the abort stands. */

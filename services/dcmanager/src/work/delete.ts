@@ -30,18 +30,30 @@ export const deleteKind = (parts: OperationParts): JobKind<DeleteInput, void> =>
         })
         await context.step('delete.files', async () => {
           context.progress('delete: files of this machine')
-          await playbook(parts, context, { id: subcloudId, name }, {
-            stage: 'deleting',
-            playbook: 'delete_subcloud.yml',
-            files: {
-              'inventory.yml': {
-                all: { hosts: { [name]: { ansible_connection: 'local', ansible_python_interpreter: new Expression('{{ ansible_playbook_python }}') } } },
+          await playbook(
+            parts,
+            context,
+            { id: subcloudId, name },
+            {
+              stage: 'deleting',
+              playbook: 'delete_subcloud.yml',
+              files: {
+                'inventory.yml': {
+                  all: {
+                    hosts: {
+                      [name]: { ansible_connection: 'local', ansible_python_interpreter: new Expression('{{ ansible_playbook_python }}') },
+                    },
+                  },
+                },
               },
+              variables: () => ({
+                region_name: context.input.regionName,
+                subcloud_leftovers: [...leftoversOf(parts.site.config.varFolder, subcloudId)],
+              }),
+              secrets: {},
+              deadlineMs,
             },
-            variables: () => ({ region_name: context.input.regionName, subcloud_leftovers: [...leftoversOf(parts.site.config.varFolder, subcloudId)] }),
-            secrets: {},
-            deadlineMs,
-          })
+          )
         })
       }),
     settle: async (_tx, job, outcome, world) => {

@@ -1,4 +1,4 @@
-import { defineJob, TerminalError, type JobKind } from '@murmuration/jobs'
+import { defineJob, TerminalError, type JobContext, type JobKind } from '@murmuration/jobs'
 import { json } from '@murmuration/data'
 import { deployOperations, type DeployInput } from '../rules/operations.ts'
 import { OperationRefused, StatusMoved, type OperationParts } from './operations.ts'
@@ -23,18 +23,32 @@ export const deployKinds = (parts: OperationParts): readonly JobKind<DeployInput
       retry: retryOfFaults,
       run: (context) =>
         withoutRetry(async () => {
-          for (const phase of context.input.phases) await phases[phase](parts, context)
+          try {
+            for (const phase of context.input.phases) await phases[phase](parts, context)
+          } catch (error) {
+            if (error instanceof AbortFailed) await abortFailed(context, parts, error)
+            throw error
+          }
         }),
       settle: (tx, job, outcome, world) => settleSubcloud(tx, world, json.read<DeployInput>(job.input as never).subcloudId, outcome),
     }),
   )
+
+/** Written at once: the end of a cancelled job is told that it was cancelled, not how. */
+const abortFailed = (context: JobContext<DeployInput>, parts: OperationParts, error: AbortFailed): Promise<void> =>
+  context.transaction((tx) => settleSubcloud(tx, parts.site.world, context.input.subcloudId, { state: 'failed', error }))
 
 /** What an operator has to mend, or has wished, is no fault that passes: it ends the job at once. */
 export async function withoutRetry(work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {
-    if (error instanceof PlaybookFailed || error instanceof OperationRefused || error instanceof StatusMoved || error instanceof AbortFailed)
+    if (
+      error instanceof PlaybookFailed ||
+      error instanceof OperationRefused ||
+      error instanceof StatusMoved ||
+      error instanceof AbortFailed
+    )
       throw new TerminalError(error.message, { cause: error })
     throw error
   }

@@ -13,6 +13,8 @@ import { repair } from './repair.ts'
 import { managerTopic } from './topics.ts'
 
 const repairEveryMs = 30_000
+/** An abort may wait 600 s for its playbook's leave, then for the processes' end and the server's power (reference dcmanager §4.2). */
+const longestAbortMs = 700_000
 
 /** The role `manager`: runs the operations, and puts in order what was left behind. */
 export interface Manager {
@@ -25,6 +27,7 @@ export interface Manager {
 
 export function createManager(site: Site, database: Database<Schema>): Manager {
   const { world, config } = site
+  const stopping = new AbortController()
   const parts: OperationParts & { secretsInFiles: boolean } = {
     site,
     database,
@@ -32,6 +35,7 @@ export function createManager(site: Site, database: Database<Schema>): Manager {
       varFolder: config.varFolder,
       playbooksFolder: config.playbooksFolder,
       sshKeyFile: config.playbooks.sshKeyFile,
+      stopping: stopping.signal,
     }),
     secretsInFiles: true,
   }
@@ -39,26 +43,28 @@ export function createManager(site: Site, database: Database<Schema>): Manager {
     world,
     database,
     owner: site.processId,
+    graceMs: longestAbortMs,
     kinds: [...deployKinds(parts), deleteKind(parts), reconfigureNetworkKind(parts)],
   })
   let timer: Timer | undefined
   let repairing: Promise<void> = Promise.resolve()
   let serving: Serving | undefined
-  let stopped = false
 
-  const repairLater = (): void => {
-    timer = world.timers.after(repairEveryMs, () => {
-      repairing = repairNow().then(() => {
-        if (!stopped) repairLater()
-      })
-    })
-  }
   const repairNow = async (): Promise<void> => {
     try {
       await repair(site, database)
     } catch (error) {
       world.log.error('the repair sweep failed; it comes again', { error })
     }
+  }
+  const repairLater = (): void => {
+    timer = world.timers.after(repairEveryMs, () => {
+      repairing = repairAgain()
+    })
+  }
+  const repairAgain = async (): Promise<void> => {
+    await repairNow()
+    if (!stopping.signal.aborted) repairLater()
   }
 
   return {
@@ -70,7 +76,7 @@ export function createManager(site: Site, database: Database<Schema>): Manager {
       repairLater()
     },
     async stop() {
-      stopped = true
+      stopping.abort()
       timer?.cancel()
       await serving?.stop()
       await worker.stop()

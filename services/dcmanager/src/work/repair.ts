@@ -25,7 +25,7 @@ export async function repair(site: Site, database: Database<Schema>): Promise<vo
  */
 export async function repairRows(site: Site, database: Database<Schema>): Promise<number> {
   let repaired = 0
-  for (let after: number | undefined = 0; after !== undefined; ) {
+  for (let after: number | undefined = 0; after !== undefined;) {
     const page = await database.transaction((tx) => repairPage(site, tx, after!))
     repaired += page.repaired
     after = page.next

@@ -1,5 +1,5 @@
 import type { Transaction } from '@murmuration/data'
-import type { JobOutcome } from '@murmuration/jobs'
+import { JobCancelled, type JobOutcome } from '@murmuration/jobs'
 import type { World } from '@murmuration/world'
 import { abortedStatusOf, failedStatusOf, isTransient, type DeployStatus } from '../rules/lifecycle.ts'
 import type { Schema } from '../store/schema.ts'
@@ -16,20 +16,21 @@ export interface Settlement {
 
 /**
  * The settled status of a subcloud whose operation has ended (reference dcmanager §3.2): an abort ends as X-aborted, even when the
- * playbook failed on the way; when it could not be ended, as X-failed. Everything else that was under way has failed.
+ * playbook failed on the way; when it could not be ended, as X-failed. What else was under way has failed.
  */
 export function settlementOf(status: DeployStatus, outcome: Pick<JobOutcome<unknown>, 'state' | 'error'>): Settlement {
-  const aborted = abortedStatusOf(status)
   const error = causeOf(outcome.error)
+  const aborted = abortedStatusOf(status)
   if (aborted !== undefined && !(error instanceof AbortFailed)) return { status: aborted }
-  if (outcome.state === 'done' && !isTransient(status)) return { status }
-  return { status: failedStatusOf(status), error: errorText(error, status) }
+  if (isTransient(status)) return { status: failedStatusOf(status), error: errorText(error, status) }
+  return outcome.state === 'failed' && !(error instanceof StatusMoved) ? { status, error: errorText(error, status) } : { status }
 }
 
 /** For people: what operators may mend in full, our own defects without their insides (the log has them). */
 export function errorText(error: unknown, status: DeployStatus): string {
   if (error instanceof PlaybookFailed || error instanceof AbortFailed || error instanceof OperationRefused)
     return error.message.slice(0, longestErrorDescription)
+  if (error instanceof JobCancelled) return `The operation was cancelled: ${error.message}.`
   if (error instanceof StatusMoved) return `The operation was given up: ${error.message}.`
   return `The operation failed while the subcloud was ${status}, for a reason that its playbook did not give. The log of the manager has the details.`
 }
@@ -38,7 +39,12 @@ export function errorText(error: unknown, status: DeployStatus): string {
 const causeOf = (error: unknown): unknown =>
   error instanceof Error && error.name === 'TerminalError' && error.cause !== undefined ? error.cause : error
 
-export async function settleSubcloud(tx: Transaction<Schema>, world: World, subcloudId: number, outcome: JobOutcome<unknown>): Promise<void> {
+export async function settleSubcloud(
+  tx: Transaction<Schema>,
+  world: World,
+  subcloudId: number,
+  outcome: JobOutcome<unknown>,
+): Promise<void> {
   const row = await readSubcloud(tx, subcloudId)
   if (row === undefined) return
   const { status, error } = settlementOf(row.deploy_status, outcome)

@@ -1,4 +1,5 @@
 import type { Site } from '@murmuration/site'
+import { createDeployFiles } from './deploy-files.ts'
 import { OperationRefused } from './operations.ts'
 
 const release = /^\d{2}\.\d{2}$/
@@ -15,20 +16,16 @@ export async function installImage(site: Site, version: string): Promise<string>
   return `${folder}/${image}`
 }
 
-export interface DeployFiles {
+export interface UploadedDeploy {
   readonly playbook: string
   readonly chart: string | undefined
   readonly overrides: string | undefined
 }
 
-/** What was uploaded for a release (`<option>_<original name>`, reference §1.9); undefined without a playbook. */
-export async function uploadedDeployFiles(site: Site, version: string): Promise<DeployFiles | undefined> {
-  const folder = `${site.config.varFolder}/deploy/${version}`
-  const names = release.test(version) ? await site.world.files.list(folder) : []
-  const file = (option: string): string | undefined => {
-    const name = names.find((candidate) => candidate.startsWith(`${option}_`))
-    return name === undefined ? undefined : `${folder}/${name}`
-  }
-  const playbook = file('deploy_playbook')
-  return playbook === undefined ? undefined : { playbook, chart: file('deploy_chart'), overrides: file('deploy_overrides') }
+/** Paths of what was uploaded for a release (reference §1.9); undefined without a playbook. */
+export async function uploadedDeployFiles(site: Site, version: string): Promise<UploadedDeploy | undefined> {
+  const files = createDeployFiles(site.world, site.config.varFolder)
+  const playbook = await files.path(version, 'deploy_playbook')
+  if (playbook === undefined) return undefined
+  return { playbook, chart: await files.path(version, 'deploy_chart'), overrides: await files.path(version, 'deploy_overrides') }
 }

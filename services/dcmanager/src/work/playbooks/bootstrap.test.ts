@@ -44,13 +44,19 @@ test('a bootstrap makes a site: files, modes, start, events, and nothing secret 
 
   await t.test('the site was started once, with an environment of its own', async () => {
     const calls = await run.calls()
-    assert.deepEqual(calls.map((call) => call['verb']), ['serve'])
+    assert.deepEqual(
+      calls.map((call) => call['verb']),
+      ['serve'],
+    )
     assert.deepEqual(Object.keys(calls[0]!['environment'] as object).toSorted(), ['HOME', 'LANG', 'PATH'])
   })
 
   await t.test('progress names the tasks', () => {
     assert.match(run.progress[0]!, /^bootstrap: task 1 — /)
-    assert.ok(run.progress.some((line) => line.endsWith('write site.yaml')), run.progress.join('\n'))
+    assert.ok(
+      run.progress.some((line) => line.endsWith('write site.yaml')),
+      run.progress.join('\n'),
+    )
   })
 
   await t.test('no secret in anything that the manager leaves', async () => {
@@ -59,12 +65,18 @@ test('a bootstrap makes a site: files, modes, start, events, and nothing secret 
 
   await t.test('again: nothing is written or started anew', async () => {
     await run.start()
-    assert.deepEqual((await run.calls()).map((call) => call['verb']), ['serve'])
+    assert.deepEqual(
+      (await run.calls()).map((call) => call['verb']),
+      ['serve'],
+    )
   })
 
   await t.test('a changed configuration restarts the site', async () => {
     await run.start({ values: { ...run.values, system_mode: 'duplex' } })
-    assert.deepEqual((await run.calls()).map((call) => call['verb']), ['serve', 'stop', 'serve'])
+    assert.deepEqual(
+      (await run.calls()).map((call) => call['verb']),
+      ['serve', 'stop', 'serve'],
+    )
   })
 })
 
@@ -86,10 +98,42 @@ test('nasty values travel through Ansible unchanged, and templates in them are n
   const site = await testSite(t)
   const folder = join(site.config.varFolder, 'nasty')
   const values = [
-    '@leading', '%percent', "it's", '"quoted"', 'line\nbreak', '{{ 1 + 1 }}', '{% if x %}', '{# comment #}', ' spaces ', 'yes', '017', '1_000',
-    '[1, 2]', '{"a": 1}', 'True', '~', '!unsafe x', '*alias', '&anchor', '- dash', 'a: b # c', '\\n', '\t tab', 'é漢字🙂', '$HOME `id`', '', '{{ lookup("pipe", "id") }}',
+    '@leading',
+    '%percent',
+    "it's",
+    '"quoted"',
+    'line\nbreak',
+    '{{ 1 + 1 }}',
+    '{% if x %}',
+    '{# comment #}',
+    ' spaces ',
+    'yes',
+    '017',
+    '1_000',
+    '[1, 2]',
+    '{"a": 1}',
+    'True',
+    '~',
+    '!unsafe x',
+    '*alias',
+    '&anchor',
+    '- dash',
+    'a: b # c',
+    '\\n',
+    '\t tab',
+    'é漢字🙂',
+    '$HOME `id`',
+    '',
+    '{{ lookup("pipe", "id") }}',
   ]
-  const secrets = Object.fromEntries(values.filter((value) => value !== '').map((value, index) => [`SUBCLOUD_${'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[index % 26]}${'X'.repeat(Math.floor(index / 26))}`, new Secret(value)]))
+  const secrets = Object.fromEntries(
+    values
+      .filter((value) => value !== '')
+      .map((value, index) => [
+        `SUBCLOUD_${'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[index % 26]}${'X'.repeat(Math.floor(index / 26))}`,
+        new Secret(value),
+      ]),
+  )
   await site.world.files.write(
     join(folder, 'nasty.yml'),
     JSON.stringify([
@@ -99,8 +143,21 @@ test('nasty values travel through Ansible unchanged, and templates in them are n
         gather_facts: false,
         tasks: [
           { name: 'read', 'ansible.builtin.include_vars': { file: '{{ override_files_dir }}/values.yml', name: 'given' }, no_log: true },
-          { name: 'write the list', 'ansible.builtin.template': { src: join(folder, 'list.j2'), dest: join(folder, 'list.json'), mode: '0600' } },
-          { name: 'write a secret', 'ansible.builtin.template': { src: join(import.meta.dirname, '../../../../../playbooks/templates/secret.j2'), dest: `${folder}/{{ item }}`, mode: '0600' }, vars: { secret: '{{ item }}' }, loop: Object.keys(secrets), no_log: true },
+          {
+            name: 'write the list',
+            'ansible.builtin.template': { src: join(folder, 'list.j2'), dest: join(folder, 'list.json'), mode: '0600' },
+          },
+          {
+            name: 'write a secret',
+            'ansible.builtin.template': {
+              src: join(import.meta.dirname, '../../../../../playbooks/templates/secret.j2'),
+              dest: `${folder}/{{ item }}`,
+              mode: '0600',
+            },
+            vars: { secret: '{{ item }}' },
+            loop: Object.keys(secrets),
+            no_log: true,
+          },
         ],
       },
     ]),
@@ -116,7 +173,11 @@ test('nasty values travel through Ansible unchanged, and templates in them are n
     stage: 'bootstrapping',
     playbook: join(folder, 'nasty.yml'),
     files: {
-      'inventory.yml': { all: { hosts: { one: { ansible_connection: 'local', ansible_python_interpreter: new Expression('{{ ansible_playbook_python }}') } } } },
+      'inventory.yml': {
+        all: {
+          hosts: { one: { ansible_connection: 'local', ansible_python_interpreter: new Expression('{{ ansible_playbook_python }}') } },
+        },
+      },
       'values.yml': { values_given: values },
     },
     variables: (override_files_dir) => ({ override_files_dir }),
@@ -129,4 +190,3 @@ test('nasty values travel through Ansible unchanged, and templates in them are n
   assert.deepEqual(JSON.parse(await readFile(join(folder, 'list.json'), 'utf8')), values)
   for (const [name, secret] of Object.entries(secrets)) assert.equal(await readFile(join(folder, name), 'utf8'), secret.reveal())
 })
-

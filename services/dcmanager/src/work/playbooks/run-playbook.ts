@@ -44,6 +44,8 @@ export interface PlaybookRunnerOptions {
   readonly playbooksFolder: string
   readonly sshKeyFile: string | undefined
   readonly command?: string
+  /** Fires when this process goes down: from then on nothing is waited for. */
+  readonly stopping?: AbortSignal
 }
 
 export interface PlaybookRunner {
@@ -68,7 +70,7 @@ export function createPlaybookRunner(world: World, options: PlaybookRunnerOption
       const log = await openOutputLog(world, logPathOf(options.varFolder, run.jobId))
       try {
         await writeFolder(world, folder, run)
-        await supervise(world, options, run, folder, log.line)
+        await supervise(world, options, run, folder, (text) => log.line(text))
       } finally {
         await world.files.remove(folder)
         await log.close()
@@ -134,12 +136,12 @@ async function supervise(
   const configFile = await ansibleConfig(world, options, folder)
   const ending = new AbortController()
   let endingFailed: AbortFailed | undefined
-  const onAbort = (): void => {
-    void whenAbortable(world, `${folder}/${notAbortableMarker(run.host)}`, run.abortWaits(run.signal.reason)).then((abortable) => {
-      if (!abortable) endingFailed = new AbortFailed(run.name)
-      ending.abort(run.signal.reason)
-    })
+  const endWhenAbortable = async (): Promise<void> => {
+    if (!(await whenAbortable(world, `${folder}/${notAbortableMarker(run.host)}`, run.abortWaits(run.signal.reason), options.stopping)))
+      endingFailed = new AbortFailed(run.name)
+    ending.abort(run.signal.reason)
   }
+  const onAbort = (): void => void endWhenAbortable()
   say(`RUN ${run.playbook}`)
   const child = await world.processes.start({
     command: options.command ?? 'ansible-playbook',
@@ -201,10 +203,10 @@ async function ansibleConfig(world: World, options: PlaybookRunnerOptions, folde
  * Only somebody's wish to abort waits for the playbook's leave (at most 600 s, reference dcmanager §4.2). A run that lost its
  * lease or whose process shuts down ends at once: another run begins from the same step.
  */
-async function whenAbortable(world: World, marker: string, waits: boolean): Promise<boolean> {
+async function whenAbortable(world: World, marker: string, waits: boolean, stopping: AbortSignal | undefined): Promise<boolean> {
   if (!waits) return true
   const startedMs = world.clock.monotonicMs()
-  while ((await world.files.size(marker)) !== undefined) {
+  while (stopping?.aborted !== true && (await world.files.size(marker)) !== undefined) {
     if (world.clock.monotonicMs() - startedMs >= longestNotAbortableMs) return false
     await world.timers.sleep(markerPollMs)
   }

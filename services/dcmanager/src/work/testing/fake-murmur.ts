@@ -68,7 +68,8 @@ function serve(): void {
       const { method, url = '' } = request
       response.setHeader('content-type', 'application/json')
       if (method === 'POST' && url.endsWith('/auth/tokens')) {
-        const { password } = (JSON.parse(text) as { auth: { identity: { password: { user: { password: string } } } } }).auth.identity.password.user
+        const { password } = (JSON.parse(text) as { auth: { identity: { password: { user: { password: string } } } } }).auth.identity
+          .password.user
         const right = password === readFileSync(`${folder}/secrets/admin-password`, 'utf8')
         return response.writeHead(right ? 201 : 401, { 'x-subject-token': 'fake-token' }).end('{}')
       }

@@ -11,7 +11,7 @@ import type { SubcloudRow } from '../../store/subclouds.ts'
 
 const fakeMurmur = join(import.meta.dirname, 'fake-murmur.ts')
 export const fakeMurmurCommand = [process.execPath, fakeMurmur]
-export const testServicePassword = "service '#pass\"word %{{ no }}"
+export const testServicePassword = 'service \'#pass"word %{{ no }}'
 
 /** A folder of its own that goes with the test. */
 export async function temporaryFolder(t: TestContext, name = 'dcm'): Promise<string> {
@@ -27,7 +27,8 @@ export async function testSite(
 ): Promise<Site> {
   const folder = await temporaryFolder(t)
   const lines: string[] = []
-  const world = options.world ?? createRealWorld({ timersKeepAlive: true, log: { level: 'debug', destination: { write: (line) => lines.push(line) } } })
+  const world =
+    options.world ?? createRealWorld({ timersKeepAlive: true, log: { level: 'debug', destination: { write: (line) => lines.push(line) } } })
   const file = join(folder, 'site.yaml')
   await world.files.write(
     file,
