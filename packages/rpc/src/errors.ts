@@ -19,3 +19,7 @@ export class RpcTimeout extends RpcError {
     this.name = 'RpcTimeout'
   }
 }
+
+export function cancelled(what: string, signal: AbortSignal | undefined): RpcError {
+  return new RpcError('cancelled', `${what} was cancelled by its caller`, { cause: signal?.reason as unknown })
+}

@@ -9,13 +9,13 @@ busContract('in-process', (world) => openBus('in-process:', { world, name: 'test
 
 const quiet = () => createRealWorld({ log: { level: 'silent' }, timersKeepAlive: true })
 
-it('keeps processes (worlds) apart', async () => {
+void it('keeps processes (worlds) apart', async () => {
   const [here, there] = await Promise.all([quiet(), quiet()].map((world) => openBus('in-process:', { world, name: 'test' })))
   await serveFleet(here!, {})
   await assert.rejects(there!.client(fleet).add({ a: 1, b: 1 }), { code: 'unavailable' })
 })
 
-it('takes turns between servers exactly', async () => {
+void it('takes turns between servers exactly', async () => {
   const world = quiet()
   const bus = await openBus('in-process:', { world, name: 'test' })
   const taken: number[] = [0, 0, 0]
@@ -27,14 +27,14 @@ it('takes turns between servers exactly', async () => {
   assert.deepEqual(taken, [3, 3, 3])
 })
 
-it('counts what it drops', async () => {
+void it('counts what it drops', async () => {
   const bus = await openBus('in-process:', { world: quiet(), name: 'test' })
   await bus.client(fleet).state({ id: 1 })
   await bus.client(fleet).wake({ kind: 'x' })
   assert.deepEqual({ ...bus.counters }, { sent: 0, handled: 0, dropped: 2, overloaded: 0 })
 })
 
-it('loses casts and fan-outs, not calls, under the lossy wrapper', async () => {
+void it('loses casts and fan-outs, not calls, under the lossy wrapper', async () => {
   const bus = await openBus('in-process:', { world: quiet(), name: 'test' })
   const heard: string[] = []
   await serveFleet(bus, {
@@ -48,7 +48,7 @@ it('loses casts and fan-outs, not calls, under the lossy wrapper', async () => {
   assert.deepEqual(heard, [])
 })
 
-it('refuses URLs that it does not know, without repeating credentials', async () => {
+void it('refuses URLs that it does not know, without repeating credentials', async () => {
   await assert.rejects(
     openBus('amqp://user:hunter2@host', { world: quiet(), name: 'test' }),
     (error: Error) => !error.message.includes('hunter2'),

@@ -2,7 +2,7 @@ import type { World } from '@murmuration/world'
 import type { CountingBus, ServeOptions, Serving } from './bus.ts'
 import { createClient, type Outgoing, type Transport } from './client.ts'
 import { newCounters } from './counters.ts'
-import { RpcError, RpcTimeout } from './errors.ts'
+import { cancelled, RpcError, RpcTimeout } from './errors.ts'
 import { MessageServer, type Reply } from './server.ts'
 import type { Handlers, Methods, Topic } from './topic.ts'
 
@@ -141,7 +141,3 @@ export class InProcessBus implements CountingBus, Transport {
 }
 
 const closedError = (): RpcError => new RpcError('unavailable', 'the bus was closed')
-
-export function cancelled(what: string, signal: AbortSignal | undefined): RpcError {
-  return new RpcError('cancelled', `${what} was cancelled by its caller`, { cause: signal?.reason as unknown })
-}

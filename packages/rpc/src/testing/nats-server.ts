@@ -12,11 +12,13 @@ const portsBelow = 32_768
 const attempts = 20
 
 /** A server of our own on a free port, or the one that `MURMUR_TEST_NATS` names. */
-export async function startNatsServer(port?: number): Promise<NatsServer> {
+export async function startNats(port?: number): Promise<NatsServer> {
   const world = createRealWorld({ log: { level: 'silent' }, timersKeepAlive: true })
   const prefix = `test-${world.random.uuid().slice(0, 8)}`
   const given = process.env['MURMUR_TEST_NATS']
-  if (given !== undefined && given !== '' && port === undefined) return { url: `${given}?prefix=${prefix}`, stop: () => Promise.resolve() }
+  if (given !== undefined && given !== '' && port === undefined) {
+    return { url: `${given.split('?')[0]}?prefix=${prefix}`, stop: () => Promise.resolve() }
+  }
 
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const candidate = port ?? firstPort + world.random.int(portsBelow - firstPort)

@@ -10,7 +10,7 @@ const until = async (condition: () => boolean | Promise<boolean>): Promise<void>
   while (!(await condition())) await sleep(10)
 }
 
-test('a daemon runs in a session of its own, logs privately, is recognised and can be ended', async (t) => {
+void test('a daemon runs in a session of its own, logs privately, is recognised and can be ended', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'daemon-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const daemons = createDaemons()
