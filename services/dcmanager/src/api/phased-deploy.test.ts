@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { timestamp } from '@murmuration/data'
+import { allDeployStatuses, allowsVerb, firstStatusOf, ruleOf, type PhasedVerb } from '../rules/lifecycle.ts'
+import type { SubcloudColumns } from '../store/subclouds.ts'
+import { apiBench, base64, bmcSecret, example, type ApiBench } from '../testing/api-bench.ts'
+import { fromTables } from '../testing/everything.ts'
+
+const file = (data: string) => ({ fileName: 'v.yml', data })
+
+async function rest(bench: ApiBench, columns: SubcloudColumns): Promise<void> {
+  const { query } = bench.database
+  await query
+    .updateTable('jobs')
+    .set({ state: 'done', exclusive_key: null, finished_at: timestamp(0) })
+    .execute()
+  await query.updateTable('subclouds').set(columns).execute()
+}
+const create = async (bench: ApiBench): Promise<void> => {
+  const answer = await bench.call('POST', '/v1.0/phased-subcloud-deploy', {
+    form: { bootstrap_values: file(bench.values(3)), 'bootstrap-address': '127.1.3.2' },
+  })
+  assert.equal(answer.status, 200, answer.text)
+  for (const name of ['x.iso', 'x.sig'])
+    await bench.site.world.files.write(`${bench.site.config.varFolder}/vault/software/26.09/${name}`, 'x')
+}
+const lastJob = async (bench: ApiBench) => {
+  const job = await bench.database.query.selectFrom('jobs').selectAll().where('state', '=', 'queued').executeTakeFirstOrThrow()
+  return { ...job, input: JSON.parse(job.input as string) as { phases: string[]; sysadminPassword?: string } }
+}
+
+/** What each verb needs to be accepted in every status that allows it. */
+const goodForms: Record<PhasedVerb, (bench: ApiBench) => Record<string, string | { fileName: string; data: string }>> = {
+  install: () => ({ install_values: file(example('install-values')), bmc_password: base64(bmcSecret) }),
+  bootstrap: () => ({ sysadmin_password: base64('x') }),
+  configure: () => ({ deploy_config: file(example('deploy-config')) }),
+  complete: () => ({}),
+  abort: () => ({}),
+  resume: () => ({ sysadmin_password: base64('x'), deploy_config: file(example('deploy-config')) }),
+  enroll: () => ({}),
+}
+
+test('create waits for its job and answers what came of it', async (t) => {
+  const waited: string[] = []
+  const bench = await apiBench(t, { context: { waitForJob: async (id) => void waited.push(id) } })
+  await create(bench)
+  const job = await lastJob(bench)
+  assert.deepEqual(waited, [job.id])
+  assert.deepEqual([job.kind, job.input.phases], ['subcloud.create', ['create']])
+})
+
+test('every verb in every status: accepted where the table says so, else 400 and nothing changed', async (t) => {
+  const bench = await apiBench(t)
+  await create(bench)
+  for (const verb of ['install', 'bootstrap', 'configure', 'complete', 'resume'] as const)
+    for (const status of allDeployStatuses) {
+      await rest(bench, { deploy_status: status, initial_deployment: 1 })
+      await bench.database.query.deleteFrom('subcloud_documents').where('kind', '!=', 'bootstrap_values').execute()
+      const before = await fromTables(bench.database)
+      const answer = await bench.call('PATCH', `/v1.0/phased-subcloud-deploy/subcloud3/${verb}`, { form: goodForms[verb](bench) })
+      if (!allowsVerb(status, verb)) {
+        assert.equal(answer.status, 400, `${verb} in ${status}: ${answer.text}`)
+        assert.match(answer.json.description, new RegExp(`it is ${status}`))
+        assert.deepEqual(await fromTables(bench.database), before)
+        continue
+      }
+      assert.equal(answer.status, 200, `${verb} in ${status}: ${answer.text}`)
+      if (verb === 'complete') assert.equal(answer.json['deploy-status'], 'complete')
+      else {
+        const job = await lastJob(bench)
+        assert.equal(job.kind, `subcloud.${verb}`)
+        assert.equal(answer.json['deploy-status'], firstStatusOf[job.input.phases[0] as 'install'])
+      }
+    }
+})
+
+test('install, abort and resume are for a first deployment', async (t) => {
+  const bench = await apiBench(t)
+  await create(bench)
+  for (const [verb, status] of [
+    ['install', 'create-complete'],
+    ['resume', 'bootstrap-failed'],
+    ['abort', 'bootstrapping'],
+  ] as const) {
+    await rest(bench, { deploy_status: status, initial_deployment: 0 })
+    const answer = await bench.call('PATCH', `/v1.0/phased-subcloud-deploy/1/${verb}`, { form: goodForms[verb](bench) })
+    assert.equal(answer.status, 400)
+    assert.match(answer.json.description, /initial deployment/)
+  }
+})
+
+test('abort: the row says so at once and the job is asked to end; without a job 409', async (t) => {
+  const bench = await apiBench(t)
+  await create(bench)
+  for (const status of ['installing', 'bootstrapping', 'configuring'] as const) {
+    await rest(bench, { deploy_status: 'create-complete' })
+    await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/bootstrap', { form: goodForms.bootstrap(bench) })
+    await bench.database.query.updateTable('subclouds').set({ deploy_status: status }).execute()
+    const aborted = await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/abort')
+    assert.equal(aborted.json['deploy-status'], ruleOf(status).abort?.to, aborted.text)
+    assert.equal((await lastJob(bench)).cancel_requested, 1)
+    assert.equal((await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/abort')).status, 400)
+  }
+  await rest(bench, { deploy_status: 'installing' })
+  const late = await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/abort')
+  assert.equal(late.status, 409)
+})
+
+test('resume runs what is left', async (t) => {
+  const bench = await apiBench(t)
+  await create(bench)
+  const resume = (form: Record<string, string | { fileName: string; data: string }>) =>
+    bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/resume', { form })
+  await rest(bench, { deploy_status: 'create-complete' })
+  assert.match((await resume({})).json.description, /sysadmin_password is required/)
+  assert.equal((await resume({ sysadmin_password: base64('x') })).status, 200)
+  assert.deepEqual((await lastJob(bench)).input.phases, ['bootstrap', 'complete'])
+  await rest(bench, { deploy_status: 'bootstrap-complete' })
+  assert.match((await resume({})).json.description, /deploy_config is required/)
+  assert.match((await resume({ bootstrap_values: file(bench.values(3)) })).json.description, /not to be executed/)
+  assert.match((await resume({ install_values: file(example('install-values')) })).json.description, /not to be executed/)
+  assert.equal((await resume({ deploy_config: file(example('deploy-config')) })).status, 200)
+  assert.deepEqual((await lastJob(bench)).input.phases, ['configure'])
+})
+
+test('new bootstrap values move the subcloud, unless another one is there', async (t) => {
+  const bench = await apiBench(t)
+  await create(bench)
+  await bench.add(4)
+  const bootstrap = (values: string) =>
+    bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/bootstrap', {
+      form: { bootstrap_values: file(values), sysadmin_password: base64('x') },
+    })
+  await rest(bench, { deploy_status: 'create-complete' })
+  const before = await fromTables(bench.database)
+  assert.match((await bootstrap(bench.values(4))).json.description, /is not the name/)
+  assert.match(
+    (await bootstrap(bench.values(4).replaceAll('subcloud4', 'subcloud3'))).json.description,
+    /overlaps that of subcloud subcloud4/,
+  )
+  assert.deepEqual(await fromTables(bench.database), before)
+  const moved = await bootstrap(bench.values(9).replaceAll('subcloud9', 'subcloud3'))
+  assert.equal(moved.json['management-start-ip'], '127.0.9.2', moved.text)
+  // The addresses that it had are free.
+  assert.equal((await bench.add(3, { name: 'another' })).status, 200)
+})
+
+test('verbs that do not exist, and those of later versions', async (t) => {
+  const bench = await apiBench(t)
+  await create(bench)
+  await rest(bench, { deploy_status: 'create-complete' })
+  assert.match((await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/enroll')).json.description, /not available in this version/)
+  for (const verb of ['fly', 'constructor']) assert.equal((await bench.call('PATCH', `/v1.0/phased-subcloud-deploy/1/${verb}`)).status, 400)
+  assert.equal((await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/77/install')).status, 404)
+  assert.equal((await bench.call('PATCH', '/v1.0/phased-subcloud-deploy')).status, 400)
+  const bound = await bench.call('PATCH', '/v1.0/phased-subcloud-deploy?subcloud_ref=subcloud3&verb=bootstrap', {
+    form: { sysadmin_password: base64('x') },
+  })
+  assert.equal(bound.json['deploy-status'], 'pre-bootstrap', bound.text)
+})
