@@ -12,6 +12,7 @@ export interface PlatformClient {
   /** USM's deployed releases: id, version, state. */
   releases(): Promise<{ releaseId: string; softwareVersion: string; state: string }[]>
   kubernetesVersion(): Promise<string>
+  /** What makes each applied image the same one elsewhere: the reference data of the firmware audit. */
   appliedDeviceImages(): Promise<unknown[]>
   /** FM: active alarms with their ids and entities. */
   alarms(): Promise<{ alarmId: string; entityInstanceId: string; severity: string; reasonText: string }[]>
@@ -105,25 +106,46 @@ export function createPlatformClient(world: World, options: PlatformClientOption
     async appliedDeviceImages() {
       const images = await entries('device_images', 'device_images')
       const applied = images.filter((image) => image('applied').boolean())
+      const optional = (image: (member: string) => Answer, name: string): Record<string, string> =>
+        image(name).missing ? {} : { [name]: image(name).text(255) }
       return applied.map((image) => ({
-        uuid: image('uuid').text(36),
         bitstream_type: image('bitstream_type').text(64),
         pci_vendor: image('pci_vendor').text(64),
         pci_device: image('pci_device').text(64),
-        name: image('name').missing ? null : image('name').text(255),
-        image_version: image('image_version').missing ? null : image('image_version').text(255),
+        ...optional(image, 'bitstream_id'),
+        ...optional(image, 'key_signature'),
+        ...(image('revoke_key_id').missing ? {} : { revoke_key_id: image('revoke_key_id').integer(0, 2_147_483_647) }),
         applied_labels: image('applied_labels').missing ? {} : image('applied_labels').map(64),
       }))
     },
     async alarms() {
-      return (await entries('alarms', 'alarms')).map((alarm) => ({
-        alarmId: alarm('alarm_id').text(32),
-        entityInstanceId: alarm('entity_instance_id').text(1_024),
-        severity: alarm('severity').oneOf('critical', 'major', 'minor', 'warning', 'not-applicable'),
-        reasonText: alarm('reason_text').text(4_096),
-      }))
+      const found = []
+      let path: string | undefined = `alarms?limit=${alarmsPerPage}`
+      while (path !== undefined) {
+        const answer: (member: string) => Answer = (await get(path)).object()
+        for (const listed of answer('alarms').list(maxEntries)) {
+          const alarm = listed.object()
+          found.push({
+            alarmId: alarm('alarm_id').text(32),
+            entityInstanceId: alarm('entity_instance_id').text(1_024),
+            severity: alarm('severity').oneOf('critical', 'major', 'minor', 'warning', 'not-applicable'),
+            reasonText: alarm('reason_text').text(4_096),
+          })
+        }
+        if (found.length > maxAlarms) throw new SiteAnswerRefused(site, `it lists more than ${maxAlarms} alarms`, 200)
+        path = answer('next').missing ? undefined : nextAlarms(answer('next').text(4_096))
+      }
+      return found
     },
   }
 }
 
+/** Of the other side's link only the marker is used: where to ask is not theirs to say. */
+function nextAlarms(link: string): string | undefined {
+  const marker = new URLSearchParams(link.slice(link.indexOf('?') + 1)).get('marker')
+  return marker === null ? undefined : `alarms?${new URLSearchParams({ limit: String(alarmsPerPage), marker }).toString()}`
+}
+
+const alarmsPerPage = 1_000
+const maxAlarms = 100_000
 const address = /^[0-9a-fA-F:.]{2,45}$/

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { Revocation, VerificationKey } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
-import { readAnswer, type Answer } from './answer.ts'
+import { readAnswer, SiteAnswerRefused, type Answer } from './answer.ts'
 import { requestAuthorised } from './authorised.ts'
 import { startDeadline } from './deadline.ts'
 import { AuthenticationFailed, type KeystoneSession } from './keystone-session.ts'
@@ -28,11 +27,14 @@ export const maxAgeMs = 5_000
 const leastPauseMs = 250
 const refusedPauseMs = { first: 2_000, most: 30_000 }
 const deadlineMs = 2_000
-const maxAnswerBytes = 4 * 1024 * 1024
+const maxAnswerBytes = 8 * 1024 * 1024
+/** Those of one token lifetime; more than this is no longer a list to go through for every new token. */
+const maxRevocations = 100_000
+const maxPages = 100
 
 export function createTrustFeed(world: World, options: { identityUrl: string; session: KeystoneSession; onChange: () => void }): TrustFeed {
   const site = `identity at ${options.identityUrl}`
-  let known: { trust: Trust; digest: string; asOfMs: number } | undefined
+  let known: { trust: Trust; sequence: number; asOfMs: number } | undefined
   let running: Promise<void> | undefined
   let notBeforeMs = Number.NEGATIVE_INFINITY
   let refusedPause = refusedPauseMs.first
@@ -40,22 +42,34 @@ export function createTrustFeed(world: World, options: { identityUrl: string; se
   let timer: { cancel(): void } | undefined
   let started = false
 
-  const poll = async (): Promise<void> => {
+  const askOnce = async (): Promise<{ more: boolean; changed: boolean }> => {
     const asOfMs = world.clock.monotonicMs()
-    notBeforeMs = asOfMs + leastPauseMs
+    const deadline = startDeadline(world, deadlineMs, site)
+    const response = await requestAuthorised(world, options.session, deadline, {
+      method: 'GET',
+      url: `${options.identityUrl}/murmuration/trust?after=${known?.sequence ?? 0}`,
+      maxResponseBytes: maxAnswerBytes,
+    })
+    const before = known
+    const { trust: told, sequence, more } = readTrust(readAnswer(site, response, [200]))
+    // A smaller number than ours: their database was restored from a backup, and everything was told again.
+    const kept = before !== undefined && sequence >= before.sequence && told.issuer === before.trust.issuer ? before.trust.revocations : []
+    const trust = { ...told, revocations: [...kept.filter((entry) => entry.expiresAtMs > world.clock.nowMs()), ...told.revocations] }
+    if (trust.revocations.length > maxRevocations) throw new SiteAnswerRefused(site, `there are more than ${maxRevocations} revocations`)
+    // Half of what is revoked is not knowledge to judge by.
+    known = { trust, sequence, asOfMs: more ? Number.NEGATIVE_INFINITY : asOfMs }
+    const changed =
+      told.revocations.length > 0 || told.issuer !== before?.trust.issuer || JSON.stringify(told.keys) !== JSON.stringify(before.trust.keys)
+    return { more, changed }
+  }
+  const poll = async (): Promise<void> => {
+    notBeforeMs = world.clock.monotonicMs() + leastPauseMs
     try {
-      const deadline = startDeadline(world, deadlineMs, site)
-      const response = await requestAuthorised(world, options.session, deadline, {
-        method: 'GET',
-        url: `${options.identityUrl}/murmuration/trust`,
-        maxResponseBytes: maxAnswerBytes,
-      })
-      const digest = createHash('sha256').update(response.body).digest('base64')
-      if (known?.digest === digest && response.status === 200) {
-        known = { ...known, asOfMs }
-      } else {
-        known = { trust: readTrust(readAnswer(site, response, [200])), digest, asOfMs }
-        options.onChange()
+      for (let page = 1, more = true; more; page += 1) {
+        if (page > maxPages) throw new SiteAnswerRefused(site, `there are more than ${maxPages} pages`)
+        const answer = await askOnce()
+        if (answer.changed) options.onChange()
+        more = answer.more
       }
       refusedPause = refusedPauseMs.first
       if (failing) world.log.info('the identity service answers again', { identityUrl: options.identityUrl })
@@ -103,11 +117,11 @@ export function createTrustFeed(world: World, options: { identityUrl: string; se
   }
 }
 
-function readTrust(answer: Answer): Trust {
+function readTrust(answer: Answer): { trust: Trust; sequence: number; more: boolean } {
   const trust = answer.object()
   const optional = (entry: (name: string) => Answer, name: string): Record<string, string> =>
     entry(name).missing ? {} : { [name]: entry(name).text(255) }
-  return {
+  const told = {
     issuer: trust('issuer').text(255),
     keys: trust('keys')
       .list(100)
@@ -132,5 +146,10 @@ function readTrust(answer: Answer): Trust {
           ...optional(entry, 'applicationCredentialId'),
         }
       }),
+  }
+  return {
+    trust: told,
+    sequence: trust('sequence').integer(0, Number.MAX_SAFE_INTEGER),
+    more: !trust('more').missing && trust('more').boolean(),
   }
 }
