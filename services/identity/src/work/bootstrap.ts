@@ -39,10 +39,7 @@ export async function ensureBootstrap(parts: BootstrapParts): Promise<{ issuer: 
   if ((await readSetting(db, 'issuer')) === undefined) await firstStart(parts)
   await writeOpenrc(parts)
   await settleServicePassword(parts)
-  await db.transaction(async (tx) => {
-    await tx.lock('bootstrap')
-    await ensureOwnCatalog(tx, config)
-  })
+  await underLock(db, (tx) => ensureOwnCatalog(tx, config))
   const issuer = await readSetting(db, 'issuer')
   if (issuer === undefined) throw new Error('the identity service was not bootstrapped')
   return { issuer }
@@ -56,8 +53,7 @@ async function firstStart(parts: BootstrapParts): Promise<void> {
   const adminHash = await passwords.hash(adminPassword)
   const serviceHashes = [await passwords.hash(servicePassword), await passwords.hash(servicePassword)]
 
-  await db.transaction(async (tx) => {
-    await tx.lock('bootstrap')
+  await underLock(db, async (tx) => {
     if ((await readSetting(tx, 'issuer')) !== undefined) return
     await insertProject(tx, projectRow({ id: 'default', name: 'Default', isDomain: true, description: 'The default domain' }))
     const [adminProject, servicesProject] = [newId(world), newId(world)]
@@ -95,6 +91,16 @@ async function firstStart(parts: BootstrapParts): Promise<void> {
     await writeSetting(tx, 'issuer', newId(world))
   })
 }
+
+/** Who waited for the lock must see what its holder wrote: each statement reads anew, and the lock alone keeps order. */
+const underLock = (db: IdentityDatabase, work: (tx: Tx) => Promise<void>): Promise<void> =>
+  db.transaction(
+    async (tx) => {
+      await tx.lock('bootstrap')
+      await work(tx)
+    },
+    { isolation: 'read committed' },
+  )
 
 const openrcContext = 'identity:openrc-password'
 const serviceContext = 'identity:service-password'
