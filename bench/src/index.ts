@@ -1,0 +1,13 @@
+import { auditSweep } from './audit-sweep.ts'
+import { start } from './start.ts'
+import { subcloudList } from './subcloud-list.ts'
+import { tokenValidation } from './token-validation.ts'
+
+/** Each measures, and says in lines for people what came out and how that compares with a limit of the same run. */
+export const benchmarks = {
+  'subcloud-list': subcloudList,
+  'token-validation': tokenValidation,
+  'audit-sweep': () => auditSweep({ tls: false }),
+  'audit-sweep-tls': () => auditSweep({ tls: true }),
+  start,
+} as const satisfies Record<string, () => Promise<readonly string[]>>
