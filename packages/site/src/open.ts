@@ -3,11 +3,10 @@ import { createKeystoneSession, createKeystoneTokenValidator, createLocalTokenVa
 import { openDatabase } from '@murmuration/data'
 import type { TokenValidator } from '@murmuration/http'
 import { openBus } from '@murmuration/rpc'
-import { openKeyring, readPrivateFile, Secret } from '@murmuration/trust'
+import { readPrivateFile, Secret } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
-import { openSiteAuthority, ownAddresses } from './authority.ts'
-import { ensureSiteCertificate } from './certificate.ts'
 import type { SiteConfig } from './config.ts'
+import { openMaterial } from './material.ts'
 import type { Site } from './site.ts'
 
 /**
@@ -17,11 +16,7 @@ import type { Site } from './site.ts'
  */
 export async function openSite(world: World, config: SiteConfig): Promise<Site> {
   const processId = `${hostname()}-${process.pid}-${Buffer.from(world.random.bytes(4)).toString('hex')}`
-  const [keyring, authority] = await Promise.all([
-    openKeyring(world, `${config.varFolder}/keys/keyring.json`),
-    config.role === 'system-controller' ? openSiteAuthority(world, config) : undefined,
-  ])
-  if (authority !== undefined) await ensureSiteCertificate(world, authority, config.tls, config.name, ownAddresses(config))
+  const { keyring, authority } = await openMaterial(world, config)
   const bus = await openBus(config.busUrl, { world, name: processId })
   const session = serviceSession(world, config)
   const tokens = validatorOf(world, config, session)

@@ -1,0 +1,42 @@
+import type { World } from '@murmuration/world'
+
+/** Making keys and certificates takes a fraction of this; who holds on for longer has died. */
+const staleMs = 30_000
+const pauseMs = 50
+
+/**
+ * Runs `work` while no other process of the site does: several may start at once for the first time, and keys that two of
+ * them made would not fit together. The lock is a folder with something in it, which no rename replaces.
+ */
+export async function alone<T>(world: World, lock: string, work: () => Promise<T>): Promise<T> {
+  const mine = `${lock}.${Buffer.from(world.random.bytes(8)).toString('hex')}`
+  await world.files.write(`${mine}/since`, String(world.clock.nowMs()))
+  try {
+    for (;;) {
+      try {
+        await world.files.rename(mine, lock)
+        break
+      } catch (error) {
+        if (!isTaken(error)) throw error
+        const since = await world.files.read(`${lock}/since`)
+        const ageMs = since === undefined ? 0 : world.clock.nowMs() - Number(new TextDecoder().decode(since))
+        // An age below zero is a clock that was set back.
+        if (ageMs > staleMs || ageMs < -staleMs) await world.files.remove(lock)
+        else await world.timers.sleep(pauseMs)
+      }
+    }
+  } catch (error) {
+    await world.files.remove(mine)
+    throw error
+  }
+  try {
+    return await work()
+  } finally {
+    await world.files.remove(lock)
+  }
+}
+
+const isTaken = (error: unknown): boolean => {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOTEMPTY' || code === 'EEXIST'
+}
