@@ -14,10 +14,12 @@ export type ManagementNetwork = Pick<
  * Names that an operator's values may not set: connection settings of Ansible (they would turn a values file into commands on
  * this machine), and what our playbooks compute. The reference merges user maps flat into its own (dcmanager §13, pattern 21).
  */
-const reservedPrefix = /^(ansible|site|subcloud|murmur|rvmc|overrides?|bmc_url|bmc_validate|install_wait)(_|$)/i
+const reservedPrefix = /^(ansible|site|subcloud|murmur|overrides?|install_wait)(_|$)/i
 const reservedName =
-  /^(hostvars|groups|group_names|inventory_.*|playbook_dir|play_hosts|role_.*|omit|vars|environment|secret|item|wanted|deploy_config)$/i
-const isReserved = (name: string): boolean => reservedPrefix.test(name) || reservedName.test(name)
+  /^(hostvars|groups|group_names|inventory_.*|playbook_dir|play_hosts|role_.*|omit|vars|environment|secret|item|wanted|deploy_config|rvmc|rvmc_config_file)$/i
+/** Of the BMC's variables, those that an operator gives; the others hold what the playbook learned. */
+const reservedOfBmc = /^bmc(_(?!address$|username$|password$|ciphersuite$|access_only$).*)?$/i
+const isReserved = (name: string): boolean => reservedPrefix.test(name) || reservedName.test(name) || reservedOfBmc.test(name)
 
 /** An operator's map as variables for Ansible: without reserved names, and without what is no plain data. */
 export function operatorVariables(values: Values): Record<string, AnsibleValue> {

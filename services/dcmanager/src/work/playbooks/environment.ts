@@ -41,9 +41,7 @@ export function ansibleEnvironment(options: EnvironmentOptions): Record<string, 
     ANSIBLE_NO_TARGET_SYSLOG: 'true',
     // A freshly installed host has a new key every time; nothing is written to a file that would outlive the run.
     ANSIBLE_HOST_KEY_CHECKING: 'false',
-    // A shared connection would outlive the run (and leave its process group).
-    ANSIBLE_SSH_ARGS:
-      '-o ControlMaster=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=30 -o ServerAliveInterval=15 -o LogLevel=ERROR',
+    ...sshArguments(folder),
     ...(options.sshKeyFile === undefined ? {} : { ANSIBLE_PRIVATE_KEY_FILE: options.sshKeyFile }),
     ...secretVariables(options.secrets),
   }
@@ -58,4 +56,28 @@ function secretVariables(secrets: Readonly<Record<string, Secret>>): Record<stri
       return [name, value]
     }),
   )
+}
+
+/** A socket's path has at most 108 bytes, and ssh adds a suffix while it makes one. */
+const longestControlPath = 85
+
+/**
+ * One connection for all tasks where its socket fits into the run's folder: a task takes several exchanges. It closes by itself
+ * 10 s after the last of them, and nobody else can use it, since the folder is private and gone by then.
+ */
+function sshArguments(folder: string): Record<string, string> {
+  const socket = `${folder}/c`
+  const shared = socket.length <= longestControlPath
+  return {
+    ANSIBLE_SSH_ARGS: [
+      ...(shared ? ['ControlMaster=auto', 'ControlPersist=10s'] : ['ControlMaster=no']),
+      'UserKnownHostsFile=/dev/null',
+      'ConnectTimeout=30',
+      'ServerAliveInterval=15',
+      'LogLevel=ERROR',
+    ]
+      .map((option) => `-o ${option}`)
+      .join(' '),
+    ...(shared ? { ANSIBLE_SSH_CONTROL_PATH: socket } : {}),
+  }
 }
