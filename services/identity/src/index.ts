@@ -1,5 +1,7 @@
 /** Keystone v3: who somebody is, what they may do, and where the services are. */
-export { createIdentityService, type IdentitySite } from './service.ts'
+export { createIdentityService } from './service.ts'
+export type { IdentitySite } from './site.ts'
+export { resealSecrets, rotateSigningKey } from './work/secrets.ts'
 export { ensureBootstrap, type BootstrapParts } from './work/bootstrap.ts'
 export { policies as identityPolicies } from './policies.ts'
 export { identityMigrations } from './store/migrations/index.ts'

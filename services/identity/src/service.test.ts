@@ -6,16 +6,14 @@ import { createLocalTokenValidator } from '@murmuration/clients'
 import { Unauthenticated } from '@murmuration/http'
 import { Secret, verifyToken } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
-import { policies } from './policies.ts'
 import { defaultLimits } from './rules/limits.ts'
 import { createIdentityService } from './service.ts'
 import type { IdentityTables } from './store/schema.ts'
 import { startIdentity, makeTestSite } from './testing/site.ts'
 import { createSigningKeys } from './work/signing-keys.ts'
+import { resealSecrets, rotateSigningKey } from './work/secrets.ts'
 import { keepHouse } from './work/housekeeping.ts'
 import { createPasswords } from './work/passwords.ts'
-import { createTokenDesk } from './work/token-desk.ts'
-import { readSetting } from './store/settings.ts'
 
 const mode = async (path: string) => (await stat(path)).mode & 0o777
 
@@ -143,44 +141,61 @@ test('a new signing key logs nobody out, and the old one ends with its last toke
   const made = await makeTestSite()
   const identity = await startIdentity({ on: made })
   const admin = await identity.admin()
-  const db = await made.site.openDatabase<IdentityTables>('identity')
-  const { world, keyring, config } = made.site
-  const keys = createSigningKeys(world, keyring, db, defaultLimits)
   const signedBy = async () => {
     const token = (await identity.signIn('admin', identity.adminPassword)).headers['x-subject-token']!
     return (JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString()) as { kid: string }).kid
   }
+  const published = async () => (await (await identity.admin())('GET', '/v3/murmuration/trust')).body.keys.length
   const oldKey = await signedBy()
-  await db.transaction((tx) => keys.rotate(tx, { leadMs: 15_000 }))
-  const published = async () =>
-    (await identity.as((await identity.admin()).token)('GET', '/v3/murmuration/trust')).body.keys.map((key: { id: string }) => key.id)
-  assert.equal((await published()).length, 2)
+  await rotateSigningKey(made.site)
+  assert.equal(await published(), 2)
   // Published first: validators know it before the first token bears it.
   assert.equal(await signedBy(), oldKey)
   made.shift.ms += 16_000
   assert.notEqual(await signedBy(), oldKey)
   assert.equal((await admin('GET', '/v3/users')).status, 200)
-
-  // A rotated keyring is taken up by the housekeeping, after which its old keys can go.
-  await keyring.rotate()
-  const issuer = (await readSetting(db, 'issuer'))!
-  const room = {
-    world,
-    config,
-    db,
-    keyring,
-    keys,
-    issuer,
-    limits: defaultLimits,
-    policy: { rules: policies, allows: () => false },
-    passwords: createPasswords(world, defaultLimits),
-    tokens: createTokenDesk(world, db, keys, issuer),
-  }
-  await keepHouse(room)
-  await keyring.retire()
   made.shift.ms += defaultLimits.tokenLifetimeMs + 120_000
-  await keepHouse(room)
-  assert.equal((await published()).length, 1)
+  assert.equal(await published(), 1)
+  await identity.stop()
+  await made.remove()
+})
+
+test('a rotated keyring: after resealing the old key can go, and the site still starts', async () => {
+  const made = await makeTestSite()
+  const first = await startIdentity({ on: made })
+  await first.stop()
+  await made.site.keyring.rotate()
+  await resealSecrets(made.site)
+  await made.site.keyring.retire()
+  const second = await startIdentity({ on: made })
+  assert.equal((await second.signIn('admin', second.adminPassword)).status, 201)
+  await second.stop()
+  await made.remove()
+})
+
+test('housekeeping: expired revocations and keys go, the number never goes back, an old signing key is replaced', async () => {
+  const made = await makeTestSite()
+  const identity = await startIdentity({ on: made })
+  const admin = await identity.admin()
+  const sequence = async () => (await (await identity.admin())('GET', '/v3/murmuration/trust')).body.sequence as number
+  for (let i = 0; i < 3; i++) {
+    const { user } = (await admin('POST', '/v3/users', { user: { name: `u${i}` } })).body
+    await admin('DELETE', `/v3/users/${user.id}`)
+  }
+  const before = await sequence()
+  const db = await made.site.openDatabase<IdentityTables>('identity')
+  const { world, keyring } = made.site
+  const parts = { world, db, keyring, limits: defaultLimits, keys: createSigningKeys(world, keyring, db, defaultLimits) }
+  made.shift.ms += defaultLimits.signingKeyAgeMs + 60_000
+  await keepHouse(parts)
+  assert.equal((await db.query.selectFrom('revocations').selectAll().execute()).length, 1)
+  assert.equal(await sequence(), before)
+  assert.equal((await db.query.selectFrom('signing_keys').selectAll().execute()).length, 2)
+  await keepHouse(parts)
+  assert.equal((await db.query.selectFrom('signing_keys').selectAll().execute()).length, 2)
+  made.shift.ms += defaultLimits.tokenLifetimeMs + 120_000
+  await keepHouse(parts)
+  assert.equal((await db.query.selectFrom('signing_keys').selectAll().execute()).length, 1)
   await db.close()
   await identity.stop()
   await made.remove()

@@ -1,10 +1,11 @@
 import { createPolicy } from '@murmuration/http'
-import type { Service, Site } from '@murmuration/site'
+import type { Service } from '@murmuration/site'
 import type { ListenAddress } from '@murmuration/world'
 import { createIdentityApp } from './api/app.ts'
 import { defaultLimits, type IdentityLimits } from './rules/limits.ts'
 import { policies } from './policies.ts'
 import type { Room } from './room.ts'
+import type { IdentitySite } from './site.ts'
 import { identityMigrations } from './store/migrations/index.ts'
 import type { IdentityTables } from './store/schema.ts'
 import { ensureBootstrap } from './work/bootstrap.ts'
@@ -12,9 +13,6 @@ import { createHousekeeping } from './work/housekeeping.ts'
 import { createPasswords } from './work/passwords.ts'
 import { createSigningKeys } from './work/signing-keys.ts'
 import { createTokenDesk } from './work/token-desk.ts'
-
-/** What of a site this service uses: identity can't ask the site's session or token validator, since they ask identity. */
-export type IdentitySite = Pick<Site, 'world' | 'config' | 'keyring' | 'openDatabase'>
 
 /** Keystone v3 of one site. Migrates and bootstraps before it answers: when it listens, sign-in works. */
 export async function createIdentityService(site: IdentitySite, options: { limits?: Partial<IdentityLimits> } = {}): Promise<Service> {

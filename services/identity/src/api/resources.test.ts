@@ -59,7 +59,10 @@ function suite(): void {
 
   test('parallel creations of one name: one wins', async () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => admin('POST', '/v3/projects', { project: { name: 'only-one' } })))
-    assert.deepEqual(answers.map((answer) => answer.status).sort(), [201, ...Array.from({ length: 9 }, () => 409)])
+    assert.deepEqual(
+      answers.map((answer) => answer.status).toSorted((a, b) => a - b),
+      [201, ...Array.from({ length: 9 }, () => 409)],
+    )
   })
 
   test('pages follow links.next and hold everything once, in order', async () => {

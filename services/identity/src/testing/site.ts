@@ -5,7 +5,8 @@ import { openDatabase } from '@murmuration/data'
 import type { SiteConfig } from '@murmuration/site'
 import { openKeyring } from '@murmuration/trust'
 import { createRealWorld, type HttpRequest, type World } from '@murmuration/world'
-import { createIdentityService, type IdentitySite } from '../service.ts'
+import { createIdentityService } from '../service.ts'
+import type { IdentitySite } from '../site.ts'
 import type { IdentityLimits } from '../rules/limits.ts'
 
 /** A site in a folder of its own that goes away with the test, with a clock that can be moved on. */

@@ -9,6 +9,7 @@ import type { AssignmentRow, IdentityDatabase, Tx } from '../store/schema.ts'
 import { deleteSetting, readSetting, writeSetting } from '../store/settings.ts'
 import { findUserByName, insertUser, updateUser } from '../store/users.ts'
 import { ensureOwnCatalog } from './own-catalog.ts'
+import { openrcContext, serviceContext } from './sealed-settings.ts'
 import { openrcText } from './openrc.ts'
 import type { Passwords } from './passwords.ts'
 import type { SigningKeys } from './signing-keys.ts'
@@ -102,9 +103,6 @@ const underLock = (db: IdentityDatabase, work: (tx: Tx) => Promise<void>): Promi
     { isolation: 'read committed' },
   )
 
-const openrcContext = 'identity:openrc-password'
-const serviceContext = 'identity:service-password'
-
 /** The sealed copy goes as soon as the file is there: afterwards the password is only the administrator's. */
 async function writeOpenrc({ world, config, db, keyring }: BootstrapParts): Promise<void> {
   const sealed = await readSetting(db, 'openrc-password')
@@ -128,7 +126,6 @@ async function settleServicePassword(parts: BootstrapParts): Promise<void> {
     await world.files.write(path, `${password.reveal()}\n`, { mode: 0o600 })
     if (applied !== undefined) return
   } else if (applied?.reveal() === inFile.reveal()) {
-    if (keyring.isStale(sealed as Sealed)) await writeSetting(db, 'service-password', keyring.seal(inFile, serviceContext))
     return
   }
   const password = inFile ?? (await readPassword(world, path))
