@@ -51,14 +51,12 @@ export function groupRoutes(app: App, context: ApiContext): void {
   app.get(
     '/v1.0/subcloud-groups',
     { config: get, schema: { summary: 'List subcloud groups', response: { 200: Type.Object({ subcloud_groups: Type.Array(Group) }) } } },
-    async () => ({ subcloud_groups: (await listGroups(desk.database)).map(groupToWire) }) as never,
+    async () => ({ subcloud_groups: (await listGroups(desk.database)).map(groupToWire) }),
   )
   app.get(
     '/v1.0/subcloud-groups/:group_ref',
     { config: get, schema: { summary: 'Show a subcloud group', params: GroupParams, response: { 200: Group } } },
-    async (request) => {
-      return groupToWire(await groupOf(context, request)) as never
-    },
+    async (request) => groupToWire(await groupOf(context, request)),
   )
   app.get(
     '/v1.0/subcloud-groups/:group_ref/:verb',

@@ -26,7 +26,7 @@ const create = async (bench: ApiBench): Promise<void> => {
 }
 const lastJob = async (bench: ApiBench) => {
   const job = await bench.database.query.selectFrom('jobs').selectAll().where('state', '=', 'queued').executeTakeFirstOrThrow()
-  return { ...job, input: JSON.parse(job.input as string) as { phases: string[]; sysadminPassword?: string } }
+  return { ...job, input: JSON.parse(job.input) as { phases: string[]; sysadminPassword?: string } }
 }
 
 /** What each verb needs to be accepted in every status that allows it. */

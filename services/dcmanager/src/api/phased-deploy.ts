@@ -63,7 +63,10 @@ async function run(context: ApiContext, verb: PhasedVerb, row: SubcloudRow, form
       const wire = (aborted: SubcloudRow): string => JSON.stringify(subcloudToWire(aborted))
       return wire(await claimAbort(context.desk, asker, wire, row.id))
     }
-    default:
+    case 'install':
+    case 'bootstrap':
+    case 'configure':
+    case 'resume':
       return runPhases(context, verb, row, form, asker)
   }
 }

@@ -38,7 +38,7 @@ export async function redeploySubcloud(context: ApiContext, row: SubcloudRow, fo
   const newPassword = form.has('bmc_password') && !values.hasInstallValues ? { bmc_password: form.text('bmc_password', 4096) } : {}
   if (form.has('bmc_password')) form.password('bmc_password')
   const installValues = { ...install, ...newPassword, software_version: values.release }
-  const address = String(install['bmc_address'] ?? '')
+  const address = typeof install['bmc_address'] === 'string' ? install['bmc_address'] : ''
   if (!(await bmcAnswers(context.site.world, address))) throw errors.bmcUnreachable({ address, why: 'no answer below 400 within 3 s' })
 
   const claimed = await claimFlow(desk, asker, answerOf, row.id, {

@@ -40,7 +40,7 @@ test('add: the row, its statuses, its documents and its job appear at once', asy
   const jobs = await bench.database.query.selectFrom('jobs').selectAll().execute()
   assert.equal(jobs.length, 1)
   assert.equal(jobs[0]?.kind, 'subcloud.add')
-  assert.deepEqual(JSON.parse(jobs[0]!.input as string).phases, ['create', 'bootstrap', 'complete'])
+  assert.deepEqual(JSON.parse(jobs[0]!.input).phases, ['create', 'bootstrap', 'complete'])
   const documents = await readDocuments(bench.database, bench.site.keyring, 1)
   assert.equal((documents.bootstrap_values as { name: string }).name, 'subcloud3')
   const shown = await bench.call('GET', '/v1.0/subclouds/subcloud3')
@@ -70,7 +70,7 @@ test('add with all files: phases, and no secret in database, reply or log', asyn
   ])
   for (const secret of [sysadminSecret, bmcSecret]) for (const form of [secret, base64(secret)]) assert.ok(!everything.includes(form), form)
   const jobs = await bench.database.query.selectFrom('jobs').selectAll().execute()
-  assert.deepEqual(JSON.parse(jobs[0]!.input as string).phases, ['create', 'install', 'bootstrap', 'configure'])
+  assert.deepEqual(JSON.parse(jobs[0]!.input).phases, ['create', 'install', 'bootstrap', 'configure'])
   const documents = await readDocuments(bench.database, bench.site.keyring, 1)
   assert.equal((documents.install_values as { bmc_password: string }).bmc_password, base64(bmcSecret))
   assert.equal((documents.deploy_config as unknown[]).length, 2)
@@ -116,7 +116,7 @@ test('what add refuses, it refuses without a trace (reference §1.7)', async (t)
     [
       {
         bootstrap_values: file(
-          `${'a: &a [x]\n'}${Array.from({ length: 30 }, (_, i) => `b${i}: &b${i} [*${i === 0 ? 'a' : `b${i - 1}`}, *${i === 0 ? 'a' : `b${i - 1}`}]`).join('\n')}`,
+          `a: &a [x]\n${Array.from({ length: 30 }, (_, i) => `b${i}: &b${i} [*${i === 0 ? 'a' : `b${i - 1}`}, *${i === 0 ? 'a' : `b${i - 1}`}]`).join('\n')}`,
         ),
       },
       400,
@@ -396,7 +396,7 @@ test('network reconfiguration (reference §1.7)', async (t) => {
       /overlaps that of subcloud subcloud4/,
     ],
   ] as const) {
-    const answer = await patch(changes as Record<string, string>)
+    const answer = await patch(changes)
     assert.equal(answer.status, status, answer.text)
     assert.match(answer.json.description, wanted)
   }
@@ -414,7 +414,7 @@ test('network reconfiguration (reference §1.7)', async (t) => {
     .selectAll()
     .where('kind', '=', 'subcloud.reconfigure-network')
     .executeTakeFirstOrThrow()
-  assert.equal(JSON.parse(job.input as string).managementStartIp, '127.0.9.2')
+  assert.equal(JSON.parse(job.input).managementStartIp, '127.0.9.2')
 })
 
 test('delete (reference §1.7)', async (t) => {

@@ -404,7 +404,7 @@ export interface CheckedRule extends Omit<DeployStatusRule, 'onLostJob' | 'abort
 
 export const allDeployStatuses = Object.keys(deployStatuses) as readonly DeployStatus[]
 
-export const ruleOf = (status: DeployStatus): CheckedRule => deployStatuses[status] as CheckedRule
+export const ruleOf = (status: DeployStatus): CheckedRule => deployStatuses[status]
 
 /** Somebody works on it now: other operations are refused until it ends. */
 export const isTransient = (status: DeployStatus): boolean => ruleOf(status).onLostJob !== undefined

@@ -1,20 +1,18 @@
 import { errors } from '../errors.ts'
-import type { SubcloudRow } from '../store/subclouds.ts'
 import type { DeployStatus } from './lifecycle.ts'
 import { allowsVerb, isTransient, ruleOf, statusesAllowing, type PhasedVerb } from './lifecycle.ts'
 
 /** What a row must say for a rule about its life. */
-export type Subject = Pick<
-  SubcloudRow,
-  | 'name'
-  | 'deploy_status'
-  | 'management_state'
-  | 'availability_status'
-  | 'backup_status'
-  | 'prestage_status'
-  | 'initial_deployment'
-  | 'enrolled_with_vcsr'
->
+export interface Subject {
+  readonly name: string
+  readonly deploy_status: DeployStatus
+  readonly management_state: 'managed' | 'unmanaged'
+  readonly availability_status: 'online' | 'offline'
+  readonly backup_status: string | null
+  readonly prestage_status: string | null
+  readonly initial_deployment: 0 | 1
+  readonly enrolled_with_vcsr: 0 | 1
+}
 
 const transientBackups: ReadonlySet<string> = new Set(['validating', 'pre-backup', 'backing-up', 'deleting-backup'])
 

@@ -45,7 +45,7 @@ test('one rule for names (attacks 10)', () => {
 })
 
 test('a new name is a DNS name', () => {
-  for (const name of ['A', 'a_b', 'a..b', '-a', `${'a'.repeat(64)}`, 'a.-b', '12']) assert.notEqual(renameProblem(name), undefined, name)
+  for (const name of ['A', 'a_b', 'a..b', '-a', 'a'.repeat(64), 'a.-b', '12']) assert.notEqual(renameProblem(name), undefined, name)
   for (const name of ['a', 'a-b', 'a.b.c', '1a', 'a'.repeat(63)]) assert.equal(renameProblem(name), undefined, name)
 })
 

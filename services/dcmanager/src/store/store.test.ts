@@ -26,7 +26,7 @@ async function memoryKeyring(): Promise<Keyring> {
     write: async (path: string, data: string | Uint8Array) => void files.set(path, Buffer.from(data)),
     mode: async () => 0o600,
   }
-  return openKeyring({ ...world, files: disk as never }, '/keys.json')
+  return openKeyring({ ...world, files: disk }, '/keys.json')
 }
 
 async function openDesk(engine: TestEngine): Promise<Desk> {
@@ -270,7 +270,11 @@ eachEngine('dcmanager store', (engine) => {
         seen.push(...page.rows.map(({ row }) => row.id))
         marker = page.next
       } while (marker !== undefined)
-      assert.deepEqual(seen.toSorted(), [1, 2, 3, 4, 5, 6], key)
+      assert.deepEqual(
+        seen.toSorted((a, b) => a - b),
+        [1, 2, 3, 4, 5, 6],
+        key,
+      )
     }
     const { statements } = await countStatements(() => listSubclouds(desk.database, {}, { limit: 3, sort: [] }))
     assert.equal(statements, 2)
@@ -300,7 +304,7 @@ eachEngine('dcmanager store', (engine) => {
     })
     assert.equal(group.id, 2)
     assert.deepEqual(
-      (await listGroups(desk.database)).map((each) => [each.name, Number(each.subcloud_count)]),
+      (await listGroups(desk.database)).map((each) => [each.name, each.subcloud_count]),
       [
         ['Default', 1],
         ['north', 0],

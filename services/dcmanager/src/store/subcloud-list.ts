@@ -87,7 +87,7 @@ export async function statusesOf(
     .select('subcloud_id')
     .select((eb) =>
       endpointTypes.map((type, index) =>
-        eb.fn.max(eb.case().when('endpoint_type', '=', type).then(eb.ref('sync_status')).end()).as(`s${index}` as `s${number}`),
+        eb.fn.max(eb.case().when('endpoint_type', '=', type).then(eb.ref('sync_status')).end()).as(`s${index}`),
       ),
     )
     .$if(ids !== undefined, (query) => query.where('subcloud_id', 'in', ids!))
@@ -127,17 +127,17 @@ function filtered(db: Queryable<Schema>, query: Subclouds, filter: SubcloudFilte
 
 /** The aggregate is the value that all endpoints share, else out-of-sync; without rows it is unknown. */
 function withSyncStatus(query: Subclouds, wanted: SyncStatus): Subclouds {
-  return query.where(({ and, not, exists, selectFrom }) => {
+  return query.where((eb) => {
     const statuses = () =>
-      selectFrom('subcloud_status').select('subcloud_status.id').whereRef('subcloud_status.subcloud_id', '=', 'subclouds.id')
-    const differs = (from: SyncStatus) => exists(statuses().where('subcloud_status.sync_status', '!=', from))
+      eb.selectFrom('subcloud_status').select('subcloud_status.id').whereRef('subcloud_status.subcloud_id', '=', 'subclouds.id')
+    const differs = (from: SyncStatus) => eb.exists(statuses().where('subcloud_status.sync_status', '!=', from))
     switch (wanted) {
       case 'in-sync':
-        return and([exists(statuses()), not(differs('in-sync'))])
+        return eb.and([eb.exists(statuses()), eb.not(differs('in-sync'))])
       case 'unknown':
-        return not(differs('unknown'))
+        return eb.not(differs('unknown'))
       case 'out-of-sync':
-        return and([differs('in-sync'), differs('unknown')])
+        return eb.and([differs('in-sync'), differs('unknown')])
     }
   })
 }

@@ -18,6 +18,7 @@ export const bmcSecret = 'Bmc*very-secret'
 
 export interface Answer {
   readonly status: number
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of every shape
   readonly json: any
   readonly text: string
   readonly headers: Readonly<Record<string, unknown>>
@@ -27,7 +28,7 @@ export interface ApiBench extends FakeSite {
   readonly app: App
   readonly context: ApiContext
   /** As `admin` of project admin unless `token` says otherwise. `form` sends multipart, `json` a JSON body. */
-  call(
+  readonly call: (
     method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
     url: string,
     options?: {
@@ -37,10 +38,10 @@ export interface ApiBench extends FakeSite {
       headers?: Record<string, string>
       body?: string
     },
-  ): Promise<Answer>
+  ) => Promise<Answer>
   /** The example subcloud number `n`: its own name and addresses. */
-  values(n: number): string
-  add(n: number, more?: Readonly<Record<string, string | { fileName: string; data: string }>>): Promise<Answer>
+  readonly values: (n: number) => string
+  readonly add: (n: number, more?: Readonly<Record<string, string | { fileName: string; data: string }>>) => Promise<Answer>
 }
 
 /** The application over an in-memory database, called without a network. */

@@ -9,5 +9,5 @@ export const groupToWire = (row: GroupRow & { readonly subcloud_count?: number }
   max_parallel_subclouds: row.max_parallel_subclouds,
   'created-at': row.created_at,
   'updated-at': row.updated_at,
-  ...(row.subcloud_count === undefined ? {} : { subcloud_count: Number(row.subcloud_count) }),
+  ...(row.subcloud_count === undefined ? {} : { subcloud_count: row.subcloud_count }),
 })

@@ -72,9 +72,8 @@ export function createDeployFiles(world: World, varFolder: string): DeployFiles 
 /** A client's file name for display: its last part, without control characters, short. Never a path. */
 export function displayName(fileName: string): string {
   const last = fileName.split(/[/\\]/).at(-1) ?? ''
-  const clean = [...last]
-    .filter((character) => /^[\p{L}\p{N} ._+()@=,-]$/u.test(character))
-    .join('')
+  const clean = last
+    .replaceAll(/[^\p{L}\p{N} ._+()@=,-]/gu, '')
     .slice(0, 128)
     .trim()
   return clean === '' || clean === '.' || clean === '..' ? 'unnamed' : clean
