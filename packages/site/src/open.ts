@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import { createKeystoneSession, createKeystoneTokenValidator, createLocalTokenValidator, type KeystoneSession } from '@murmuration/clients'
 import { openDatabase } from '@murmuration/data'
 import type { TokenValidator } from '@murmuration/http'
@@ -15,7 +14,9 @@ import type { Site } from './site.ts'
  * session authenticates and revocations are polled when the first token has to be judged. Call `close()` at the end.
  */
 export async function openSite(world: World, config: SiteConfig): Promise<Site> {
-  const processId = `${hostname()}-${process.pid}-${Buffer.from(world.random.bytes(4)).toString('hex')}`
+  // From the world alone, so that a simulated run repeats; log lines carry the pid beside it.
+  const processId = `${config.name}-${Buffer.from(world.random.bytes(6)).toString('hex')}`
+  world.log.info('site opened', { site: config.name, role: config.role, processId })
   const { keyring, authority } = await openMaterial(world, config)
   const bus = await openBus(config.busUrl, { world, name: processId })
   const session = serviceSession(world, config)

@@ -1,4 +1,3 @@
-import { isIPv4, isIPv6 } from 'node:net'
 import { isAbsolute, resolve } from 'node:path'
 import ipaddr from 'ipaddr.js'
 
@@ -90,11 +89,12 @@ export const path: Parse<string> = (raw, { folder }) => {
   return isAbsolute(value) ? value : resolve(folder, value)
 }
 
+const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/
 /** Canonical spellings only: 010.0.0.1, 0x7f000001 and zone ids mean different things to different readers. */
 export const address: Parse<string> = (raw) => {
   const value = asText(raw)
-  if (isIPv4(value)) return value
-  if (isIPv6(value) && !value.includes('%')) return ipaddr.parse(value).toString()
+  if (ipv4.test(value)) return value
+  if (ipaddr.IPv6.isValid(value) && !value.includes('%')) return ipaddr.parse(value).toString()
   throw new Unacceptable(`${shown(raw)} is not an IP address: give one like 192.168.204.2 or fd00::2`)
 }
 
