@@ -170,7 +170,10 @@ function suite(): void {
   test('a Kubernetes upgrade: one at a time, the end of it makes its version active', async () => {
     assert.equal((await send('POST', '/v1/kube_upgrade', { to_version: 'v9.9.9' })).status, 400)
     const started = await Promise.all([1, 2].map(() => send('POST', '/v1/kube_upgrade', { to_version: 'v1.30.6' })))
-    assert.deepEqual(started.map(({ status }) => status).sort(), [200, 409])
+    assert.deepEqual(
+      started.map(({ status }) => status).sort((a, b) => a - b),
+      [200, 409],
+    )
     assert.equal((await send('PATCH', '/v1/kube_upgrade', replace('/state', 'upgrade-complete'))).status, 409)
     for (const state of ['downloaded-images', 'upgraded-networking', 'upgraded-first-master', 'upgrading-kubelets', 'upgrade-complete']) {
       assert.equal((await send('PATCH', '/v1/kube_upgrade', replace('/state', state))).body.state, state)
