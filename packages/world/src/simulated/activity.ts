@@ -11,6 +11,8 @@ const immediates = new Set<number>()
 /** Work in the thread pool (password hashes, key generation) and file reads by lazy imports. */
 const requests = new Map<number, object>()
 let ticksRun = 0
+let webCryptoRunning = 0
+let watching = false
 
 const hook = createHook({
   init(id, type, _trigger, resource: object) {
@@ -31,7 +33,30 @@ const hook = createHook({
  * Done once, and for good: it is one process that all simulations in it share.
  */
 export function watchActivity(): void {
+  if (watching) return
+  watching = true
   hook.enable()
+  countWebCrypto()
+}
+
+/** Its jobs look to async hooks like synchronous ones, so we count its promises. */
+function countWebCrypto(): void {
+  const methods = SubtleCrypto.prototype as unknown as Record<string, unknown>
+  for (const name of Object.getOwnPropertyNames(methods)) {
+    const original = methods[name]
+    if (name === 'constructor' || typeof original !== 'function') continue
+    methods[name] = function counted(this: unknown, ...args: unknown[]): unknown {
+      const result: unknown = Reflect.apply(original, this, args)
+      if (result instanceof Promise) {
+        webCryptoRunning += 1
+        const over = (): void => {
+          webCryptoRunning -= 1
+        }
+        result.then(over, over)
+      }
+      return result
+    }
+  }
 }
 
 /**
@@ -48,11 +73,12 @@ export function atRest(): Promise<void> {
       if (alone && ticks.size === 0 && immediates.size === 0 && !isWorking()) return resolve()
       turns += 1
       if (turns > mostTurns) return reject(new SimulationStuck('product code goes on for ever without virtual time passing', []))
-      turn()
+      // Through the promise reactions: a tick made in a tick runs before them, and would see nothing of what they begin.
+      void Promise.resolve().then(turn)
     }
     const turn = (): void => {
       runBefore = ticksRun
-      if (immediates.size > 0 || requests.size > 0) setImmediate(look)
+      if (immediates.size > 0 || requests.size > 0 || webCryptoRunning > 0) setImmediate(look)
       else process.nextTick(look)
     }
     turn()
@@ -65,7 +91,7 @@ function begun(id: number): void {
 }
 
 function isWorking(): boolean {
-  let working = false
+  let working = webCryptoRunning > 0
   for (const [id, resource] of requests) {
     // A synchronous use of the same class (crypto.randomBytes without a callback) has nobody to tell and is over already.
     if (resource.constructor.name.endsWith('Job') && !('ondone' in resource)) requests.delete(id)
