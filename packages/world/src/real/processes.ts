@@ -1,12 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Processes, ProcessExit, ProcessSpec, RunningProcess } from '../world.ts'
 import { eachLine } from './lines.ts'
 
 const defaultKillGraceMs = 5_000
-/** How often a group is looked at while we wait for its last member. */
-const groupPollMs = 20
-/** After KILL: members that are still there then are zombies whose parent does not reap them, or stuck in the kernel. */
+/** How often a group is looked at while we wait for its last member: often at first, then less. */
+const firstPollMs = 5
+const lastPollMs = 200
+/** After KILL: members that are still there then are stuck in the kernel. */
 const afterKillMs = 2_000
 /** Output that is still open when the group is gone belongs to a process that left the group; it is not waited for longer. */
 const lastOutputMs = 500
@@ -103,11 +105,28 @@ async function endGroup(group: number, killGraceMs: number): Promise<void> {
 }
 
 async function groupGone(group: number, withinMs: number): Promise<boolean> {
-  for (let waitedMs = 0; waitedMs < withinMs; waitedMs += groupPollMs) {
-    if (!signalGroup(group, 0)) return true
-    await wait(groupPollMs)
+  let pollMs = firstPollMs
+  for (let waitedMs = 0; waitedMs < withinMs; waitedMs += pollMs) {
+    if (!(await isGroupAlive(group))) return true
+    pollMs = Math.min(2 * pollMs, lastPollMs)
+    await wait(pollMs)
   }
-  return !signalGroup(group, 0)
+  return !(await isGroupAlive(group))
+}
+
+/** Orphans that have ended stay in the group until init reaps them, which may take a while: those do not count. */
+async function isGroupAlive(group: number): Promise<boolean> {
+  if (!signalGroup(group, 0)) return false
+  const names = await readdir('/proc').catch(() => undefined)
+  if (names === undefined) return true
+  const statuses = await Promise.all(
+    names.filter((name) => /^\d+$/.test(name)).map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')),
+  )
+  return statuses.some((status) => {
+    // The command's name stands in parentheses and may hold anything; what follows its last one is regular.
+    const [state, , processGroup] = status.slice(status.lastIndexOf(')') + 2).split(' ')
+    return Number(processGroup) === group && state !== 'Z' && state !== 'X'
+  })
 }
 
 /** False when nobody is in the group any more. */

@@ -89,7 +89,7 @@ export class Links implements NetworkFaults {
     const model = { ...this.#default, ...this.#own.get(link) }
     const delay = (draw: number): number => {
       const [least, most] = model.delayMs
-      return Math.floor((least + draw * (most - least + 1)) * model.slowdown)
+      return Math.floor(least + draw * (most - least + 1)) * model.slowdown
     }
     const delayMs = delay(delayDraw)
     return {

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { realFiles } from './files.ts'
+
+function folderFor(t: { after(then: () => void): void }): string {
+  const folder = mkdtempSync(join(tmpdir(), 'world-files-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+void test('folders and files are private whatever the umask says', async (t) => {
+  const folder = folderFor(t)
+  const before = process.umask(0)
+  t.after(() => process.umask(before))
+  await realFiles.write(join(folder, 'vault/x/secret'), 'data')
+  await realFiles.append(join(folder, 'log/lines'), 'data')
+  const modes = ['vault', 'vault/x', 'vault/x/secret', 'log', 'log/lines'].map((name) =>
+    (statSync(join(folder, name)).mode & 0o777).toString(8),
+  )
+  assert.deepEqual(modes, ['700', '700', '600', '700', '600'])
+})
+
+void test('many writers at once leave one whole file and nothing beside it', async (t) => {
+  const folder = folderFor(t)
+  const path = join(folder, 'state')
+  await Promise.all(Array.from({ length: 20 }, (_, writer) => realFiles.write(path, String(writer).repeat(50_000))))
+  const text = Buffer.from((await realFiles.read(path))!).toString()
+  assert.equal(new Set(text).size <= 2 && text.length >= 50_000, true)
+  assert.deepEqual(readdirSync(folder), ['state'])
+})
+
+void test('a failed write leaves the old file and no rest; a crashed one is not listed', async (t) => {
+  const folder = folderFor(t)
+  writeFileSync(join(folder, '.state.partial-0123456789abcdef'), 'half')
+  await realFiles.write(join(folder, 'state'), 'old')
+  await assert.rejects(realFiles.write(join(folder, 'state/below'), 'x'))
+  await assert.rejects(realFiles.rename(join(folder, 'state'), join(folder, 'state/below')))
+  assert.deepEqual(await realFiles.list(folder), ['state'])
+  assert.equal(Buffer.from((await realFiles.read(join(folder, 'state')))!).toString(), 'old')
+})
