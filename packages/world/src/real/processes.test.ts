@@ -41,7 +41,7 @@ async function family(script: string, options: { abortWhenReady: boolean; killGr
 }
 
 void test('TERM reaches the grandchildren', { timeout: 20_000 }, async () => {
-  const { exit, pids } = await family('(sleep 600 & echo grandchild $!; wait) & sleep 600 & echo child $!; echo ready; wait', {
+  const { exit, pids } = await family('sleep 600 & echo child $!; (sleep 600 & echo grandchild $!; echo ready; wait) & wait', {
     abortWhenReady: true,
   })
   assert.deepEqual(exit, { code: null, signal: 'SIGTERM', reason: 'aborted' })
