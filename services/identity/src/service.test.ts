@@ -268,6 +268,15 @@ test('hashes of Keystone are verified and replaced by today’s at the next sign
   await made.remove()
 })
 
+test('guesses that are hashed all at once still count before a right one among them is accepted', async () => {
+  const identity = await startIdentity({ limits: { lockoutFailures: 3, hashConcurrency: 40 } })
+  const admin = await identity.admin()
+  await admin('POST', '/v3/users', { user: { name: 'target', password: 'right' } })
+  const answers = await Promise.all(Array.from({ length: 40 }, (_, i) => identity.signIn('target', i === 39 ? 'right' : `wrong-${i}`)))
+  assert.deepEqual([...new Set(answers.map((answer) => answer.status))], [401])
+  await identity.stop()
+})
+
 test('passwords: own and foreign hashes, wrong ones, damaged ones', async () => {
   const made = await makeTestSite()
   const passwords = createPasswords(made.site.world, { hashConcurrency: 2, hashQueue: 2 })

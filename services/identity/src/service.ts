@@ -53,7 +53,7 @@ export async function createIdentityService(site: IdentitySite, options: { limit
 /** With TLS for other sites where the site has its certificate already: a subcloud gets it from its bootstrap. */
 async function listenAddresses({ world, config }: IdentitySite): Promise<ListenAddress[]> {
   const { certFile, keyFile } = config.tls
-  const plain = { host: config.address, port: config.ports.identity }
+  const plain = { host: config.listenAddress, port: config.ports.identity }
   if ((await world.files.size(certFile)) === undefined || (await world.files.size(keyFile)) === undefined) return [plain]
-  return [plain, { host: config.address, port: config.ports.identityTls, tls: { certFile, keyFile } }]
+  return [plain, { host: config.listenAddress, port: config.ports.identityTls, tls: { certFile, keyFile } }]
 }
