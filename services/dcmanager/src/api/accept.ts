@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { isUniqueViolation } from '@murmuration/data'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.ts'
 import type { Asker, Desk } from '../store/claims.ts'
@@ -34,8 +33,8 @@ export async function accept(
   try {
     return await reply.send(await work(scoped))
   } catch (error) {
-    // The same request at the same time: the other one was accepted while this one was on its way.
-    const answer = isUniqueViolation(error) ? await replay(desk, reply, scoped) : undefined
+    // The same request at the same time: whatever this one met (its key, its name, its subcloud's job), the other one made it.
+    const answer = await replay(desk, reply, scoped)
     if (answer === undefined) throw error
     return reply.send(answer)
   }

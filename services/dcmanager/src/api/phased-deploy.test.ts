@@ -158,3 +158,17 @@ test('verbs that do not exist, and those of later versions', async (t) => {
   })
   assert.equal(bound.json['deploy-status'], 'pre-bootstrap', bound.text)
 })
+
+test('the bodies of the stock client that hold nothing', async (t) => {
+  const bench = await apiBench(t)
+  await create(bench)
+  for (const [body, contentType] of [
+    ['--b--\r\n', 'multipart/form-data; boundary=b'],
+    ['{}', 'application/json'],
+    ['', 'application/json'],
+  ] as const) {
+    await rest(bench, { deploy_status: 'bootstrap-complete' })
+    const answer = await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/complete/', { body, headers: { 'content-type': contentType } })
+    assert.equal(answer.json['deploy-status'], 'complete', `${body} ${contentType}: ${answer.text}`)
+  }
+})
