@@ -70,6 +70,14 @@ class CallbackModule(CallbackBase):
         sys.stdout.write(json.dumps({"event": event, **fields}, default=str) + "\n")
         sys.stdout.flush()
 
+    def outputs(self, cause):
+        """What the task's program, the module or the other side of an HTTP exchange said."""
+        said = {
+            "stdout": cause.get("stdout") or cause.get("module_stdout") or cause.get("content"),
+            "stderr": cause.get("stderr") or cause.get("module_stderr"),
+        }
+        return {name: tail(text) for name, text in said.items() if text}
+
     def outcome(self, event, result, **fields):
         # Ansible hands over a copy in which everything secret (no_log) is replaced already.
         values = result._result
@@ -79,7 +87,7 @@ class CallbackModule(CallbackBase):
             fields["error"] = {
                 "msg": tail(cause.get("msg") or values.get("msg") or values.get("censored") or "no reason was given"),
                 **({"rc": cause["rc"]} if isinstance(cause.get("rc"), int) else {}),
-                **{name: tail(cause.get(name) or cause["module_" + name]) for name in ("stdout", "stderr") if cause.get(name) or cause.get("module_" + name)},
+                **self.outputs(cause),
             }
         started = self.began.get(result._task._uuid, time.monotonic())
         self.emit(

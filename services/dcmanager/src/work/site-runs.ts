@@ -8,7 +8,7 @@ import { inventoryHostOf, inventoryOf } from './inventory.ts'
 import { murmurCommandOf, siteFolderOf } from './murmur-command.ts'
 import { OperationRefused, playbook, subcloudOf, sysadminPasswordOf, valuesOf, type OperationParts } from './operations.ts'
 import { bootstrapOverrides, type ManagementNetwork, type Values } from './overrides.ts'
-import type { AnsibleValue } from './playbooks/documents.ts'
+import { ansibleDocument, type AnsibleValue } from './playbooks/documents.ts'
 import { uploadedDeployFiles } from './vault.ts'
 
 /** The reference has no limit for deployments (§4.2), and a playbook that hangs then hangs for ever. */
@@ -62,7 +62,7 @@ export async function runConfigure(parts: OperationParts, context: JobContext<De
     stage: 'configuring',
     playbook: uploaded?.playbook ?? 'configure.yml',
     files: { 'inventory.yml': inventoryOf(parts.site.config, row, bootstrapAddressOf(row)), ...overridesFile(parts, row, ready) },
-    texts: { 'deploy_config.yml': await deployConfig(parts, row.id) },
+    texts: { 'deploy_config.yml': deployConfigText(await deployConfig(parts, row.id), uploaded === undefined) },
     variables: (folder) => ({
       ...siteVariables(parts, row, folder),
       deploy_config: `${folder}/deploy_config.yml`,
@@ -127,10 +127,22 @@ const secretsOf = (ready: ReadySite, sysadmin: Secret | undefined): Record<strin
   ...(sysadmin === undefined ? {} : { SUBCLOUD_SYSADMIN_PASSWORD: sysadmin }),
 })
 
-/** One map, or the stream of maps that was handed in. Plain JSON, which is YAML: a deploy playbook may give it to other programs. */
-async function deployConfig(parts: OperationParts, id: number): Promise<string> {
+/** The maps of the stream that was handed in. */
+async function deployConfig(parts: OperationParts, id: number): Promise<readonly unknown[]> {
   const config = (await readDocuments(parts.database, parts.site.keyring, id, ['deploy_config'])).deploy_config
   if (config === undefined) throw new OperationRefused('There is no deploy config: send the file deploy_config with the request.')
-  const documents: unknown[] = Array.isArray(config) ? config : [config]
-  return documents.map((document) => `${JSON.stringify(document, undefined, 2)}\n`).join('---\n')
+  return Array.isArray(config) ? (config as unknown[]) : [config]
+}
+
+/**
+ * Our playbook reads it as variables, where nothing of it may be a template; an uploaded one may give it to other programs, which
+ * get plain JSON (it is YAML).
+ */
+function deployConfigText(documents: readonly unknown[], forOurs: boolean): string {
+  if (!forOurs) return documents.map((document) => `${JSON.stringify(document, undefined, 2)}\n`).join('---\n')
+  if (documents.length !== 1)
+    throw new OperationRefused(
+      'Without an uploaded deploy playbook the deploy config is one YAML map with system and hosts; this one has several documents.',
+    )
+  return ansibleDocument(documents[0] as AnsibleValue)
 }

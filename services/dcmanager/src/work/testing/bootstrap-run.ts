@@ -5,7 +5,7 @@ import { Secret } from '@murmuration/trust'
 import { subcloudAdminPassword, subcloudCertificate, servicePassword } from '../credentials.ts'
 import { inventoryHostOf, inventoryOf } from '../inventory.ts'
 import { murmurCommandOf, siteFolderOf } from '../murmur-command.ts'
-import { bootstrapOverrides, type Values } from '../overrides.ts'
+import { bootstrapOverrides, type ManagementNetwork, type Values } from '../overrides.ts'
 import { createPlaybookRunner } from '../playbooks/run-playbook.ts'
 import type { SubcloudRow } from '../../store/subclouds.ts'
 
@@ -15,7 +15,14 @@ export interface TestRun {
   readonly siteFolder: string
   readonly jobId: string
   readonly progress: string[]
-  start(changes?: { values?: Values; playbook?: string; variables?: Record<string, string> }): Promise<void>
+  start(changes?: {
+    values?: Values
+    /** The network to be at; default the row's. */
+    network?: ManagementNetwork
+    playbook?: string
+    texts?: Record<string, string>
+    variables?: (folder: string) => Record<string, string>
+  }): Promise<void>
   /** What the fake `murmur` was asked. */
   calls(): Promise<Record<string, unknown>[]>
   stopSite(): Promise<void>
@@ -40,7 +47,8 @@ export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values)
     progress,
     async start(changes = {}) {
       const used = changes.values ?? values
-      const certificate = await subcloudCertificate(site, row, row, used)
+      const network = changes.network ?? row
+      const certificate = await subcloudCertificate(site, row, network, used)
       epoch += 1
       await runner.run({
         jobId: 'job-1',
@@ -52,18 +60,19 @@ export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values)
         playbook: `${config.playbooksFolder}/${changes.playbook ?? 'bootstrap.yml'}`,
         files: {
           'inventory.yml': inventoryOf(config, row, row.bootstrap_address ?? ''),
-          [`${inventoryHostOf(row)}.yml`]: bootstrapOverrides(config, row, row, used, {
+          [`${inventoryHostOf(row)}.yml`]: bootstrapOverrides(config, row, network, used, {
             authority: site.authority!.certificate,
             certificate: certificate.certificate,
           }),
         },
+        texts: changes.texts ?? {},
         variables: (folder) => ({
           override_files_dir: folder,
           region_name: row.region_name,
           install_release_version: row.software_version,
           site_folder: siteFolder,
           murmur_command: murmurCommandOf(config),
-          ...changes.variables,
+          ...changes.variables?.(folder),
         }),
         secrets: {
           SUBCLOUD_ADMIN_PASSWORD: await subcloudAdminPassword(site, row, used),
