@@ -16,8 +16,10 @@ export interface SiteConfig {
   readonly softwareVersion: string
   /** State of this site: databases, vault, logs. */
   readonly varFolder: string
-  /** Services listen here, each on its port of DESIGN §1. */
+  /** Services are reached here, each on its port of DESIGN §1: what the catalog says. */
   readonly address: string
+  /** Where this process listens; differs from `address` when several stand behind a balancer. */
+  readonly listenAddress: string
   readonly ports: Readonly<Record<'identity' | 'identityTls' | 'platform' | 'platformTls' | 'dcagent' | 'dcagentTls' | 'dcmanager', number>>
   readonly services: readonly ServiceName[]
   readonly roles: readonly RoleName[]

@@ -91,7 +91,7 @@ async function createApi(site: Site, database: Database<Schema>, facts: Controll
       policy.close()
     },
   }
-  const listen = [{ host: config.address, port: config.ports.dcmanager }]
+  const listen = [{ host: config.listenAddress, port: config.ports.dcmanager }]
   return { room, app: { name: 'dcmanager', endpoint: await app.endpoint(), listen } }
 }
 

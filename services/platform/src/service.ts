@@ -64,13 +64,13 @@ export async function createPlatformService(site: Site): Promise<Service> {
 const serverTls = ({ tls }: SiteConfig) => ({ certFile: tls.certFile, keyFile: tls.keyFile })
 
 const platformAddresses = (config: SiteConfig): ServiceApp['listen'] => [
-  { host: config.address, port: config.ports.platform },
-  { host: config.address, port: config.ports.platformTls, tls: serverTls(config) },
+  { host: config.listenAddress, port: config.ports.platform },
+  { host: config.listenAddress, port: config.ports.platformTls, tls: serverTls(config) },
 ]
 
 /** Other machines reach the agent by mutual TLS only. Sites that share a machine differ in their loopback address. */
 function dcagentAddresses(config: SiteConfig): ServiceApp['listen'] {
-  const { address } = config
+  const { listenAddress: address } = config
   const loopback = /^127\.|^::1$/.test(address) ? address : address.includes(':') ? '::1' : '127.0.0.1'
   return [
     { host: loopback, port: config.ports.dcagent },

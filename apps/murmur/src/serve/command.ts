@@ -139,7 +139,7 @@ export async function healthy(world: World, config: SiteConfig): Promise<boolean
     try {
       const answer = await world.net.request({
         method: 'GET',
-        url: `http://${urlHost(config.address)}:${config.ports[service]}/healthz`,
+        url: `http://${urlHost(config.listenAddress)}:${config.ports[service]}/healthz`,
         deadlineMs: 5_000,
       })
       if (answer.status !== 200) return false
