@@ -23,7 +23,7 @@ test('chains of ticks, immediates and reactions come to their end', async () => 
     if (left === 0) return
     if (left % 3 === 0) setImmediate(next)
     else if (left % 3 === 1) process.nextTick(next)
-    else void Promise.resolve().then(next)
+    else queueMicrotask(next)
   }
   next()
   await atRest()
