@@ -92,7 +92,14 @@ export async function openPostgres(url: string, options: DatabaseOptions): Promi
   const end = once(async () => {
     // The pool itself would wait for those who hold a client. Ending it under them makes the server roll back.
     void pool.end()
-    await Promise.allSettled([...clients].map((client) => (client as unknown as pg.Client).end()))
+    await Promise.allSettled(
+      [...clients].map((client) => {
+        // An idle client does not keep the process alive; our goodbye to it does.
+        const whole = client as unknown as pg.Client & { ref(): void }
+        whole.ref()
+        return whole.end()
+      }),
+    )
   })
   try {
     if (schema) await makeSchema(pool, schema)
