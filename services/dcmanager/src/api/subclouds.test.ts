@@ -40,7 +40,7 @@ test('add: the row, its statuses, its documents and its job appear at once', asy
   const jobs = await bench.database.query.selectFrom('jobs').selectAll().execute()
   assert.equal(jobs.length, 1)
   assert.equal(jobs[0]?.kind, 'subcloud.add')
-  assert.deepEqual(JSON.parse(jobs[0]!.input).phases, ['create', 'bootstrap', 'complete'])
+  assert.deepEqual(JSON.parse(jobs[0].input).phases, ['create', 'bootstrap', 'complete'])
   const documents = await readDocuments(bench.database, bench.site.keyring, 1)
   assert.equal((documents.bootstrap_values as { name: string }).name, 'subcloud3')
   const shown = await bench.call('GET', '/v1.0/subclouds/subcloud3')
