@@ -1,5 +1,4 @@
-import { benchmarks } from './src/index.ts'
-import { record } from './src/results.ts'
+import { benchmarks, record } from '@murmuration/bench'
 
 const [name = '', ...options] = process.argv.slice(2)
 const run = (benchmarks as Readonly<Record<string, (() => Promise<readonly string[]>) | undefined>>)[name]

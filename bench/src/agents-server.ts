@@ -20,7 +20,12 @@ const numberOf = (address: string): number => {
 const identity: RequestListener = (request, response) => {
   request.resume().on('end', () => {
     const body = JSON.stringify({
-      token: { expires_at: new Date(Date.now() + 3_600_000).toISOString(), issued_at: new Date().toISOString(), methods: ['password'], roles: [] },
+      token: {
+        expires_at: new Date(Date.now() + 3_600_000).toISOString(),
+        issued_at: new Date().toISOString(),
+        methods: ['password'],
+        roles: [],
+      },
     })
     response.writeHead(201, { 'x-subject-token': 'token', 'content-type': 'application/json' }).end(body)
   })

@@ -3,9 +3,7 @@ import { countStatements, type Database } from '@murmuration/data'
 import { createDcagentClient } from '@murmuration/clients'
 import { Secret } from '@murmuration/trust'
 import { createRealWorld, type HttpRequest } from '@murmuration/world'
-import { createAuditor } from '../../services/dcmanager/src/work/audit-loop.ts'
-import type { ControllerFacts } from '../../services/dcmanager/src/work/controller-facts.ts'
-import { createStateKeeper } from '../../services/dcmanager/src/work/state-keeper.ts'
+import { createAuditor, createStateKeeper, type ControllerFacts, type Schema } from '@murmuration/dcmanager/bench'
 import { addressOf, addFleet } from './fleet.ts'
 import { ask, startChild } from './child.ts'
 import { percent } from './results.ts'
@@ -49,7 +47,7 @@ export async function auditSweep({ tls }: { readonly tls: boolean }): Promise<st
   await world.files.write(`${site.folder}/ca.pem`, authority.certificate)
   const { ready: ports, child } = await startChild<Agents>('./agents-server.ts', [tls ? site.folder : ''])
 
-  const database: Database<any> = await site.openDatabase('dcmanager')
+  const database = await site.openDatabase<Schema>('dcmanager')
   const startMs = world.clock.nowMs()
   await addFleet(database, world, fleet, (n) => startMs + ((n * 0.618_034) % 1) * intervalMs)
   const identity = { ca: authority.certificate, cert: client.certificate, key: client.privateKey, serverName: 'agents.bench' }
@@ -57,7 +55,7 @@ export async function auditSweep({ tls }: { readonly tls: boolean }): Promise<st
     ...world,
     net: {
       ...world.net,
-      request: ({ tls: _, ...request }: HttpRequest) => world.net.request({ ...request, url: request.url.replace('https:', 'http:') }),
+      request: (request: HttpRequest) => world.net.request(withoutTls(request)),
     },
   }
   const agent = createDcagentClient(tls ? world : plain, {
@@ -83,7 +81,12 @@ export async function auditSweep({ tls }: { readonly tls: boolean }): Promise<st
     await keeper.start()
     await auditor.start()
     const sweep = async (what: string): Promise<number> => {
-      const before = { cpu: process.cpuUsage(), at: performance.now(), statements: countOf(database), answered: await ask<number>(child, { count: true }) }
+      const before = {
+        cpu: process.cpuUsage(),
+        at: performance.now(),
+        statements: countOf(database),
+        answered: await ask<number>(child, { count: true }),
+      }
       await world.timers.sleep(intervalMs)
       const cpu = process.cpuUsage(before.cpu)
       const seconds = (performance.now() - before.at) / 1_000
@@ -101,11 +104,11 @@ export async function auditSweep({ tls }: { readonly tls: boolean }): Promise<st
     const worst = Math.max(...shares)
     const changed = await database.query
       .selectFrom('subcloud_status')
-      .select((eb: any) => eb.fn.countAll().as('count'))
+      .select((eb) => eb.fn.countAll<number>().as('count'))
       .where('endpoint_type', '=', 'kubernetes')
       .where('sync_status', '=', 'out-of-sync')
       .executeTakeFirstOrThrow()
-    lines.push(`changes seen in the database after that sweep: ${Number((changed as { count: number }).count)}`)
+    lines.push(`changes seen in the database after that sweep: ${changed.count}`)
     lines.push(
       `worst ${percent(worst)} of one core (goal < 60 %: ${worst < 0.6 ? 'met' : 'MISSED'}), ${rssMiB()} MiB (goal < 1,024: ${rssMiB() < 1_024 ? 'met' : 'MISSED'})`,
     )
@@ -117,7 +120,13 @@ export async function auditSweep({ tls }: { readonly tls: boolean }): Promise<st
   return lines
 }
 
-const countOf = (database: Database<any>): number => (database as unknown as { counters: { statements: number } }).counters.statements
+function withoutTls(request: HttpRequest): HttpRequest {
+  const copy: { -readonly [M in keyof HttpRequest]: HttpRequest[M] } = { ...request, url: request.url.replace('https:', 'http:') }
+  delete copy.tls
+  return copy
+}
+
+const countOf = (database: Database<Schema>): number => (database as unknown as { counters: { statements: number } }).counters.statements
 
 const rssMiB = (): number => {
   const found = /VmRSS:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))

@@ -1,13 +1,17 @@
 import { bulkInsert, timestamp, type Database } from '@murmuration/data'
+import { endpointTypes, type Schema } from '@murmuration/dcmanager/bench'
 import type { World } from '@murmuration/world'
-
-const endpointTypes = ['platform', 'identity', 'dc-cert', 'firmware', 'kubernetes', 'kube-rootca', 'software']
 
 /** Address of a simulated subcloud: every 127.x.y.z is this machine. */
 export const addressOf = (n: number): string => `127.${16 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}`
 
 /** Fills the tables of dcmanager with managed, online, complete subclouds whose seven endpoints have statuses. */
-export async function addFleet(database: Database<any>, world: World, count: number, nextAuditAtMs: (n: number) => number): Promise<void> {
+export async function addFleet(
+  database: Database<Schema>,
+  world: World,
+  count: number,
+  nextAuditAtMs: (n: number) => number,
+): Promise<void> {
   const at = timestamp(world.clock.nowMs())
   const numbers = Array.from({ length: count }, (_, index) => index + 1)
   await bulkInsert(

@@ -3,6 +3,8 @@ import { start } from './start.ts'
 import { subcloudList } from './subcloud-list.ts'
 import { tokenValidation } from './token-validation.ts'
 
+export { record } from './results.ts'
+
 /** Each measures, and says in lines for people what came out and how that compares with a limit of the same run. */
 export const benchmarks = {
   'subcloud-list': subcloudList,

@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
-import { countStatements, type Database } from '@murmuration/data'
+import { countStatements } from '@murmuration/data'
 import { createDcmanagerService } from '@murmuration/dcmanager'
+import { listSubclouds, type Schema } from '@murmuration/dcmanager/bench'
 import { createRealWorld } from '@murmuration/world'
 import { addFleet } from './fleet.ts'
 import { median } from './results.ts'
@@ -13,7 +14,7 @@ const world = createRealWorld({ timersKeepAlive: true, log: { level: 'error' } }
 const { validator, tokens } = createTokens(world, 50)
 const opened = await openBenchSite(world, { tokens: validator })
 const site = { ...opened, config: { ...opened.config, roles: ['api' as const] } }
-const database: Database<any> = await site.openDatabase('dcmanager')
+const database = await site.openDatabase<Schema>('dcmanager')
 await addFleet(database, world, Number(count), () => world.clock.nowMs() + 3_600_000)
 const service = await createDcmanagerService(site)
 const endpoint = service.apps[0]!.endpoint
@@ -21,7 +22,12 @@ const listening = await world.net.serve({ host: '127.0.0.1', port: 0 }, endpoint
 const list = `http://127.0.0.1:${listening.port}/v1.0/subclouds`
 
 const once = () =>
-  endpoint.inject({ method: 'GET', url: list + query, headers: { 'x-auth-token': tokens[0]!, accept: 'application/json' }, deadlineMs: 10_000 })
+  endpoint.inject({
+    method: 'GET',
+    url: list + query,
+    headers: { 'x-auth-token': tokens[0]!, accept: 'application/json' },
+    deadlineMs: 10_000,
+  })
 const { result, statements, texts } = await countStatements(once)
 if (result.status !== 200) throw new Error(`the list answered ${result.status}`)
 
@@ -36,7 +42,6 @@ process.on('message', () => {
 
 /** The same questions to the database, with nothing done to the answers. */
 async function measureSql(): Promise<number> {
-  const { listSubclouds } = await import('../../services/dcmanager/src/store/subcloud-list.ts')
   const page = query === '' ? undefined : { limit: 100, sort: [{ key: 'id', direction: 'asc' as const }] }
   const counted = await countStatements(() => listSubclouds(database, {}, page))
   if (counted.statements !== texts.length) throw new Error('not the same statements')

@@ -8,10 +8,14 @@ const file = fileURLToPath(new URL('../RESULTS.md', import.meta.url))
 /** Appends a result with what it was measured on: a number without its machine says nothing. */
 export async function record(name: string, lines: readonly string[]): Promise<void> {
   const head = (await readFile(file, 'utf8').catch(() => '')) === '' ? `${title}\n` : ''
-  await appendFile(file, `${head}\n## ${name}, ${new Date().toISOString().slice(0, 10)}\n\n${machine()}\n\n${lines.map((line) => `- ${line}`).join('\n')}\n`)
+  await appendFile(
+    file,
+    `${head}\n## ${name}, ${new Date().toISOString().slice(0, 10)}\n\n${machine()}\n\n${lines.map((line) => `- ${line}`).join('\n')}\n`,
+  )
 }
 
-const title = '# Results of the benchmarks\n\nAppended by `npm run bench -- <name> --record`. Each compares with a limit measured in the same run.'
+const title =
+  '# Results of the benchmarks\n\nAppended by `npm run bench -- <name> --record`. Each compares with a limit measured in the same run.'
 
 function machine(): string {
   const [cpu] = cpus()
@@ -32,7 +36,7 @@ function command(name: string, args: readonly string[]): string {
     return execFileSync(name, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   } catch (error) {
     // wrk --version ends with 1.
-    return String((error as { stdout?: string }).stdout ?? '').trim()
+    return ((error as { stdout?: string }).stdout ?? '').trim()
   }
 }
 

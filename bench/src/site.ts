@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openDatabase } from '@murmuration/data'
 import { dcmanagerMigrations } from '@murmuration/dcmanager'
+import type { Schema } from '@murmuration/dcmanager/bench'
 import { openBus } from '@murmuration/rpc'
 import { loadSiteConfig, type Site } from '@murmuration/site'
 import { createAuthority, openKeyring } from '@murmuration/trust'
@@ -15,7 +16,7 @@ export async function openBenchSite(world: World, changes: Partial<Site> = {}): 
   const file = join(folder, 'site.yaml')
   writeFileSync(file, JSON.stringify({ name: 'controller', role: 'system-controller', varFolder: join(folder, 'var') }), { mode: 0o600 })
   const config = await loadSiteConfig(world, file, {})
-  const database = await openDatabase<any>(process.env['BENCH_DATABASE'] ?? `sqlite:${join(folder, 'dcmanager.db')}`, {
+  const database = await openDatabase<Schema>(process.env['BENCH_DATABASE'] ?? `sqlite:${join(folder, 'dcmanager.db')}`, {
     world,
     name: 'dcmanager',
   })
@@ -31,7 +32,11 @@ export async function openBenchSite(world: World, changes: Partial<Site> = {}): 
     authority: await createAuthority(world, `${config.varFolder}/ca`, 'bench'),
     bus: await openBus('in-process:', { world, name: 'bench' }),
     tokens: { validate: absent },
-    session: { token: () => Promise.reject(new Error('no platform service')), invalidate: () => undefined, endpointUrl: async () => undefined },
+    session: {
+      token: () => Promise.reject(new Error('no platform service')),
+      invalidate: () => undefined,
+      endpointUrl: async () => undefined,
+    },
     openDatabase: async () => database as never,
     processId: `bench-${process.pid}`,
     close: async () => undefined,

@@ -7,7 +7,9 @@ import { createTokens } from './tokens.ts'
 const answer = { subclouds: [], at: 'once' }
 const world = createRealWorld({ timersKeepAlive: true, log: { level: 'error' } })
 const { validator, tokens } = createTokens(world, 1_000)
-const policy = await createPolicy(world, [{ name: 'bench:get', check: 'role:reader and project_name:admin', operations: [], description: '' }])
+const policy = await createPolicy(world, [
+  { name: 'bench:get', check: 'role:reader and project_name:admin', operations: [], description: '' },
+])
 const app = await createApp({ world, service: 'bench', faults: dcmanagerFaults, tokens: validator, policy })
 app.get('/open', { config: { policy: 'public' } }, async () => answer)
 app.get('/guarded', { config: { policy: 'bench:get' } }, async () => answer)

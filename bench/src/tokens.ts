@@ -1,7 +1,7 @@
 import { createLocalTokenValidator } from '@murmuration/clients'
 import type { TokenValidator } from '@murmuration/http'
 import { generateSigningKey, signToken } from '@murmuration/trust'
-import type { HttpRequest, HttpResponse, World } from '@murmuration/world'
+import type { HttpResponse, World } from '@murmuration/world'
 
 const issuer = 'http://identity.bench/v3'
 
@@ -32,7 +32,7 @@ export function createTokens(world: World, count: number): { validator: TokenVal
   const trust = JSON.stringify({ sequence: 0, issuer, keys: [{ id: key.id, publicKey: key.publicKey }], revocations: [] })
   const net = {
     ...world.net,
-    request: async (_: HttpRequest): Promise<HttpResponse> => ({ status: 200, headers: {}, body: Buffer.from(trust) }),
+    request: async (): Promise<HttpResponse> => ({ status: 200, headers: {}, body: Buffer.from(trust) }),
   }
   const session = { token: async () => 'service', invalidate: () => undefined, endpointUrl: async () => undefined }
   const validator = createLocalTokenValidator({ ...world, net }, { identityUrl: issuer, session })

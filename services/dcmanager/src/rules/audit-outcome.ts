@@ -1,10 +1,8 @@
-import { endpointTypes, type EndpointType, type SubcloudAlarmTable, type SyncStatus } from '../store/schema.ts'
-import type { AuditReport } from '../work/topics.ts'
+import type { AuditReport } from './audit-report.ts'
 import { nextAvailability } from './availability.ts'
 import { isAudited } from './lifecycle.ts'
 import { endpointUpdateAllowed, type SubcloudState } from './sync-status.ts'
-
-export type AlarmSummary = Pick<SubcloudAlarmTable, 'critical_alarms' | 'major_alarms' | 'minor_alarms' | 'warnings' | 'cloud_status'>
+import { endpointTypes, type AlarmSummary, type EndpointType, type SyncStatus } from './vocabulary.ts'
 
 /** A subcloud's rows, read in the transaction that will write them. */
 export interface CurrentState extends SubcloudState {

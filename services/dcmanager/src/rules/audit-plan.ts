@@ -1,5 +1,5 @@
 import type { DcagentRequest } from '@murmuration/clients'
-import type { EndpointType, ManagementState } from '../store/schema.ts'
+import type { EndpointType, ManagementState } from './vocabulary.ts'
 
 /** The audits that can be asked for by name; the base audit is part of every request. */
 export const auditNames = ['firmware', 'kubernetes', 'kube-rootca', 'software'] as const satisfies readonly EndpointType[]

@@ -1,4 +1,4 @@
-import type { AvailabilityStatus } from '../store/schema.ts'
+import type { AvailabilityStatus } from './vocabulary.ts'
 
 export interface Availability {
   readonly status: AvailabilityStatus

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { endpointTypes, type SyncStatus } from '../store/schema.ts'
+import { endpointTypes, type SyncStatus } from './vocabulary.ts'
 import {
   aggregateSyncStatus,
   certificateOverdueMs,

@@ -1,5 +1,5 @@
 import type { DeployStatus } from './lifecycle.ts'
-import type { AvailabilityStatus, EndpointType, ManagementState, SyncStatus } from '../store/schema.ts'
+import type { AvailabilityStatus, EndpointType, ManagementState, SyncStatus } from './vocabulary.ts'
 
 export interface SubcloudState {
   readonly managementState: ManagementState

@@ -1,7 +1,8 @@
 import { timestamp, upsert, type Queryable, type Transaction } from '@murmuration/data'
 import type { World } from '@murmuration/world'
-import { disabledAlarms, type AlarmSummary } from '../rules/audit-outcome.ts'
+import { disabledAlarms } from '../rules/audit-outcome.ts'
 import { wantedAlarms, type Alarm } from '../rules/sync-status.ts'
+import type { AlarmSummary } from '../rules/vocabulary.ts'
 import type { Schema } from './schema.ts'
 
 /** Writes alarm counts of any number of subclouds in one statement (a chunk); makes the rows that are missing. */

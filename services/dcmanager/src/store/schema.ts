@@ -3,6 +3,14 @@ import type { JobTables } from '@murmuration/jobs'
 import type { Sealed } from '@murmuration/trust'
 import type { Generated } from 'kysely'
 import type { DeployStatus } from '../rules/lifecycle.ts'
+import {
+  endpointTypes,
+  type AlarmSummary,
+  type AvailabilityStatus,
+  type EndpointType,
+  type ManagementState,
+  type SyncStatus,
+} from '../rules/vocabulary.ts'
 
 /** Reference dcmanager §2. What is new beside it says so. Migrations in ./migrations make exactly this. */
 export interface Schema extends JobTables {
@@ -17,11 +25,7 @@ export interface Schema extends JobTables {
   idempotency_keys: IdempotencyKeyTable
 }
 
-export type ManagementState = 'unmanaged' | 'managed'
-export type AvailabilityStatus = 'offline' | 'online'
-export type SyncStatus = 'unknown' | 'in-sync' | 'out-of-sync'
-export const endpointTypes = ['platform', 'identity', 'dc-cert', 'firmware', 'kubernetes', 'kube-rootca', 'software'] as const
-export type EndpointType = (typeof endpointTypes)[number]
+export { endpointTypes, type AvailabilityStatus, type EndpointType, type ManagementState, type SyncStatus }
 
 export interface SubcloudTable {
   id: Generated<number>
@@ -115,14 +119,9 @@ export interface SubcloudAuditTable {
   software_audit_requested: Flag
 }
 
-export interface SubcloudAlarmTable {
+export interface SubcloudAlarmTable extends AlarmSummary {
   subcloud_id: number
   uuid: string
-  critical_alarms: number
-  major_alarms: number
-  minor_alarms: number
-  warnings: number
-  cloud_status: 'OK' | 'degraded' | 'critical' | 'disabled'
   created_at: Timestamp
   updated_at: Timestamp | null
 }

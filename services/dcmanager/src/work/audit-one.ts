@@ -4,7 +4,7 @@ import { planAudit, questionOf, type Question, type ReferenceData } from '../rul
 import { certificateStatus } from '../rules/sync-status.ts'
 import type { ClaimedSubcloud } from '../store/audits.ts'
 import type { EndpointType, SyncStatus } from '../store/schema.ts'
-import type { AuditReport, AuditSuccess } from './topics.ts'
+import type { AuditReport, AuditSuccess } from '../rules/audit-report.ts'
 
 export interface AuditContext {
   readonly agent: DcagentClient

@@ -1,6 +1,7 @@
 import type { Site } from '@murmuration/site'
 import type { Log, Timer } from '@murmuration/world'
-import { stateTopic, type AuditReport } from './topics.ts'
+import type { AuditReport } from '../rules/audit-report.ts'
+import { stateTopic } from './topics.ts'
 
 /** Results are gathered for this long at most (reference dcmanager §8.1), or until a message is full. */
 const windowMs = 2_000

@@ -5,7 +5,7 @@ import { claimDue, msOf, requestAudits } from '../store/audits.ts'
 import { applyEndpointStatus, statusesAfterManage, statusesAfterUnmanage } from '../store/statuses.ts'
 import { addSubclouds, openAuditFixture, testEngines, type AuditFixture } from '../testing/audit-fixture.ts'
 import { applyReports } from './state-keeper.ts'
-import type { AuditReport, AuditSuccess } from './topics.ts'
+import type { AuditReport, AuditSuccess } from '../rules/audit-report.ts'
 
 const good: AuditSuccess = {
   availability: 'online',

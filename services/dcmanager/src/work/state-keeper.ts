@@ -9,7 +9,8 @@ import type { Schema } from '../store/schema.ts'
 import { createAlarmLoop } from './state-alarms.ts'
 import { createFaultManagement, type FaultManagement } from './state-faults.ts'
 import { createChangeRetention } from './state-retention.ts'
-import { auditTopic, changesTopic, stateTopic, type AuditReport } from './topics.ts'
+import type { AuditReport } from '../rules/audit-report.ts'
+import { auditTopic, changesTopic, stateTopic } from './topics.ts'
 
 export interface StateKeeper {
   start(): Promise<void>

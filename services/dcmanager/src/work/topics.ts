@@ -1,6 +1,6 @@
 import { defineTopic } from '@murmuration/rpc'
 import type { AuditName } from '../rules/audit-plan.ts'
-import type { AvailabilityStatus, EndpointType, SyncStatus } from '../store/schema.ts'
+import type { AuditReport } from '../rules/audit-report.ts'
 
 /**
  * What dcmanager's processes say to each other (reference dcmanager §10). Every message may be lost: rows in the database are
@@ -22,38 +22,6 @@ export interface AuditTrigger {
 export const auditTopic = defineTopic<{ trigger: { kind: 'fanout'; args: AuditTrigger } }>('dcmanager-audit', {
   trigger: { kind: 'fanout' },
 })
-
-/** What one audit found. It holds under the lease and the revision that it was asked under; otherwise it is dropped. */
-export interface AuditReport {
-  readonly subcloudId: number
-  readonly lease: string
-  /** Of the subcloud's row when the audit began: what was learned of another state must not be written over this one. */
-  readonly revision: number
-  readonly startedAtMs: number
-  /** Requests answered by this audit; the others stay requested. */
-  readonly answered: readonly AuditName[]
-  readonly result: AuditSuccess | AuditFailure
-}
-
-export interface AuditSuccess {
-  readonly availability: AvailabilityStatus
-  readonly alarms: AlarmCounts
-  readonly endpoints: Partial<Record<EndpointType, SyncStatus>>
-  readonly softwareVersion?: string
-}
-
-export interface AlarmCounts {
-  readonly critical_alarms: number
-  readonly major_alarms: number
-  readonly minor_alarms: number
-  readonly warnings: number
-  readonly cloud_status: 'OK' | 'degraded' | 'critical'
-}
-
-export interface AuditFailure {
-  /** In our own words; nothing that the site sent. */
-  readonly failure: string
-}
 
 export const stateTopic = defineTopic<{
   report: { kind: 'cast'; args: { readonly reports: readonly AuditReport[] } }

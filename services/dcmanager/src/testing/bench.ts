@@ -1,0 +1,6 @@
+/** The parts that benchmarks measure alone. */
+export { createAuditor } from '../work/audit-loop.ts'
+export type { ControllerFacts } from '../work/controller-facts.ts'
+export { createStateKeeper } from '../work/state-keeper.ts'
+export { listSubclouds } from '../store/subcloud-list.ts'
+export { endpointTypes, type Schema } from '../store/schema.ts'
