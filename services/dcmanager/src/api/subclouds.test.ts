@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { countStatements } from '@murmuration/data'
-import { timestamp } from '@murmuration/data'
+import { countStatements, timestamp } from '@murmuration/data'
+import { createRealWorld } from '@murmuration/world'
 import type { DeployStatus } from '../rules/lifecycle.ts'
 import { readDocuments } from '../store/documents.ts'
 import type { SubcloudColumns } from '../store/subclouds.ts'
@@ -463,6 +463,34 @@ test('redeploy (reference §1.7)', async (t) => {
     [422, 'complete'],
     unreachable.text,
   )
+})
+
+test('redeploy with a BMC that answers: stored values, the new BMC password, all phases', async (t) => {
+  const real = createRealWorld()
+  t.after(() => real.net.close())
+  const asked: string[] = []
+  const request = async ({ url }: { url: string }) => (asked.push(url), { status: 200, headers: {}, body: new Uint8Array() })
+  const bench = await apiBench(t, { world: { ...real, net: { ...real.net, request } } })
+  await image(bench)
+  await bench.add(3, {
+    install_values: file(example('install-values')),
+    deploy_config: file(example('deploy-config')),
+    bmc_password: base64('old'),
+  })
+  await rest(bench, 1, { deploy_status: 'complete', first_identity_sync_complete: 1, initial_deployment: 0 })
+  const answer = await bench.call('PATCH', '/v1.0/subclouds/1/redeploy', {
+    form: { sysadmin_password: base64('x'), bmc_password: base64(bmcSecret) },
+  })
+  assert.equal(answer.status, 200, answer.text)
+  assert.equal(answer.json['deploy-status'], 'pre-install')
+  assert.deepEqual(asked, ['https://127.1.3.12/redfish/v1/'])
+  const row = await bench.database.query.selectFrom('subclouds').selectAll().executeTakeFirstOrThrow()
+  assert.deepEqual([row.first_identity_sync_complete, row.initial_deployment], [0, 1])
+  const documents = await readDocuments(bench.database, bench.site.keyring, 1)
+  assert.equal((documents.install_values as { bmc_password: string }).bmc_password, base64(bmcSecret))
+  const job = await bench.database.query.selectFrom('jobs').selectAll().where('state', '=', 'queued').executeTakeFirstOrThrow()
+  assert.deepEqual(JSON.parse(job.input).phases, ['install', 'bootstrap', 'configure'])
+  assert.equal((await bench.call('PATCH', '/v1.0/subclouds/1/redeploy', { form: { sysadmin_password: base64('x') } })).status, 409)
 })
 
 test('update_status, removed verbs, and verbs of later versions', async (t) => {
