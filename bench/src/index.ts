@@ -9,7 +9,8 @@ export { record } from './results.ts'
 export const benchmarks = {
   'subcloud-list': subcloudList,
   'token-validation': tokenValidation,
-  'audit-sweep': () => auditSweep({ tls: false }),
-  'audit-sweep-tls': () => auditSweep({ tls: true }),
+  'audit-sweep': () => auditSweep({ tls: false, kept: true }),
+  'audit-sweep-tls': () => auditSweep({ tls: true, kept: false }),
+  'audit-sweep-tls-kept': () => auditSweep({ tls: true, kept: true }),
   start,
 } as const satisfies Record<string, () => Promise<readonly string[]>>
