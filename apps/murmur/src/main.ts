@@ -6,7 +6,7 @@ import { tell } from './terminal.ts'
 
 /** A served site ends when it is asked to, whatever timers are pending; every other command ends when it has nothing left to wait for. */
 const serving = process.argv[2] === 'serve' && !process.argv.includes('--detach')
-const world = createRealWorld({ timersKeepAlive: !serving })
+const world = createRealWorld({ timersKeepAlive: !serving, log: { level: serving ? 'info' : 'warn' } })
 
 try {
   await buildProgram({ world, environment: process.env }).parseAsync()

@@ -2,11 +2,14 @@ import { createKeystoneSession, createKeystoneTokenValidator, createLocalTokenVa
 import { openDatabase } from '@murmuration/data'
 import type { TokenValidator } from '@murmuration/http'
 import { openBus } from '@murmuration/rpc'
-import { readPrivateFile, Secret } from '@murmuration/trust'
-import type { World } from '@murmuration/world'
+import { readPrivateFile, Secret, type Keyring } from '@murmuration/trust'
+import type { Timer, World } from '@murmuration/world'
 import type { SiteConfig } from './config.ts'
 import { openMaterial } from './material.ts'
 import type { Site } from './site.ts'
+
+/** How often a process looks for a key that `murmur secrets rotate` has added. */
+export const keyringPollMs = 5_000
 
 /**
  * Opens what every service of a site needs; makes keys, authority and the site's own certificate at the first start of a
@@ -21,6 +24,7 @@ export async function openSite(world: World, config: SiteConfig): Promise<Site> 
   const bus = await openBus(config.busUrl, { world, name: processId })
   const session = serviceSession(world, config)
   const tokens = validatorOf(world, config, session)
+  const stopWatching = watchKeyring(world, keyring)
 
   return {
     world,
@@ -33,9 +37,31 @@ export async function openSite(world: World, config: SiteConfig): Promise<Site> 
     processId,
     openDatabase: (service) => openDatabase(config.dataUrl.replaceAll('{service}', service), { world, name: service }),
     async close() {
+      stopWatching()
       tokens.stop()
       await bus.close()
     },
+  }
+}
+
+function watchKeyring(world: World, keyring: Keyring): () => void {
+  let stopped = false
+  let timer: Timer | undefined
+  const watch = (): void => {
+    if (stopped) return
+    timer = world.timers.after(keyringPollMs, () => {
+      keyring
+        .reload()
+        .catch((error: unknown) =>
+          world.log.error('the key file can not be read; the keys in memory stay in use', { error: String(error) }),
+        )
+        .finally(watch)
+    })
+  }
+  watch()
+  return () => {
+    stopped = true
+    timer?.cancel()
   }
 }
 

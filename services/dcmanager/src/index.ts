@@ -2,3 +2,4 @@
 export { createDcmanagerService } from './service.ts'
 export { policies as dcmanagerPolicies } from './policies.ts'
 export { migrations as dcmanagerMigrations } from './store/migrations/index.ts'
+export { resealSecrets } from './work/secrets.ts'

@@ -3,13 +3,14 @@ import type { World } from '@murmuration/world'
 import type { Connection } from '../api/connection.ts'
 import type { OperationBody, SubcloudBody } from '../api/types.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
-import { bootstrapValues, softwareVersion, subcloudNetworks, type LabPaths } from './layout.ts'
+import { bootstrapValues, softwareVersion, type LabNetworks, type LabPaths } from './layout.ts'
 
 /** What the lab knows of one subcloud while it brings it up; `say` gets a line whenever something changed. */
 export interface Bringing {
   readonly world: World
   readonly api: Connection
   readonly paths: LabPaths
+  readonly networks: LabNetworks
   readonly say: (line: string) => void
 }
 
@@ -111,10 +112,10 @@ export async function addWhenMissing(lab: Bringing, name: string, n: number): Pr
 
 /** The values file is written where a person can read it and use it as an example. */
 async function addSubcloud(lab: Bringing, name: string, n: number): Promise<void> {
-  const values = stringify(bootstrapValues(name, n))
+  const values = stringify(bootstrapValues(name, n, lab.networks))
   await lab.world.files.write(lab.paths.values(name), values)
   await lab.api.request('POST', '/subclouds', {
-    fields: { 'bootstrap-address': subcloudNetworks(n).bootstrapAddress, release: softwareVersion, ...(await passwordField(lab)) },
+    fields: { 'bootstrap-address': lab.networks.subcloud(n).bootstrapAddress, release: softwareVersion, ...(await passwordField(lab)) },
     files: [{ name: 'bootstrap_values', fileName: `${name}.yaml`, data: Buffer.from(values) }],
   })
 }

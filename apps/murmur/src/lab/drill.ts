@@ -2,7 +2,7 @@ import type { World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { tell } from '../terminal.ts'
 import { bringUp, untilAudited } from './deploy.ts'
-import { labFolder, labPaths, numberOf } from './layout.ts'
+import { labFolder, labNetworks, labPaths, numberOf } from './layout.ts'
 import { discoverSites, refreshLab, siteNamed, startSite, stopSite } from './sites.ts'
 import { controllerApi } from './up.ts'
 
@@ -35,7 +35,7 @@ export async function add(world: World, environment: Environment, name: string):
       `${name}: lab subclouds are called subcloud1 … subcloud199.`,
       'Other names go through: murmur subcloud add',
     )
-  const lab = { world, api: await controllerApi(world, environment, paths), paths, say: tell }
+  const lab = { world, api: await controllerApi(world, environment, paths), paths, networks: labNetworks(environment), say: tell }
   await bringUp(lab, name, n)
   await untilAudited(lab, name)
   await refreshLab(world, paths)

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { CommandFailed, exitCodes } from '../exit.ts'
 
 /** Where a lab keeps its things; everything below one folder (`var/` or `$MURMUR_VAR`). */
 export const labFolder = (environment: Readonly<Record<string, string | undefined>>): string => {
@@ -14,19 +15,65 @@ export const controllerName = 'system-controller'
 export const subcloudNames = ['subcloud1', 'subcloud2'] as const
 export const softwareVersion = '26.09'
 
-/** Addresses of the lab: every 127.x.y.z is this machine, so a site is an address and all sites have the same ports. */
-export const controller = {
-  address: '127.0.0.1',
-  management: { subnet: '127.0.0.0/24', start: '127.0.0.1', end: '127.0.0.100', gateway: '127.0.0.254', floating: '127.0.0.1' },
-  oam: { subnet: '127.1.0.0/24', gateway: '127.1.0.254', floating: '127.1.0.1' },
-} as const
+/**
+ * Addresses of a lab: every 127.x.y.z is this machine, so a site is an address and all sites have the same ports. Management
+ * networks begin with the lab's prefix (127.0 unless `MURMUR_LAB_PREFIX` says otherwise, so that several labs fit on one
+ * machine), those of the operators with the number after it.
+ */
+export interface LabNetworks {
+  readonly controller: {
+    readonly address: string
+    readonly management: {
+      readonly subnet: string
+      readonly start: string
+      readonly end: string
+      readonly gateway: string
+      readonly floating: string
+    }
+    readonly oam: { readonly subnet: string; readonly gateway: string; readonly floating: string }
+  }
+  /** The n-th subcloud's networks, n from 1 to 199. */
+  readonly subcloud: (n: number) => {
+    readonly bootstrapAddress: string
+    readonly management: { readonly subnet: string; readonly start: string; readonly end: string; readonly gateway: string }
+    readonly oam: { readonly subnet: string; readonly gateway: string; readonly floating: string }
+  }
+}
 
-/** The n-th subcloud's networks, n from 1 to 199. */
-export const subcloudNetworks = (n: number) => ({
-  bootstrapAddress: `127.1.${n}.2`,
-  management: { subnet: `127.0.${n}.0/28`, start: `127.0.${n}.2`, end: `127.0.${n}.10`, gateway: `127.0.${n}.1` },
-  oam: { subnet: `127.1.${n}.0/28`, gateway: `127.1.${n}.1`, floating: `127.1.${n}.2` },
-})
+export function labNetworks(environment: Readonly<Record<string, string | undefined>>): LabNetworks {
+  const prefix = environment['MURMUR_LAB_PREFIX'] ?? '127.0'
+  const second = /^127\.(0|[1-9]\d{0,2})$/.exec(prefix)?.[1]
+  if (second === undefined || Number(second) > 254) {
+    throw new CommandFailed(
+      exitCodes.usage,
+      `MURMUR_LAB_PREFIX is ${JSON.stringify(prefix)}: give the first two numbers of the lab's addresses, 127.0 to 127.254.`,
+    )
+  }
+  const oam = `127.${Number(second) + 1}`
+  return {
+    controller: {
+      address: `${prefix}.0.1`,
+      management: {
+        subnet: `${prefix}.0.0/24`,
+        start: `${prefix}.0.1`,
+        end: `${prefix}.0.100`,
+        gateway: `${prefix}.0.254`,
+        floating: `${prefix}.0.1`,
+      },
+      oam: { subnet: `${oam}.0.0/24`, gateway: `${oam}.0.254`, floating: `${oam}.0.1` },
+    },
+    subcloud: (n) => ({
+      bootstrapAddress: `${oam}.${n}.2`,
+      management: {
+        subnet: `${prefix}.${n}.0/28`,
+        start: `${prefix}.${n}.2`,
+        end: `${prefix}.${n}.10`,
+        gateway: `${prefix}.${n}.1`,
+      },
+      oam: { subnet: `${oam}.${n}.0/28`, gateway: `${oam}.${n}.1`, floating: `${oam}.${n}.2` },
+    }),
+  }
+}
 
 /** `subcloud7` → 7; other names take the lowest free number. */
 export const numberOf = (name: string): number | undefined => {
@@ -62,7 +109,7 @@ export const labPaths = (folder: string): LabPaths => ({
 })
 
 /** The controller's site file: what differs from the defaults, so that a reader sees what matters. */
-export const controllerSiteFile = (paths: LabPaths) => ({
+export const controllerSiteFile = (paths: LabPaths, { controller }: LabNetworks) => ({
   name: controllerName,
   role: 'system-controller',
   region: 'RegionOne',
@@ -75,8 +122,8 @@ export const controllerSiteFile = (paths: LabPaths) => ({
 })
 
 /** Bootstrap values of a lab subcloud, as an operator would write them. */
-export const bootstrapValues = (name: string, n: number) => {
-  const networks = subcloudNetworks(n)
+export const bootstrapValues = (name: string, n: number, { controller, subcloud }: LabNetworks) => {
+  const networks = subcloud(n)
   return {
     name,
     description: `Lab subcloud ${n}`,

@@ -8,7 +8,17 @@ import { CommandFailed, exitCodes } from '../exit.ts'
 import { renderList } from '../output/format.ts'
 import { print, tell, useColor } from '../terminal.ts'
 import { addWhenMissing, bringUp, untilAudited } from './deploy.ts'
-import { controllerName, controllerSiteFile, labFolder, labPaths, numberOf, subcloudNames, type LabPaths } from './layout.ts'
+import {
+  controllerName,
+  controllerSiteFile,
+  labFolder,
+  labNetworks,
+  labPaths,
+  numberOf,
+  subcloudNames,
+  type LabNetworks,
+  type LabPaths,
+} from './layout.ts'
 import { discoverSites, refreshLab, startSite, stopSite } from './sites.ts'
 import { readLab } from './state.ts'
 
@@ -20,6 +30,7 @@ type Environment = Readonly<Record<string, string | undefined>>
  */
 export async function up(world: World, environment: Environment): Promise<void> {
   const paths = labPaths(labFolder(environment))
+  const networks = labNetworks(environment)
   const startedMs = world.clock.monotonicMs()
   const say = (line: string): void => tell(`[${((world.clock.monotonicMs() - startedMs) / 1_000).toFixed(1).padStart(5)} s] ${line}`)
   await checkTools(world, environment)
@@ -27,7 +38,7 @@ export async function up(world: World, environment: Environment): Promise<void> 
 
   const interrupted = interruption()
   try {
-    await Promise.race([bringLabUp(world, environment, paths, say), interrupted.asked])
+    await Promise.race([bringLabUp(world, environment, paths, networks, say), interrupted.asked])
     if (!interrupted.isAsked()) await stay(world, paths, interrupted.asked, say)
   } catch (error) {
     throw (await controllerGone(world, paths))
@@ -42,8 +53,14 @@ export async function up(world: World, environment: Environment): Promise<void> 
   if (interrupted.isAsked()) tell('The lab has stopped. Its state is kept: npm start goes on with it.')
 }
 
-async function bringLabUp(world: World, environment: Environment, paths: LabPaths, say: (line: string) => void): Promise<void> {
-  await writeControllerSite(world, paths)
+async function bringLabUp(
+  world: World,
+  environment: Environment,
+  paths: LabPaths,
+  networks: LabNetworks,
+  say: (line: string) => void,
+): Promise<void> {
+  await writeControllerSite(world, paths, networks)
   say(`starting ${controllerName}`)
   await startSite(world, environment, paths.controllerSite)
   await refreshLab(world, paths, process.pid)
@@ -62,7 +79,7 @@ async function bringLabUp(world: World, environment: Environment, paths: LabPath
   await refreshLab(world, paths)
 
   const api = await controllerApi(world, environment, paths)
-  const lab = { world, api, paths, say }
+  const lab = { world, api, paths, networks, say }
   await withRefresh(world, paths, async () => {
     for (const name of subcloudNames) await addWhenMissing(lab, name, numberOf(name)!)
     await Promise.all(subcloudNames.map((name) => bringUp(lab, name, numberOf(name)!)))
@@ -83,9 +100,9 @@ async function controllerGone(world: World, paths: LabPaths): Promise<boolean> {
   return (await discoverSites(world, paths)).some((site) => site.name === controllerName && site.pid === null)
 }
 
-async function writeControllerSite(world: World, paths: LabPaths): Promise<void> {
+async function writeControllerSite(world: World, paths: LabPaths, networks: LabNetworks): Promise<void> {
   if ((await world.files.size(paths.controllerSite)) !== undefined) return
-  const text = `# The lab's system controller. Every option: murmur config check --site ${paths.controllerSite}\n${stringify(controllerSiteFile(paths))}`
+  const text = `# The lab's system controller. Every option: murmur config check --site ${paths.controllerSite}\n${stringify(controllerSiteFile(paths, networks))}`
   await world.files.write(paths.controllerSite, text)
 }
 

@@ -47,6 +47,7 @@ export function addSiteCommands(program: Command, { world, environment }: Contex
     .description('prints the effective values and where each comes from; says what is wrong')
     .requiredOption('--site <file>', 'the site file')
     .option('-f, --format <format>', 'table, json, yaml, value or csv')
+    .option('-c, --column <name...>', 'only these columns')
     .action(async (options) => (await import('../commands/config.ts')).check(world, environment, options))
 
   const policy = program.command('policy').description('who may do what')
@@ -56,6 +57,7 @@ export function addSiteCommands(program: Command, { world, environment }: Contex
     .requiredOption('--site <file>', 'the site file')
     .option('--service <name>', 'identity, platform or dcmanager', 'dcmanager')
     .option('-f, --format <format>', 'table, json, yaml, value or csv')
+    .option('-c, --column <name...>', 'only these columns')
     .action(async (options) => (await import('../commands/policy.ts')).list(world, environment, options))
   policy
     .command('check <rule>')
@@ -75,6 +77,7 @@ export function addSiteCommands(program: Command, { world, environment }: Contex
     .description('which migrations are applied')
     .requiredOption('--site <file>', 'the site file')
     .option('-f, --format <format>', 'table, json, yaml, value or csv')
+    .option('-c, --column <name...>', 'only these columns')
     .action(async (options) => (await import('../commands/db.ts')).status(world, environment, options))
 
   program

@@ -64,7 +64,9 @@ export const options = {
   softwareVersion: option('release that the site runs', text(/^\d{2}\.\d{2}$/, "year and month in quotes, like '26.09'"), () => '26.09'),
   varFolder: option('state of the site: databases, vault, keys, logs', path, () => undefined),
   address: option('IP address under which the services are reached', address, () => '127.0.0.1'),
-  listenAddress: option('IP address on which this process listens; differs behind a balancer', address, (known) => String(known['address'])),
+  listenAddress: option('IP address on which this process listens; differs behind a balancer', address, (known) =>
+    String(known['address']),
+  ),
   'ports.identity': option('Keystone API', port, () => 5000),
   'ports.identityTls': option('Keystone API with TLS, for other sites', port, () => 5001),
   'ports.platform': option('platform API', port, () => 6385),

@@ -1,0 +1,35 @@
+import type { Migrations } from '@murmuration/data'
+import type { PolicyRule } from '@murmuration/http'
+import type { ServiceName, Site } from '@murmuration/site'
+import { CommandFailed, exitCodes } from '../exit.ts'
+
+/** What the command does to a service whether it runs or not. */
+export interface Upkeep {
+  readonly migrations: Migrations
+  readonly policies: readonly PolicyRule[]
+  /** Seals everything with the newest key; absent where a service keeps no secrets. */
+  readonly reseal?: (site: Site) => Promise<void>
+}
+
+export const upkeepOf: Readonly<Record<ServiceName, () => Promise<Upkeep>>> = {
+  identity: async () => {
+    const { identityMigrations, identityPolicies, resealSecrets } = await import('@murmuration/identity')
+    return { migrations: identityMigrations, policies: identityPolicies, reseal: resealSecrets }
+  },
+  platform: async () => {
+    const { platformMigrations, platformPolicies } = await import('@murmuration/platform')
+    return { migrations: platformMigrations, policies: platformPolicies }
+  },
+  dcmanager: async () => {
+    const { dcmanagerMigrations, dcmanagerPolicies, resealSecrets } = await import('@murmuration/dcmanager')
+    return { migrations: dcmanagerMigrations, policies: dcmanagerPolicies, reseal: resealSecrets }
+  },
+}
+
+export function serviceNamed(name: string): ServiceName {
+  const known = Object.keys(upkeepOf) as ServiceName[]
+  const found = known.find((one) => one === name)
+  if (found === undefined)
+    throw new CommandFailed(exitCodes.usage, `--service ${name}: there is no such service.`, `Services: ${known.join(', ')}.`)
+  return found
+}
