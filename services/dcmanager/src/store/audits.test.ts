@@ -44,18 +44,20 @@ for (const engine of testEngines)
       assert.equal((await claimOf(fixture, 'after')).length, 2)
     })
 
-    test('only audited deploy statuses are claimed; others are put off together', async () => {
+    test('only audited deploy statuses are claimed; those that rest in others are put off, those that are worked on are not', async () => {
       await using fixture = await openAuditFixture(engine.url())
-      await addSubclouds(fixture, 4)
+      await addSubclouds(fixture, 6)
       const set = (id: number, columns: object) =>
         fixture.database.query.updateTable('subclouds').set(columns).where('id', '=', id).execute()
       await set(1, { deploy_status: 'bootstrapping' })
       await set(2, { deploy_status: 'installing', availability_status: 'offline' })
+      await set(5, { deploy_status: 'install-complete' })
+      await set(6, { deploy_status: 'rehome-pending', availability_status: 'offline' })
       await set(3, { deploy_status: 'installing', availability_status: 'online' })
       const nowMs = fixture.world.clock.nowMs()
       await putOffUnaudited(fixture.database, nowMs, 30_000)
       const due = (await audits(fixture)).map((row) => msOf(row.next_audit_at) <= nowMs)
-      assert.deepEqual(due, [false, false, true, true])
+      assert.deepEqual(due, [true, true, true, true, false, false])
       assert.deepEqual(
         (await claimOf(fixture, 'w')).map((each) => each.subcloudId),
         [3, 4],

@@ -2,7 +2,7 @@ import { timestamp, updateFrom, type Queryable, type Timestamp, type Transaction
 import type { World } from '@murmuration/world'
 import type { ExpressionBuilder } from 'kysely'
 import { auditNames, nextAuditAtMs, type AuditName, type AuditSubject } from '../rules/audit-plan.ts'
-import { allDeployStatuses, ruleOf, type DeployStatus } from '../rules/lifecycle.ts'
+import { allDeployStatuses, isTransient, ruleOf, type DeployStatus } from '../rules/lifecycle.ts'
 import type { Schema, SubcloudAuditTable } from './schema.ts'
 
 type Flags = 'firmware_audit_requested' | 'kubernetes_audit_requested' | 'kube_rootca_update_audit_requested' | 'software_audit_requested'
@@ -16,6 +16,10 @@ export const requestFlags = {
 
 const auditedAlways: readonly DeployStatus[] = allDeployStatuses.filter((status) => ruleOf(status).audited === 'yes')
 const auditedWhileOnline: readonly DeployStatus[] = allDeployStatuses.filter((status) => ruleOf(status).audited === 'while-online')
+const restingUnaudited: readonly DeployStatus[] = allDeployStatuses.filter(
+  (status) => ruleOf(status).audited === 'no' && !isTransient(status),
+)
+const restingWhileOnline: readonly DeployStatus[] = auditedWhileOnline.filter((status) => !isTransient(status))
 
 /** What a worker needs to audit one subcloud, as it was when it was claimed. */
 export interface ClaimedSubcloud extends AuditSubject {
@@ -106,7 +110,10 @@ const qualifies = (eb: ExpressionBuilder<{ s: Schema['subclouds'] }, 's'>) =>
     eb.and([eb('s.deploy_status', 'in', auditedWhileOnline), eb('s.availability_status', '=', 'online')]),
   ])
 
-/** Due ones that are not audited in their deploy status are put off together, so that the search for due ones stays short. */
+/**
+ * Due ones that rest in a deploy status that is not audited are put off together, so that the search for due ones stays short.
+ * Those that an operation works on stay due: they are few, and are audited the moment that it ends.
+ */
 export async function putOffUnaudited(db: Queryable<Schema>, nowMs: number, delayMs: number): Promise<void> {
   const now = timestamp(nowMs)
   await db.query
@@ -114,7 +121,17 @@ export async function putOffUnaudited(db: Queryable<Schema>, nowMs: number, dela
     .set({ next_audit_at: timestamp(nowMs + delayMs) })
     .where('next_audit_at', '<=', now)
     .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now)]))
-    .where('subcloud_id', 'not in', db.query.selectFrom('subclouds as s').select('s.id').where(qualifies))
+    .where('subcloud_id', 'in', (eb) =>
+      eb
+        .selectFrom('subclouds as s')
+        .select('s.id')
+        .where((status) =>
+          status.or([
+            status('s.deploy_status', 'in', restingUnaudited),
+            status.and([status('s.deploy_status', 'in', restingWhileOnline), status('s.availability_status', '=', 'offline')]),
+          ]),
+        ),
+    )
     .execute()
 }
 
