@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { ansibleDocument } from '../../services/dcmanager/src/work/playbooks/documents.ts'
-import { bootstrapRun } from '../../services/dcmanager/src/work/testing/bootstrap-run.ts'
 import {
+  ansibleDocument,
+  bootstrapRun,
   bootstrapValues,
   freePorts,
   loopbackAddress,
@@ -13,7 +13,7 @@ import {
   subcloudRow,
   testServicePassword,
   testSite,
-} from '../../services/dcmanager/src/work/testing/test-site.ts'
+} from '@murmuration/dcmanager/playbook-testing'
 
 const murmur = fileURLToPath(new URL('../../apps/murmur/src/main.ts', import.meta.url))
 const adminPassword = `@admin '%{{ 7 * 7 }}" x`
@@ -57,7 +57,10 @@ test('playbooks deploy, configure and move a real site', { timeout: 240_000 }, a
     await configure()
     const token = (await signIn(address, ports, 'admin', adminPassword, 'admin')).headers.get('x-subject-token')!
     const get = async (path: string) =>
-      (await (await fetch(`http://${address}:${ports['platform']}${path}`, { headers: { 'x-auth-token': token } })).json()) as Record<string, Record<string, string>[]>
+      (await (await fetch(`http://${address}:${ports['platform']}${path}`, { headers: { 'x-auth-token': token } })).json()) as Record<
+        string,
+        Record<string, string>[]
+      >
     const [system] = (await get('/v1/isystems'))['isystems']!
     assert.deepEqual([system!['description'], system!['location'], system!['contact']], ['Porto {{ plant }}', 'PT', 'ops'])
     assert.equal((await get('/v1/ihosts'))['ihosts']!.filter((host) => host['hostname'] === 'worker-0').length, 1)
@@ -66,7 +69,11 @@ test('playbooks deploy, configure and move a real site', { timeout: 240_000 }, a
   await t.test('update_subcloud: the site moves to another address', async () => {
     const moved = address.replace(/\.2$/, '.7')
     const network = { ...run.row, management_start_ip: moved, management_end_ip: moved }
-    await run.start({ playbook: 'update_subcloud.yml', network, variables: (folder) => ({ subcloud_update_overrides: `${folder}/edge-porto.yml` }) })
+    await run.start({
+      playbook: 'update_subcloud.yml',
+      network,
+      variables: (folder) => ({ subcloud_update_overrides: `${folder}/edge-porto.yml` }),
+    })
     assert.equal((await signIn(moved, ports, 'admin', adminPassword, 'admin')).status, 201)
     await assert.rejects(fetch(`http://${address}:${ports['identity']}/v3`))
   })

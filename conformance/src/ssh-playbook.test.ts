@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { bootstrapRun } from '../../services/dcmanager/src/work/testing/bootstrap-run.ts'
-import { filesBelow } from '../../services/dcmanager/src/work/testing/leftovers.ts'
 import {
+  bootstrapRun,
   bootstrapValues,
+  filesBelow,
   freePorts,
   loopbackAddress,
   sitePorts,
@@ -14,7 +14,7 @@ import {
   temporaryFolder,
   testServicePassword,
   testSite,
-} from '../../services/dcmanager/src/work/testing/test-site.ts'
+} from '@murmuration/dcmanager/playbook-testing'
 import { startSshd } from './testing/sshd.ts'
 
 const adminPassword = `@over%ssh "{{ 1 }}" 'x'`

@@ -47,7 +47,7 @@ export async function startSshd(t: TestContext, folder: string, address: string,
     // A session that is still open holds the other end.
     daemon.stderr.destroy()
   })
-  for (let answers = false; !answers; ) {
+  for (let answers = false; !answers;) {
     if (daemon.exitCode !== null) throw new Error(`sshd ended: ${said}`)
     answers = await new Promise<boolean>((done) => {
       const socket = connect(port, address, () => {

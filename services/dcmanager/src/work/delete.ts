@@ -6,6 +6,7 @@ import { vaultFolderOf } from './credentials.ts'
 import { retryOfFaults, withoutRetry } from './deploy.ts'
 import { playbook, type OperationParts } from './operations.ts'
 import { Expression } from './playbooks/documents.ts'
+import { playbookLockOf } from './playbooks/run-playbook.ts'
 
 const deadlineMs = 60_000
 
@@ -67,4 +68,5 @@ export const deleteKind = (parts: OperationParts): JobKind<DeleteInput, void> =>
 export const leftoversOf = (varFolder: string, subcloudId: number): readonly string[] => [
   vaultFolderOf(varFolder, subcloudId),
   `${varFolder}/vault/backups/${subcloudId}`,
+  playbookLockOf(varFolder, subcloudId),
 ]

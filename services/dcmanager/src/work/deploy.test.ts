@@ -120,7 +120,9 @@ test('abort: the playbook is ended, the status follows, and the phase can be res
 })
 
 test('an aborted installation switches the server off', { timeout: 60_000 }, async (t) => {
-  const fleet = await withImage(await openFleet(t, async (playbook, spec) => (playbook === 'install.yml' ? untilAborted(spec) : { code: 2 })))
+  const fleet = await withImage(
+    await openFleet(t, async (playbook, spec) => (playbook === 'install.yml' ? untilAborted(spec) : { code: 2 })),
+  )
   const { row, jobId } = await fleet.add(everyPhase, documents)
   const manager = createManager(fleet.site, fleet.database)
   await manager.start()
@@ -161,7 +163,7 @@ function dyingAt(fleet: Fleet, at: number, when: 'before' | 'after'): { site: Si
     }
   })
   const never = new Promise<never>(() => {})
-  const dying: Database<Schema> = Object.create(database, {
+  const dying = Object.create(database, {
     transaction: {
       value: async (...args: Parameters<typeof database.transaction>) => {
         if (gone) return never
@@ -190,7 +192,7 @@ function dyingAt(fleet: Fleet, at: number, when: 'before' | 'after'): { site: Si
     },
     processes: { start: (spec: never) => (gone ? never : site.world.processes.start(spec)) },
   }
-  return { site: { ...site, world } as Site, database: dying, dead }
+  return { site: { ...site, world }, database: dying, dead }
 }
 
 /** The same site later: leases of the dead process have run out. */

@@ -6,8 +6,8 @@ import { phases } from './phases.ts'
 import { AbortFailed, PlaybookFailed } from './playbooks/failure.ts'
 import { settleSubcloud } from './settle.ts'
 
-/** Playbooks at once in one process: each is a Python program of some 60 MiB. */
-const playbooksAtOnce = 16
+/** Operations at once in one process, of all kinds: each runs a Python program of some 60 MiB. */
+export const operationsAtOnce = 32
 const keptMs = 90 * 24 * 3_600_000
 
 /** Short faults of what we stand on (the database was away); a playbook that failed is never run again by itself. */
@@ -18,7 +18,7 @@ export const deployKinds = (parts: OperationParts): readonly JobKind<DeployInput
   deployOperations.map((name) =>
     defineJob<DeployInput, void>({
       name,
-      concurrency: playbooksAtOnce,
+      concurrency: operationsAtOnce,
       retentionMs: keptMs,
       retry: retryOfFaults,
       run: (context) =>

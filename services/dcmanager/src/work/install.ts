@@ -21,7 +21,7 @@ export async function runInstall(parts: OperationParts, context: JobContext<Depl
       stage: 'installing',
       playbook: 'install.yml',
       files: {
-        'inventory.yml': inventoryOf(config, row, String(values['bootstrap_address'] ?? row.bootstrap_address ?? '')),
+        'inventory.yml': inventoryOf(config, row, addressOf(values['bootstrap_address'] ?? row.bootstrap_address)),
         'rvmc-config.yaml': settings,
       },
       variables: (folder) => ({
@@ -39,3 +39,5 @@ export async function runInstall(parts: OperationParts, context: JobContext<Depl
     throw error
   }
 }
+
+const addressOf = (value: unknown): string => (typeof value === 'string' ? value : '')

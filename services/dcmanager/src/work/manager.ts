@@ -5,7 +5,7 @@ import type { Site } from '@murmuration/site'
 import type { Timer } from '@murmuration/world'
 import type { Schema } from '../store/schema.ts'
 import { deleteKind } from './delete.ts'
-import { deployKinds } from './deploy.ts'
+import { deployKinds, operationsAtOnce } from './deploy.ts'
 import type { OperationParts } from './operations.ts'
 import { createPlaybookRunner } from './playbooks/run-playbook.ts'
 import { reconfigureNetworkKind } from './reconfigure-network.ts'
@@ -44,6 +44,7 @@ export function createManager(site: Site, database: Database<Schema>): Manager {
     database,
     owner: site.processId,
     graceMs: longestAbortMs,
+    maxRunning: operationsAtOnce,
     kinds: [...deployKinds(parts), deleteKind(parts), reconfigureNetworkKind(parts)],
   })
   let timer: Timer | undefined

@@ -56,5 +56,6 @@ test('only our own expressions are evaluated', () => {
 
 test('the inventory host is the name, except where Ansible reads something else into it', () => {
   assert.equal(inventoryHostOf({ id: 4, name: 'edge-1.lab' }), 'edge-1.lab')
-  for (const name of ['all', 'ungrouped', 'localhost', '!edge', '~e.*', 'a:b', 'a[1:9]', '@file', '-x']) assert.equal(inventoryHostOf({ id: 4, name }), 'subcloud-4')
+  for (const name of ['all', 'ungrouped', 'localhost', '!edge', '~e.*', 'a:b', 'a[1:9]', '@file', '-x'])
+    assert.equal(inventoryHostOf({ id: 4, name }), 'subcloud-4')
 })

@@ -83,7 +83,7 @@ export async function runNetworkUpdate(
 ): Promise<void> {
   const ready = await readySite(parts, row, to.network)
   await playbook(parts, context, row, {
-    stage: 'reconfiguring network of',
+    stage: 'reconfiguring',
     playbook: 'update_subcloud.yml',
     files: {
       'inventory.yml': inventoryOf(parts.site.config, row, to.bootstrapAddress),

@@ -29,8 +29,23 @@ async function install(t: TestContext, bmc: FakeBmc, playbook = 'install.yml', p
       stage: 'installing',
       playbook: join(shippedPlaybooksFolder, playbook),
       files: {
-        'inventory.yml': { all: { hosts: { edge: { ansible_host: '192.0.2.1', ansible_connection: 'ssh', ansible_python_interpreter: new Expression('{{ ansible_playbook_python }}') } } } },
-        'rvmc-config.yaml': { bmc_url: bmc.url, bmc_address: '127.0.0.1', bmc_username: bmc.user, image: 'http://203.0.113.5:8080/iso/26.09/nodes/edge/bootimage.iso' },
+        'inventory.yml': {
+          all: {
+            hosts: {
+              edge: {
+                ansible_host: '192.0.2.1',
+                ansible_connection: 'ssh',
+                ansible_python_interpreter: new Expression('{{ ansible_playbook_python }}'),
+              },
+            },
+          },
+        },
+        'rvmc-config.yaml': {
+          bmc_url: bmc.url,
+          bmc_address: '127.0.0.1',
+          bmc_username: bmc.user,
+          image: 'http://203.0.113.5:8080/iso/26.09/nodes/edge/bootimage.iso',
+        },
       },
       variables: (run) => ({
         rvmc_config_file: `${run}/rvmc-config.yaml`,

@@ -56,6 +56,9 @@ export interface PlaybookRunner {
   run(run: PlaybookRun): Promise<void>
 }
 
+/** Held by a playbook as long as one of its processes lives. */
+export const playbookLockOf = (varFolder: string, subcloudId: number): string => `${varFolder}/run/subcloud-${subcloudId}.lock`
+
 /** A playbook puts it into its folder while it must not be ended (reference dcmanager §4.1). */
 export const notAbortableMarker = (host: string): string => `.${host}_deploy_not_abortable`
 const longestNotAbortableMs = 600_000
@@ -160,7 +163,7 @@ async function supervise(
       folder,
       configFile,
       pluginsFolder: `${shippedPlaybooksFolder}/callback_plugins`,
-      lockFile: `${options.varFolder}/run/subcloud-${run.subcloudId}.lock`,
+      lockFile: playbookLockOf(options.varFolder, run.subcloudId),
       secrets: run.secrets,
       sshKeyFile: options.sshKeyFile,
     }),
@@ -187,7 +190,7 @@ const phaseOf: Readonly<Record<Stage, string>> = {
   installing: 'install',
   bootstrapping: 'bootstrap',
   configuring: 'configure',
-  'reconfiguring network of': 'network',
+  reconfiguring: 'network',
   deleting: 'delete',
 }
 

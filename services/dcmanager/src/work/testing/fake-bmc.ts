@@ -16,7 +16,14 @@ export interface FakeBmc {
 /** A Redfish service as small as install.yml needs it: one system, one manager, a floppy and a CD drive. */
 export async function fakeBmc(t: TestContext, options: { password: string; drives?: readonly string[] }): Promise<FakeBmc> {
   const drives = options.drives ?? ['Floppy', 'CD']
-  const bmc = { url: '', user: 'sysop', password: options.password, changes: [] as string[], power: 'On' as 'On' | 'Off', image: undefined as string | undefined }
+  const bmc = {
+    url: '',
+    user: 'sysop',
+    password: options.password,
+    changes: [] as string[],
+    power: 'On' as 'On' | 'Off',
+    image: undefined as string | undefined,
+  }
   const wanted = `Basic ${Buffer.from(`${bmc.user}:${bmc.password}`).toString('base64')}`
   const id = (path: string) => ({ '@odata.id': path })
   const drive = (type: string) => ({

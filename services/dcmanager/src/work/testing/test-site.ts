@@ -126,7 +126,7 @@ export function subcloudRow(address: string, columns: Partial<SubcloudRow> = {})
     created_at: '2026-01-01T00:00:00.000000',
     updated_at: null,
     ...columns,
-  } as SubcloudRow
+  }
 }
 
 export const bootstrapValues = (address: string) => {

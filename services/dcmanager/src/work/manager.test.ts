@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { readdir } from 'node:fs/promises'
+import { test, type TestContext } from 'node:test'
+import { timestamp } from '@murmuration/data'
+import { enqueue } from '@murmuration/jobs'
+import { createRealWorld } from '@murmuration/world'
+import { Secret } from '@murmuration/trust'
+import { networkKeys } from '../rules/addresses.ts'
+import { allDeployStatuses, failedStatusOf, isTransient } from '../rules/lifecycle.ts'
+import { exclusiveKeyOf, type DeleteInput, type OperationName, type ReconfigureNetworkInput } from '../rules/operations.ts'
+import { reserveNetwork } from '../store/networks.ts'
+import { queued } from '../store/operations.ts'
+import { readSubcloud } from '../store/subclouds.ts'
+import { createManager } from './manager.ts'
+import { repair, repairRows } from './repair.ts'
+import { openFleet, type Fleet } from './testing/fleet.ts'
+import { waitForJob } from './wait-for-job.ts'
+
+const run = async <Input>(t: TestContext, fleet: Fleet, name: OperationName, subcloudId: number, input: Input) => {
+  const id = await fleet.database.transaction((tx) =>
+    enqueue(tx, fleet.site.world, queued<Input>(name), { subject: exclusiveKeyOf(subcloudId), input }),
+  )
+  const manager = createManager(fleet.site, fleet.database)
+  await manager.start()
+  t.after(() => manager.stop())
+  return waitForJob(fleet.site, fleet.database, id, 30_000)
+}
+
+/** A subcloud that is deployed, with nothing left to do. */
+async function deployed(t: TestContext, fleet: Fleet): Promise<number> {
+  const { row, jobId } = await fleet.add(['create', 'bootstrap', 'complete'])
+  const manager = createManager(fleet.site, fleet.database)
+  await manager.start()
+  await waitForJob(fleet.site, fleet.database, jobId, 20_000)
+  await manager.stop()
+  assert.equal((await fleet.status(row.id)).deploy_status, 'complete')
+  t.diagnostic(`subcloud ${row.id}`)
+  return row.id
+}
+
+test('delete: the row goes with all that hangs on it, and the vault with real Ansible', { timeout: 60_000 }, async (t) => {
+  const real = createRealWorld({ timersKeepAlive: true, log: { level: 'silent' } })
+  const fleet = await openFleet(t, async (playbook, spec) =>
+    playbook === 'delete_subcloud.yml' ? (await real.processes.start(spec)).done : {},
+  )
+  const id = await deployed(t, fleet)
+  const vault = `${fleet.site.config.varFolder}/vault/subclouds`
+  assert.deepEqual(await readdir(vault), [String(id)])
+  const job = await run<DeleteInput>(t, fleet, 'subcloud.delete', id, { subcloudId: id, regionName: 'r' })
+  assert.equal(job?.state, 'done', job?.error ?? '')
+  assert.equal(await readSubcloud(fleet.database, id), undefined)
+  assert.deepEqual(await fleet.database.query.selectFrom('subcloud_documents').select('kind').execute(), [])
+  assert.deepEqual(await readdir(vault), [])
+})
+
+const move = (fleet: Fleet, id: number): ReconfigureNetworkInput => ({
+  subcloudId: id,
+  sysadminPassword: fleet.site.keyring.seal(new Secret('sysadmin'), `subcloud:${id}:sysadmin_password`),
+  managementSubnet: '127.210.0.0/24',
+  managementGatewayIp: '127.210.0.1',
+  managementStartIp: '127.210.0.2',
+  managementEndIp: '127.210.0.9',
+  bootstrapAddress: '127.210.0.2',
+})
+
+/** What the API's claim has done by the time the job runs. */
+async function claimMove(fleet: Fleet, id: number): Promise<void> {
+  await fleet.database.transaction(async (tx) => {
+    await tx.query.updateTable('subclouds').set({ deploy_status: 'reconfiguring-network' }).where('id', '=', id).execute()
+    const { managementSubnet, managementGatewayIp, managementStartIp, managementEndIp } = move(fleet, id)
+    const network = { subnet: managementSubnet, gateway: managementGatewayIp, start: managementStartIp, end: managementEndIp }
+    await reserveNetwork(tx, id, 'next', networkKeys(network))
+  })
+}
+
+const reservations = async (fleet: Fleet): Promise<string[]> =>
+  (await fleet.database.query.selectFrom('subcloud_networks').select('purpose').execute()).map((row) => row.purpose)
+
+test('network reconfiguration: the row follows the site', { timeout: 60_000 }, async (t) => {
+  const fleet = await openFleet(t)
+  const id = await deployed(t, fleet)
+  await claimMove(fleet, id)
+  assert.equal((await run(t, fleet, 'subcloud.reconfigure-network', id, move(fleet, id)))?.state, 'done')
+  const row = await readSubcloud(fleet.database, id)
+  assert.equal(row?.deploy_status, 'complete')
+  assert.deepEqual(
+    [row.management_subnet, row.management_gateway_ip, row.management_start_ip, row.management_end_ip, row.bootstrap_address],
+    ['127.210.0.0/24', '127.210.0.1', '127.210.0.2', '127.210.0.9', '127.210.0.2'],
+  )
+  assert.deepEqual(await reservations(fleet), ['current'])
+  assert.equal(fleet.played.at(-1), 'update_subcloud.yml')
+})
+
+test('network reconfiguration that fails: old addresses, no reservation left, and the reason', { timeout: 60_000 }, async (t) => {
+  const fleet = await openFleet(t, async (playbook) => (playbook === 'update_subcloud.yml' ? { code: 1 } : {}))
+  const id = await deployed(t, fleet)
+  const before = await readSubcloud(fleet.database, id)
+  await claimMove(fleet, id)
+  assert.equal((await run(t, fleet, 'subcloud.reconfigure-network', id, move(fleet, id)))?.state, 'failed')
+  const row = await readSubcloud(fleet.database, id)
+  assert.equal(row?.deploy_status, 'network-reconfiguration-failed')
+  assert.match(row.error_description, /^FAILED reconfiguring playbook of \(edge-1\)/)
+  assert.equal(row.management_start_ip, before?.management_start_ip)
+  assert.deepEqual(await reservations(fleet), ['current'])
+})
+
+test('repair: every transitional status without an operation settles, and no other', { timeout: 60_000 }, async (t) => {
+  const fleet = await openFleet(t)
+  const { row: busy } = await fleet.add(['create'])
+  const statuses = allDeployStatuses.map((status, index) => ({ status, id: 1000 + index }))
+  const { id: _id, ...columns } = busy
+  for (const { status, id } of statuses)
+    await fleet.database.query
+      .insertInto('subclouds')
+      .values({ ...columns, id, name: `lost-${status}`, region_name: String(id), deploy_status: status, created_at: timestamp(0) })
+      .execute()
+  const transient = statuses.filter(({ status }) => isTransient(status))
+  assert.equal(await repairRows(fleet.site, fleet.database), transient.length)
+  for (const { status, id } of statuses) {
+    const found = await fleet.status(id)
+    assert.equal(found.deploy_status, failedStatusOf(status))
+  }
+  assert.equal((await fleet.status(busy.id)).deploy_status, 'not-deployed', 'an operation that waits for its turn is not lost')
+  assert.equal(await repairRows(fleet.site, fleet.database), 0)
+})
+
+test(
+  'repair: folders of dead runs, forgotten logs and vaults without a subcloud go; what is in use stays',
+  { timeout: 60_000 },
+  async (t) => {
+    const fleet = await openFleet(t)
+    const { row, jobId } = await fleet.add(['create'])
+    const { files } = fleet.site.world
+    const { varFolder } = fleet.site.config
+    await fleet.database.query.updateTable('jobs').set({ state: 'running', lease_epoch: 5 }).where('id', '=', jobId).execute()
+    for (const name of [
+      `run/operations/${jobId}.4/inventory.yml`,
+      `run/operations/${jobId}.5/inventory.yml`,
+      'run/operations/gone.1/inventory.yml',
+    ])
+      await files.write(`${varFolder}/${name}`, 'secret')
+    for (const name of [
+      `log/operations/${jobId}.log`,
+      'log/operations/gone.log',
+      'log/operations/gone.log.1',
+      `vault/subclouds/${row.id}/x`,
+      'vault/subclouds/4711/x',
+    ])
+      await files.write(`${varFolder}/${name}`, 'text')
+    await repair(fleet.site, fleet.database)
+    assert.deepEqual(await files.list(`${varFolder}/run/operations`), [`${jobId}.5`])
+    assert.deepEqual(await files.list(`${varFolder}/log/operations`), [`${jobId}.log`])
+    assert.deepEqual(await files.list(`${varFolder}/vault/subclouds`), [String(row.id)])
+  },
+)
