@@ -40,7 +40,7 @@ const doors: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/from 'node:timers/, 'world.timers'],
   [/from '(node:child_process|node:cluster)'/, 'world.processes'],
   [/from '(undici|node:net|node:tls|node:dgram|node:dns)/, 'world.net'],
-  [/(?<!type \{[^}]*\} )from 'node:https?'/, 'world.net'],
+  [/^import (?!type |\{ STATUS_CODES \}).*from 'node:https?'/, 'world.net'],
   [/from 'node:fs/, 'world.files'],
   [/\b(randomUUID|randomBytes|randomInt|getRandomValues)\b/, 'world.random'],
 ]

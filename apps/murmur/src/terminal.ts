@@ -8,7 +8,7 @@ export const print = (line: string): void => void process.stdout.write(`${line}\
 export const tell = (line: string): void => void process.stderr.write(`${line}\n`)
 
 /** Colours only for a person's terminal, and never with NO_COLOR. */
-export const useColor = (): boolean => process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''
+export const useColor = (): boolean => process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''
 
 /**
  * A secret for one operation: from the named environment variable, else asked for on the terminal without echo.
@@ -17,7 +17,7 @@ export const useColor = (): boolean => process.stdout.isTTY === true && (process
 export async function askSecret(what: string, variable: string): Promise<Secret> {
   const given = process.env[variable]
   if (given !== undefined && given !== '') return new Secret(given)
-  if (process.stdin.isTTY !== true) {
+  if (!process.stdin.isTTY) {
     throw new CommandFailed(
       exitCodes.usage,
       `The ${what} is needed and there is no terminal to ask on.`,
@@ -47,7 +47,7 @@ export async function askSecret(what: string, variable: string): Promise<Secret>
 /** Asks before something is destroyed; without a terminal only `--yes` goes on. */
 export async function confirm(question: string, yes: boolean): Promise<void> {
   if (yes) return
-  if (process.stdin.isTTY !== true) throw new CommandFailed(exitCodes.usage, `${question} There is no terminal to ask on.`, 'Add --yes.')
+  if (!process.stdin.isTTY) throw new CommandFailed(exitCodes.usage, `${question} There is no terminal to ask on.`, 'Add --yes.')
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
     const answer = await new Promise<string>((resolve) => lines.question(`${question} [y/N] `, resolve))

@@ -38,7 +38,7 @@ export async function watching(context: Context, options: CommonOptions, once: (
   await once()
   while (options.watch === true) {
     await context.world.timers.sleep(2_000)
-    if (process.stdout.isTTY === true) process.stdout.write('\u001b[H\u001b[2J')
+    if (process.stdout.isTTY) process.stdout.write('\u001b[H\u001b[2J')
     await once()
   }
 }

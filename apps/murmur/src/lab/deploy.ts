@@ -135,5 +135,5 @@ async function describe(api: Connection, subcloud: SubcloudBody): Promise<string
   const running = operations.find((operation) => operation.state === 'running')
   const status =
     subcloud['deploy-status'] === 'complete' ? `deploy complete, ${subcloud['availability-status']}` : subcloud['deploy-status']
-  return running?.progress == null ? status : `${status} — ${running.progress}`
+  return running === undefined || running.progress === null ? status : `${status} — ${running.progress}`
 }

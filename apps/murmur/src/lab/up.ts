@@ -150,7 +150,8 @@ async function stay(world: World, paths: LabPaths, asked: Promise<void>, say: (l
     if ((await readLab(world, paths)).labPid !== process.pid) return tell('Another npm start has taken the lab over.')
     const now = new Map((await refreshLab(world, paths)).map((site) => [site.name, site.pid]))
     for (const [name, pid] of now) {
-      if (pid === null && known.get(name) != null) say(`${name} has ended; start it again: npm run -s murmur -- lab start ${name}`)
+      if (pid === null && typeof known.get(name) === 'number')
+        say(`${name} has ended; start it again: npm run -s murmur -- lab start ${name}`)
       if (pid !== null && known.get(name) !== pid) say(`${name} runs (pid ${pid})`)
     }
     known = now

@@ -49,7 +49,7 @@ export async function serve(world: World, environment: Environment, options: Ser
     const served = await serveSite(world, config)
     await writeOwnPidFile(world, pidFile)
     world.log.info('site is ready', { site: config.name, address: config.address, roles: config.roles.join(',') })
-    await asked()
+    await asked(world)
     await served.stop()
     await world.files.remove(pidFile)
     await world.net.close()
@@ -72,15 +72,11 @@ function parseRoles(text: string | undefined): readonly RoleName[] | undefined {
   })
 }
 
-/** Resolves when the process is asked to end. */
-function asked(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-    // Pending product timers don't hold the process; serving does.
-    const hold = setInterval(() => {}, 2 ** 30)
-    process.once('SIGTERM', () => clearInterval(hold))
-    process.once('SIGINT', () => clearInterval(hold))
-  })
+/** Resolves when the process is asked to end. Listening sockets hold it until then; a process without any is held by the sleep. */
+async function asked(world: World): Promise<void> {
+  const stopped = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+  while (!stopped.signal.aborted) await world.timers.sleep(60_000, stopped.signal).catch(() => undefined)
 }
 
 /** What a site's process gets of our environment: nothing but what it needs and the operator's own settings. */
