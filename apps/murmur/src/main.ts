@@ -4,9 +4,8 @@ import { CommandFailed, exitCodes } from './exit.ts'
 import { buildProgram } from './program.ts'
 import { tell } from './terminal.ts'
 
-/** A served site ends when it is asked to, whatever timers are pending; every other command ends when it has nothing left to wait for. */
-const serving = process.argv[2] === 'serve' && !process.argv.includes('--detach')
-const world = createRealWorld({ timersKeepAlive: !serving, log: { level: serving ? 'info' : 'warn' } })
+const serving = process.argv[2] === 'serve'
+const world = createRealWorld({ timersKeepAlive: true, log: { level: serving ? 'info' : 'warn' } })
 
 try {
   await buildProgram({ world, environment: process.env }).parseAsync()
@@ -14,6 +13,8 @@ try {
   process.exitCode = report(error)
 } finally {
   await world.net.close()
+  // A served site has ended in good order by now; what still waits (a poll that was about to sleep) must not hold it.
+  if (serving) process.exit()
 }
 
 /** One clear line, what to do about it, and the code. A defect of ours shows its stack only when asked for. */
