@@ -10,6 +10,9 @@ const renewBelow = 0.5
 
 export const vaultFolderOf = (varFolder: string, subcloudId: number): string => `${varFolder}/vault/subclouds/${subcloudId}`
 
+const keyContext = (id: number): string => `subcloud:${id}:private_key`
+const adminContext = (id: number): string => `subcloud:${id}:admin_password`
+
 export interface SubcloudCertificate {
   readonly certificate: string
   readonly privateKey: Secret
@@ -35,7 +38,7 @@ export async function subcloudCertificate(
   const { authority, keyring, world } = site
   if (authority === undefined) throw new Error('this site has no certificate authority: only a system controller deploys subclouds')
   const path = `${vaultFolderOf(site.config.varFolder, row.id)}/certificate.json`
-  const context = `subcloud:${row.id}:private_key`
+  const context = keyContext(row.id)
   const addresses = certificateAddresses(row, network, values)
   const stored = await readJson<StoredCertificate>(site, path)
   const goodUntilMs = world.clock.nowMs() + certificateLifetimeMs * renewBelow
@@ -69,7 +72,7 @@ export async function subcloudAdminPassword(site: Site, row: Pick<SubcloudRow, '
   const given = values['admin_password']
   if (typeof given === 'string' && given !== '') return new Secret(given)
   const path = `${vaultFolderOf(site.config.varFolder, row.id)}/admin-password.json`
-  const context = `subcloud:${row.id}:admin_password`
+  const context = adminContext(row.id)
   const stored = await readJson<{ readonly sealed: Sealed }>(site, path)
   if (stored !== undefined) return site.keyring.open(stored.sealed, context)
   // The suffix satisfies password rules that ask for every class of characters.
@@ -89,4 +92,24 @@ export async function servicePassword(site: Site): Promise<Secret> {
 async function readJson<T>(site: Site, path: string): Promise<T | undefined> {
   const data = await site.world.files.read(path)
   return data === undefined ? undefined : (JSON.parse(new TextDecoder().decode(data)) as T)
+}
+
+/** Seals what the vault holds with the newest key, so that older ones can be retired. Returns the files that were written. */
+export async function resealVault(site: Site): Promise<number> {
+  const { files } = site.world
+  const vault = `${site.config.varFolder}/vault/subclouds`
+  let written = 0
+  const reseal = async <T extends object>(path: string, member: keyof T & string, context: string): Promise<void> => {
+    const stored = await readJson<T & Record<string, Sealed>>(site, path)
+    const sealed: Sealed | undefined = stored?.[member]
+    if (sealed === undefined || !site.keyring.isStale(sealed)) return
+    await files.write(path, `${JSON.stringify({ ...stored, [member]: site.keyring.seal(site.keyring.open(sealed, context), context) })}\n`)
+    written += 1
+  }
+  for (const name of await files.list(vault)) {
+    if (!/^\d{1,10}$/.test(name)) continue
+    await reseal<StoredCertificate>(`${vault}/${name}/certificate.json`, 'sealedKey', keyContext(Number(name)))
+    await reseal<{ sealed: Sealed }>(`${vault}/${name}/admin-password.json`, 'sealed', adminContext(Number(name)))
+  }
+  return written
 }

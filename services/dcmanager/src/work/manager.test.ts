@@ -11,6 +11,7 @@ import { exclusiveKeyOf, type DeleteInput, type OperationName, type ReconfigureN
 import { reserveNetwork } from '../store/networks.ts'
 import { queued } from '../store/operations.ts'
 import { readSubcloud } from '../store/subclouds.ts'
+import { resealVault, subcloudAdminPassword, subcloudCertificate } from './credentials.ts'
 import { createManager } from './manager.ts'
 import { repair, repairRows } from './repair.ts'
 import { openFleet, type Fleet } from './testing/fleet.ts'
@@ -153,3 +154,19 @@ test(
     assert.deepEqual(await files.list(`${varFolder}/vault/subclouds`), [String(row.id)])
   },
 )
+
+test('after a rotation of keys the vault is sealed anew, and the old key can go', { timeout: 60_000 }, async (t) => {
+  const fleet = await openFleet(t)
+  const { site } = fleet
+  const row = (await fleet.add(['create'])).row
+  const before = await subcloudCertificate(site, row, row, {})
+  const password = await subcloudAdminPassword(site, row, {})
+  await site.keyring.rotate()
+  assert.equal(await resealVault(site), 2)
+  assert.equal(await resealVault(site), 0)
+  await site.keyring.retire()
+  assert.equal((await subcloudAdminPassword(site, row, {})).reveal(), password.reveal())
+  const after = await subcloudCertificate(site, row, row, {})
+  assert.equal(after.certificate, before.certificate)
+  assert.equal(after.privateKey.reveal(), before.privateKey.reveal())
+})

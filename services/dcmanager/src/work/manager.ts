@@ -4,6 +4,7 @@ import type { Serving } from '@murmuration/rpc'
 import type { Site } from '@murmuration/site'
 import type { Timer } from '@murmuration/world'
 import type { Schema } from '../store/schema.ts'
+import { resealVault } from './credentials.ts'
 import { deleteKind } from './delete.ts'
 import { deployKinds, operationsAtOnce } from './deploy.ts'
 import type { OperationParts } from './operations.ts'
@@ -58,6 +59,14 @@ export function createManager(site: Site, database: Database<Schema>): Manager {
       world.log.error('the repair sweep failed; it comes again', { error })
     }
   }
+  /** A vault that can't be sealed anew is still a vault: its owner learns of it, and operations go on. */
+  const resealNow = async (): Promise<void> => {
+    try {
+      await resealVault(site)
+    } catch (error) {
+      world.log.error('the vault could not be sealed with the newest key', { error })
+    }
+  }
   const repairLater = (): void => {
     timer = world.timers.after(repairEveryMs, () => {
       repairing = repairAgain()
@@ -72,6 +81,7 @@ export function createManager(site: Site, database: Database<Schema>): Manager {
     async start() {
       parts.secretsInFiles = !(await readsSecretsFromEnvironment(site))
       await repairNow()
+      await resealNow()
       serving = await site.bus.serve(managerTopic, { wake: async () => worker.wake() })
       worker.start()
       repairLater()
