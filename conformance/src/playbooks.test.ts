@@ -24,10 +24,7 @@ test('playbooks deploy, configure and move a real site', { timeout: 240_000 }, a
   const ports = await freePorts(address, sitePorts)
   const site = await testSite(t, { ports, playbooks: { murmurCommand: [process.execPath, murmur] } })
   const run = await bootstrapRun(site, subcloudRow(address), { ...bootstrapValues(address), admin_password: adminPassword })
-  t.after(async () => {
-    const pid = await processOf(run.siteFolder)
-    if (pid !== undefined) process.kill(pid)
-  })
+  t.after(() => run.stopSite())
 
   await t.test('bootstrap: the site knows both accounts', async () => {
     await run.start()

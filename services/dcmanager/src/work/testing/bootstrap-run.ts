@@ -38,6 +38,8 @@ export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values)
   })
   const siteFolder = siteFolderOf(config, row)
   const progress: string[] = []
+  // Remembered, because the folder may be gone by the time the test cleans up.
+  const pids = new Set<number>()
   let epoch = 0
   return {
     row,
@@ -85,6 +87,8 @@ export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values)
         abortWaits: () => false,
         progress: (text) => progress.push(text),
       })
+      const pid = await processOf(siteFolder)
+      if (pid !== undefined) pids.add(pid)
     },
     async calls() {
       const text = await readFile(join(siteFolder, 'calls.jsonl'), 'utf8')
@@ -94,11 +98,21 @@ export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values)
         .map((line) => JSON.parse(line) as Record<string, unknown>)
     },
     async stopSite() {
-      try {
-        process.kill(Number(await readFile(join(siteFolder, 'var/murmur.pid'), 'utf8')))
-      } catch {
-        // It was never started.
+      for (const pid of pids) {
+        try {
+          process.kill(pid)
+        } catch {
+          // It has ended by itself, or by the next start.
+        }
       }
     },
   }
+}
+
+/** The real program writes an object, the fake one a number. */
+async function processOf(siteFolder: string): Promise<number | undefined> {
+  const text = await readFile(join(siteFolder, 'var/murmur.pid'), 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  const value = JSON.parse(text) as number | { pid: number }
+  return typeof value === 'number' ? value : value.pid
 }
