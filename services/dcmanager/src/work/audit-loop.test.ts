@@ -190,8 +190,8 @@ test('attack 30: whatever a taken-over site answers, it only fails its own audit
   const client = hostileAgents(fixture.world, (ip, request) => {
     const n = Number(ip.split('.').at(-1))
     const answer = evil[n - 1]
-    if (n === evil.length + 1)
-      return { status: 302, headers: { location: 'https://127.0.0.99/' } as Record<string, string>, body: Buffer.alloc(0) }
+    const away: Readonly<Record<string, string>> = { location: 'https://127.0.0.99/' }
+    if (n === evil.length + 1) return { status: 302, headers: away, body: Buffer.alloc(0) }
     if (n === evil.length + 2) throw new NetworkError('tls', 'PATCH https://site')
     const asked = JSON.parse(String(request.body)) as Record<string, unknown>
     const healthy = {
