@@ -20,6 +20,14 @@ export interface Connection {
 
 const deadlineMs = 90_000
 
+/** Nothing answered. Whether a request that changes something was heard is not known. */
+export class Unreachable extends CommandFailed {
+  constructor(message: string) {
+    super(exitCodes.refused, message, 'Is the site running? Start the lab with: npm start')
+    this.name = 'Unreachable'
+  }
+}
+
 /** Signs in with OS_* (or the lab's openrc) and finds `dcmanager` in the catalog. */
 export async function connect(world: World, environment: Readonly<Record<string, string | undefined>>): Promise<Connection> {
   const variables = await credentialsEnvironment(world, environment)
@@ -126,12 +134,7 @@ async function reach<T>(work: () => Promise<T>, where: string): Promise<T> {
         'The credentials were refused.',
         'Check OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME.',
       )
-    if (error instanceof NetworkError)
-      throw new CommandFailed(
-        exitCodes.refused,
-        `${where} can not be reached: ${error.message}`,
-        'Is the site running? Start the lab with: npm start',
-      )
+    if (error instanceof NetworkError) throw new Unreachable(`${where} can not be reached: ${error.message}`)
     throw error
   }
 }

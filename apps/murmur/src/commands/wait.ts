@@ -1,24 +1,39 @@
-import type { Connection } from '../api/connection.ts'
+import { Unreachable, type Connection } from '../api/connection.ts'
 import type { OperationBody } from '../api/types.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { tell } from '../terminal.ts'
 import type { Context } from './context.ts'
 
+/** An API that is started again, or fails over, is back sooner; the operation does not depend on it. */
+const longestSilenceMs = 60_000
+
 /**
  * Follows the newest operation of a subcloud to its end, one line whenever its progress changes.
- * Ends with code 7 when the time is up (the operation goes on), 1 when the operation failed or was cancelled.
+ * Goes on while the API is away for less than a minute. Ends with code 7 when the time is up (the operation goes on), 1 when the operation failed or was cancelled.
  */
 export async function waitForOperation(context: Context, api: Connection, ref: string, timeoutMs: number): Promise<void> {
   const { clock, timers } = context.world
   const deadlineMs = clock.monotonicMs() + timeoutMs
   let said = ''
+  let heardAtMs = clock.monotonicMs()
+  const newestOperation = async (): Promise<OperationBody | 'unknown' | undefined> => {
+    try {
+      const path = `/subclouds/${encodeURIComponent(ref)}/operations?limit=1`
+      const { operations } = await api.request<{ operations: OperationBody[] }>('GET', path)
+      heardAtMs = clock.monotonicMs()
+      return operations[0]
+    } catch (error) {
+      if (error instanceof Unreachable && clock.monotonicMs() - heardAtMs < longestSilenceMs) return 'unknown'
+      throw error
+    }
+  }
   for (;;) {
-    const { operations } = await api.request<{ operations: OperationBody[] }>(
-      'GET',
-      `/subclouds/${encodeURIComponent(ref)}/operations?limit=1`,
-    )
-    const newest = operations[0]
+    const newest = await newestOperation()
     if (newest === undefined) return
+    if (newest === 'unknown') {
+      await timers.sleep(500)
+      continue
+    }
     const line = `${newest.kind}: ${newest.progress ?? newest.state}`
     if (line !== said) tell(line)
     said = line
