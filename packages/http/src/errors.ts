@@ -3,7 +3,7 @@ export interface ErrorDefinition {
   readonly status: number
   /** `{name}` places are filled from the details. */
   readonly message: string
-  /** What to do about it. */
+  /** What to do about it. Places whose detail was not given stay as they stand (`GET /v1/things/{id}`). */
   readonly hint?: string
 }
 
@@ -34,8 +34,12 @@ export function defineErrors<T extends Record<string, ErrorDefinition>>(
       new ApiError(
         definition.status,
         code,
-        definition.message.replace(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? '')),
-        { ...options, ...(definition.hint === undefined ? {} : { hint: definition.hint }) },
+        definition.message.replace(place, (_, name: string) => String(details[name] ?? '')),
+        { ...options, ...(definition.hint === undefined ? {} : { hint: fillKnown(definition.hint, details) }) },
       )
   return Object.fromEntries(Object.entries(table).map(([code, definition]) => [code, make(code, definition)])) as never
 }
+
+const place = /\{(\w+)\}/g
+const fillKnown = (text: string, details: Readonly<Record<string, string | number>>): string =>
+  text.replace(place, (whole: string, name: string) => String(details[name] ?? whole))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ApiError } from '../errors.ts'
+import { ApiError, defineErrors } from '../errors.ts'
 import { dcmanagerFaults, keystoneFaults, plainFaults } from './index.ts'
 
 const error = new ApiError(404, 'notFound', 'Subcloud <b>"x" & y</b> not found', { hint: 'List them first.', field: 'ref' })
@@ -9,7 +9,7 @@ test("keystone's envelope", () => {
   const { contentType, body } = keystoneFaults.render(error, '*/*')
   assert.equal(contentType, 'application/json')
   assert.deepEqual(JSON.parse(body), {
-    error: { code: 404, title: 'Not Found', message: 'Subcloud <b>"x" & y</b> not found List them first.' },
+    error: { code: 404, title: 'Not Found', message: 'Subcloud <b>"x" & y</b> not found. List them first.' },
   })
 })
 
@@ -27,7 +27,7 @@ test("dcmanager's page: code and title, the sentence of the status, the detail, 
   assert.deepEqual(text.map((line) => line.trim()).slice(0, 3), [
     '404 Not Found',
     'The resource could not be found.',
-    'Subcloud &#60;b&#62;&#34;x&#34; &#38; y&#60;/b&#62; not found List them first.',
+    'Subcloud &#60;b&#62;&#34;x&#34; &#38; y&#60;/b&#62; not found. List them first.',
   ])
 })
 
@@ -36,7 +36,7 @@ test("dcmanager's JSON by Accept", () => {
   assert.deepEqual(JSON.parse(dcmanagerFaults.render(error, 'application/json').body), {
     code: 404,
     title: 'Not Found',
-    description: 'Subcloud <b>"x" & y</b> not found List them first.',
+    description: 'Subcloud <b>"x" & y</b> not found. List them first.',
     field: 'ref',
   })
   assert.equal(json('application/json, */*'), true)
@@ -54,6 +54,22 @@ test("the platform's text in text", () => {
   assert.deepEqual(JSON.parse(outer.error_message), {
     debuginfo: null,
     faultcode: 'Client',
-    faultstring: 'Subcloud <b>"x" & y</b> not found List them first.',
+    faultstring: 'Subcloud <b>"x" & y</b> not found. List them first.',
   })
+})
+
+test('a table of errors fills the places of messages and hints; the remedy is a sentence of its own', () => {
+  const errors = defineErrors({
+    gone: { status: 410, message: 'The operation {verb} was removed', hint: 'Use {instead}; see GET /things/{id}.' },
+    ended: { status: 400, message: 'It is over!', hint: 'Begin again.' },
+    plain: { status: 400, message: 'No {nothing}' },
+  })
+  const text = (made: ApiError): string =>
+    (JSON.parse(dcmanagerFaults.render(made, 'application/json').body) as { description: string }).description
+  assert.equal(
+    text(errors.gone({ verb: 'restore', instead: 'that' })),
+    'The operation restore was removed. Use that; see GET /things/{id}.',
+  )
+  assert.equal(text(errors.ended()), 'It is over! Begin again.')
+  assert.equal(text(errors.plain()), 'No ')
 })

@@ -11,8 +11,9 @@ export interface Faults {
 
 export const titleOf = (status: number): string => STATUS_CODES[status] ?? 'Error'
 
-/** Message and remedy as one text: old clients print one member only. */
-export const sentenceOf = (error: ApiError): string => (error.hint === undefined ? error.message : `${error.message} ${error.hint}`)
+/** Message and remedy as one text of two sentences: old clients print one member only. */
+export const sentenceOf = ({ message, hint }: ApiError): string =>
+  hint === undefined ? message : `${message}${/[.!?:;]$/.test(message) ? '' : '.'} ${hint}`
 
 /** `{"error":{"code":401,"title":"Unauthorized","message":"…"}}` */
 export const keystoneFaults: Faults = {
