@@ -37,6 +37,15 @@ test('alarms: the counts of every subcloud, newest first, with the name where th
   const { add, call, database, site } = await open(t)
   await add(1)
   await add(2)
+  const counts = { critical_alarms: -1, major_alarms: -1, minor_alarms: -1, warnings: -1, cloud_status: 'disabled' }
+  const atFirst = (await call('GET', '/v1.0/alarms/')).json.alarm_summary as Record<string, unknown>[]
+  assert.deepEqual(
+    atFirst.map(({ uuid: _, ...rest }) => rest),
+    [
+      { region_name: 'subcloud2', ...counts },
+      { region_name: 'subcloud1', ...counts },
+    ],
+  )
   const alarms = { critical_alarms: 1, major_alarms: 2, minor_alarms: 3, warnings: 4, cloud_status: 'critical' as const }
   await database.transaction((tx) => writeAlarms(tx, site.world, [{ subcloudId: 1, alarms }]))
   const { status, json } = await call('GET', '/v1.0/alarms/', { token: 'reader@services' })

@@ -106,6 +106,17 @@ test('abort: the row says so at once and the job is asked to end; without a job 
   assert.equal(late.status, 409)
 })
 
+test('complete waits for the end of an operation that stands between two of its phases', async (t) => {
+  const bench = await apiBench(t)
+  await bench.add(3, { deploy_config: file(example('deploy-config')) })
+  await bench.database.query.updateTable('subclouds').set({ deploy_status: 'bootstrap-complete' }).execute()
+  const before = await fromTables(bench.database)
+  const answer = await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/complete')
+  assert.equal(answer.status, 409, answer.text)
+  assert.match(answer.json.description, /subcloud\.add.*\/v1\.0\/subclouds\/1\/operations/)
+  assert.deepEqual(await fromTables(bench.database), before)
+})
+
 test('resume runs what is left', async (t) => {
   const bench = await apiBench(t)
   await create(bench)

@@ -4,7 +4,17 @@ import { errors } from '../errors.ts'
 import { firstStatusOf, type PhasedVerb } from '../rules/lifecycle.ts'
 import { requireResting, requireVerb } from '../rules/management.ts'
 import { resumablePhases, resumePhases } from '../rules/phases.ts'
-import { claim, claimAbort, claimFlow, requireRow, write, type Asker, type Claimed, type Decision } from '../store/claims.ts'
+import {
+  claim,
+  claimAbort,
+  claimFlow,
+  requireNoOperation,
+  requireRow,
+  write,
+  type Asker,
+  type Claimed,
+  type Decision,
+} from '../store/claims.ts'
 import { readDocuments, type DocumentKind } from '../store/documents.ts'
 import type { SubcloudRow } from '../store/subclouds.ts'
 import { subcloudToWire } from '../wire/subcloud.ts'
@@ -77,6 +87,8 @@ function complete(context: ApiContext, { id }: SubcloudRow, asker: Asker): Promi
   return claim(desk, asker, wire, async (tx) => {
     const row = await requireRow(tx, id)
     requireVerb(row, 'complete')
+    // Between two phases of a running operation the status allows it, but the operation has more to do.
+    await requireNoOperation(tx, id)
     return write(desk, tx, row, { deploy_status: 'complete', error_description: 'No errors present' })
   }).then(wire)
 }

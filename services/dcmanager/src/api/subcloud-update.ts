@@ -3,7 +3,7 @@ import { errors, invalid, invalidField } from '../errors.ts'
 import { renameProblem } from '../rules/names.ts'
 import { requireManageable, requireNotSecondary, requireRenamable, requireResting, requireUnmanageable } from '../rules/management.ts'
 import type { ReconfigureNetworkInput } from '../rules/operations.ts'
-import { claim, enqueueOperation, refuseConflict, requireRow, write, type Asker } from '../store/claims.ts'
+import { claim, enqueueOperation, refuseConflict, requireNoOperation, requireRow, write, type Asker } from '../store/claims.ts'
 import { readDocuments, writeDocuments } from '../store/documents.ts'
 import { findGroup } from '../store/groups.ts'
 import { lockNetworks, reserveNetwork } from '../store/networks.ts'
@@ -102,6 +102,8 @@ async function apply(context: ApiContext, tx: Transaction<Schema>, asker: Asker,
   }
   if (wanted.managementState === 'managed') {
     const status = requireManageable(row, wanted.force)
+    // Its deletion was accepted: nobody gets a managed subcloud back that is gone a moment later.
+    await requireNoOperation(tx, id, ['subcloud.delete'])
     columns = { ...columns, management_state: 'managed', ...(status === undefined ? {} : { deploy_status: status }) }
   } else if (wanted.managementState === 'unmanaged') {
     requireUnmanageable(row)

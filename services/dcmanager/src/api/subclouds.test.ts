@@ -438,6 +438,18 @@ test('delete (reference §1.7)', async (t) => {
   assert.equal((await bench.call('DELETE', '/v1.0/subclouds/77')).status, 404)
 })
 
+test('what is being deleted can not be managed any more', async (t) => {
+  const bench = await apiBench(t)
+  await bench.add(3)
+  await rest(bench, 1, { deploy_status: 'complete' })
+  assert.equal((await bench.call('DELETE', '/v1.0/subclouds/1')).status, 200)
+  const before = await fromTables(bench.database)
+  const managed = await bench.call('PATCH', '/v1.0/subclouds/1', { form: { 'management-state': 'managed', force: 'true' } })
+  assert.equal(managed.status, 409, managed.text)
+  assert.match(managed.json.description, /subcloud\.delete/)
+  assert.deepEqual(await fromTables(bench.database), before)
+})
+
 test('redeploy (reference §1.7)', async (t) => {
   const bench = await apiBench(t)
   await bench.add(3)

@@ -54,6 +54,7 @@ export function checkBootstrapValues(
   if (gateways !== undefined && networks !== undefined) checkControllerGateway(reader, gateways, networks, controller)
   const oam = readOam(reader)
   reader.text('kubernetes_version')
+  const [description, location] = [reader.text('description'), reader.text('location')]
 
   const network = networks?.[0]
   const gateway = gateways?.[0]
@@ -70,8 +71,8 @@ export function checkBootstrapValues(
     problems: [],
     facts: {
       name,
-      description: reader.text('description'),
-      location: reader.text('location'),
+      description,
+      location,
       systemMode,
       network: network.spelled,
       systemcontrollerGateway: gateway.text,

@@ -38,6 +38,8 @@ test('every rule of the bootstrap values has its refusal (reference §4.8)', () 
     [{ name: 'RegionOne' }, /^name is the name of a region/],
     [{ name: 'SystemController' }, /^name is the name of a region/],
     [{ name: ['a'] }, /^name must be a text/],
+    [{ description: ['a'] }, /^description must be a text/],
+    [{ location: 'x'.repeat(256) }, /^location is longer than 255/],
     [{ system_mode: 'triplex' }, /^system_mode must be one of simplex, duplex, duplex-direct/],
     [
       {

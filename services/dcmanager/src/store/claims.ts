@@ -7,6 +7,7 @@ import { ruleOf } from '../rules/lifecycle.ts'
 import { requireVerb } from '../rules/management.ts'
 import { exclusiveKeyOf, type DeployInput, type OperationName, type Phase } from '../rules/operations.ts'
 import type { NetworkKeys } from '../rules/addresses.ts'
+import { resetAlarms } from './alarms.ts'
 import { recordChanges } from './changes.ts'
 import { documentKinds, writeDocuments, type DocumentKind, type Documents } from './documents.ts'
 import { defaultGroupId, findGroup } from './groups.ts'
@@ -152,6 +153,7 @@ export async function claimNewSubcloud(desk: Desk, asker: Asker, answerOf: Answe
         })),
       )
       await bulkInsert(tx, 'subcloud_audits', [{ subcloud_id: row.id, next_audit_at: at }])
+      await resetAlarms(tx, world, [row.id])
       await reserveNetwork(tx, row.id, 'current', given.network.keys)
       await writeDocuments(tx, world, keyring, row.id, given.documents)
       await recordChanges(tx, world, [{ subcloudId: row.id, kind: 'created', columns: row }])
@@ -265,6 +267,13 @@ export function claimAbort(desk: Desk, asker: Asker, answerOf: AnswerOf<Subcloud
     tx.afterCommit(() => desk.wakeManagers())
     return write(desk, tx, row, { deploy_status: abort.to })
   })
+}
+
+/** 409 when an operation (one of `kinds`, if given) works on the subcloud or waits for its turn. */
+export async function requireNoOperation(tx: Transaction<Schema>, subcloudId: number, kinds?: readonly OperationName[]): Promise<void> {
+  const running = await runningOperation(tx, subcloudId)
+  if (running !== undefined && (kinds === undefined || (kinds as readonly string[]).includes(running.kind)))
+    throw errors.subjectBusy({ operation: running.kind, id: subcloudId })
 }
 
 export async function requireRow(tx: Transaction<Schema>, subcloudId: number): Promise<SubcloudRow> {
