@@ -20,7 +20,7 @@ export async function askSecret(what: string, variable: string): Promise<Secret>
   if (!process.stdin.isTTY) {
     throw new CommandFailed(
       exitCodes.usage,
-      `The ${what} is needed and there is no terminal to ask on.`,
+      `The ${what.charAt(0).toLowerCase()}${what.slice(1)} is needed and there is no terminal to ask on.`,
       `Set ${variable} for this one command.`,
     )
   }

@@ -32,7 +32,7 @@ async function withPolicy<T>(
       policy.close()
     }
   } catch (error) {
-    if (error instanceof PolicyInvalid) throw new CommandFailed(exitCodes.usage, `${file}: ${error.message}`)
+    if (error instanceof PolicyInvalid) throw new CommandFailed(exitCodes.usage, error.message, `Correct ${file}.`)
     throw error
   }
 }
@@ -60,7 +60,11 @@ export const check = (
 ): Promise<void> =>
   withPolicy(world, environment, options, (policy) => {
     if (!policy.effective().some((one) => one.name === rule))
-      throw new CommandFailed(exitCodes.notFound, `${options.service} has no rule ${rule}.`, 'murmur policy list')
+      throw new CommandFailed(
+        exitCodes.notFound,
+        `${options.service} has no rule ${rule}.`,
+        `murmur policy list --site ${options.site} --service ${options.service}`,
+      )
     const { allowed, decisions } = policy.explain(rule, callerWith(options.role.split(','), options.project))
     for (const decision of decisions) print(`${decision.allowed ? 'yes' : 'no '}  ${decision.part}`)
     print(`${rule}: ${allowed ? 'allowed' : 'denied'} for ${options.role} in project ${options.project}`)

@@ -17,8 +17,8 @@ export const upkeepOf: Readonly<Record<ServiceName, () => Promise<Upkeep>>> = {
     return { migrations: identityMigrations, policies: identityPolicies, reseal: resealSecrets }
   },
   platform: async () => {
-    const { platformMigrations, platformPolicies } = await import('@murmuration/platform')
-    return { migrations: platformMigrations, policies: platformPolicies }
+    const { dcagentPolicies, platformMigrations, platformPolicies } = await import('@murmuration/platform')
+    return { migrations: platformMigrations, policies: [...platformPolicies, ...dcagentPolicies] }
   },
   dcmanager: async () => {
     const { dcmanagerMigrations, dcmanagerPolicies, resealSecrets } = await import('@murmuration/dcmanager')

@@ -104,7 +104,8 @@ async function detach(world: World, environment: Environment, options: ServeOpti
     logFile,
   })
   await untilReady(world, config, child, pidFileOf(config.varFolder, options.processName), logFile)
-  print(`${config.name} is ready (pid ${child.pid}, ${config.address}, log ${logFile})`)
+  const where = config.roles.includes('api') ? config.listenAddress : config.roles.join(', ')
+  print(`${config.name} is ready (pid ${child.pid}, ${where}, log ${logFile})`)
 }
 
 async function untilReady(world: World, config: SiteConfig, child: ProcessIdentity, pidFile: string, logFile: string): Promise<void> {
@@ -115,14 +116,14 @@ async function untilReady(world: World, config: SiteConfig, child: ProcessIdenti
     if (!(await daemons.isAlive(child)))
       throw new CommandFailed(
         exitCodes.refused,
-        `${config.name} ended while it started: ${await lastLine(world, logFile)}`,
-        `Its log: ${logFile}`,
+        `${config.name} ended while it started: ${await lastWords(world, logFile)}`,
+        `Read its log: ${logFile}`,
       )
     if (world.clock.monotonicMs() > deadlineMs)
       throw new CommandFailed(
         exitCodes.waitTimeout,
         `${config.name} is not ready after ${readyTimeoutMs / 1_000} s.`,
-        `Its log: ${logFile}`,
+        `Read its log: ${logFile}`,
       )
     await world.timers.sleep(50)
   }
@@ -148,10 +149,17 @@ export async function healthy(world: World, config: SiteConfig): Promise<boolean
 
 export const urlHost = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 
-/** The last words of a process for a one-line message: the `msg` of a JSON line, or the line itself. */
-async function lastLine(world: World, logFile: string): Promise<string> {
-  const text = Buffer.from((await world.files.read(logFile)) ?? '').toString('utf8')
-  const line = text.trimEnd().split('\n').at(-1) ?? ''
+/** Why a process ended, for a one-line message: what it told as its error, else the `msg` of its last JSON line, else that line. */
+async function lastWords(world: World, logFile: string): Promise<string> {
+  const lines = Buffer.from((await world.files.read(logFile)) ?? '')
+    .toString('utf8')
+    .trimEnd()
+    .split('\n')
+  // The log goes on over starts: an error is this one's when nothing was logged after it. What to try stands below it.
+  const afterLog = lines.slice(lines.findLastIndex((line) => line.startsWith('{')) + 1)
+  const error = afterLog.findLast((line) => line.startsWith('error: '))
+  if (error !== undefined) return error.slice('error: '.length)
+  const line = lines.at(-1) ?? ''
   try {
     return (JSON.parse(line) as { msg?: string }).msg ?? line
   } catch {
@@ -167,10 +175,29 @@ export async function stop(
   const config = await loadConfig(world, options.site, environment)
   const pidFile = pidFileOf(config.varFolder, options.processName)
   const running = await runningProcess(world, pidFile)
-  if (running === undefined) return tell(`${config.name} is not running.`)
+  if (running === undefined) {
+    const others = options.processName === undefined ? await namedProcesses(world, config) : []
+    if (others.length === 0) return tell(`${config.name} is not running.`)
+    throw new CommandFailed(
+      exitCodes.usage,
+      `${config.name} runs as several processes: ${others.join(', ')}.`,
+      `Stop them one by one: murmur stop --site ${options.site} --process-name ${others[0]}`,
+    )
+  }
   await end(world, running)
   await world.files.remove(pidFile)
   tell(`${config.name} has stopped.`)
+}
+
+/** Names of the processes of a site that were started with `--process-name` and still run. */
+async function namedProcesses(world: World, config: SiteConfig): Promise<string[]> {
+  const names = (await world.files.list(config.varFolder))
+    .filter((name) => name.endsWith('.pid'))
+    .map((name) => name.slice(0, -'.pid'.length))
+  const running = await Promise.all(
+    names.map(async (name) => (await runningProcess(world, pidFileOf(config.varFolder, name))) !== undefined),
+  )
+  return names.filter((_, index) => running[index])
 }
 
 /** TERM, and KILL when it has not ended after the grace time. */
