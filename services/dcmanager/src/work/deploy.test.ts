@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { Database } from '@murmuration/data'
-import { readJobs, readSteps } from '@murmuration/jobs'
+import { liveJobFor, readJobs, readSteps } from '@murmuration/jobs'
 import type { Site } from '@murmuration/site'
 import type { Phase } from '../rules/operations.ts'
 import { claimAbort, claimFlow } from '../store/claims.ts'
@@ -93,6 +93,28 @@ test('what is missing is refused in the preparing phase, with the remedy', { tim
   assert.equal(deploy_status, 'pre-install-failed')
   assert.match(error_description, /put the \.iso and the \.sig into/)
   assert.deepEqual(fleet.played, [])
+})
+
+test('who sees the end of an operation finds the subcloud free for the next one', { timeout: 60_000 }, async (t) => {
+  const fleet = await openFleet(t)
+  const { row, jobId } = await fleet.add(['create', 'bootstrap', 'complete'])
+  const seen = new Map<string, boolean>()
+  const watched: Database<Schema> = {
+    ...fleet.database,
+    transaction: async (work, how) => {
+      const result = await fleet.database.transaction(work, how)
+      const { deploy_status: status } = await fleet.status(row.id)
+      if (!seen.has(status)) seen.set(status, (await liveJobFor(fleet.database, `subcloud:${row.id}`)) === undefined)
+      return result
+    },
+  }
+  const manager = createManager(fleet.site, watched)
+  await manager.start()
+  t.after(() => manager.stop())
+  await waitForJob(fleet.site, fleet.database, jobId, 20_000)
+  await until(() => seen.has('complete'))
+  assert.equal(seen.get('complete'), true)
+  assert.equal(seen.get('bootstrap-complete'), false)
 })
 
 test('abort: the playbook is ended, the status follows, and the phase can be resumed', { timeout: 60_000 }, async (t) => {

@@ -2,7 +2,7 @@ import { defineJob, TerminalError, type JobContext, type JobKind } from '@murmur
 import { json } from '@murmuration/data'
 import { deployOperations, type DeployInput } from '../rules/operations.ts'
 import { OperationRefused, StatusMoved, type OperationParts } from './operations.ts'
-import { phases } from './phases.ts'
+import { endOf, endPhase, phases } from './phases.ts'
 import { AbortFailed, PlaybookFailed } from './playbooks/failure.ts'
 import { settleSubcloud } from './settle.ts'
 
@@ -24,13 +24,20 @@ export const deployKinds = (parts: OperationParts): readonly JobKind<DeployInput
       run: (context) =>
         withoutRetry(async () => {
           try {
-            for (const phase of context.input.phases) await phases[phase](parts, context)
+            for (const [index, phase] of context.input.phases.entries()) {
+              if (index > 0) await endPhase(parts, context, context.input.phases[index - 1]!)
+              await phases[phase](parts, context)
+            }
           } catch (error) {
             if (error instanceof AbortFailed) await abortFailed(context, parts, error)
             throw error
           }
         }),
-      settle: (tx, job, outcome, world) => settleSubcloud(tx, world, json.read<DeployInput>(job.input as never).subcloudId, outcome),
+      settle(tx, job, outcome, world) {
+        const input = json.read<DeployInput>(job.input as never)
+        const last = input.phases.at(-1)
+        return settleSubcloud(tx, world, input.subcloudId, outcome, last === undefined ? undefined : endOf[last])
+      },
     }),
   )
 

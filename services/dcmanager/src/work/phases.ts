@@ -9,7 +9,19 @@ import { installImage } from './vault.ts'
 
 type DeployContext = JobContext<DeployInput>
 
-/** Each phase leads from a settled status to the next one; its steps may run again after a crash. */
+/** What a phase has made of the subcloud when its work is done. */
+export const endOf = {
+  create: { from: 'creating', to: 'create-complete' },
+  install: { from: 'installing', to: 'install-complete' },
+  bootstrap: { from: 'bootstrapping', to: 'bootstrap-complete' },
+  configure: { from: 'configuring', to: 'complete' },
+  complete: { from: 'bootstrap-complete', to: 'complete' },
+} as const satisfies Record<Phase, { readonly from: DeployStatus; readonly to: DeployStatus }>
+
+/**
+ * Each phase leads from a settled status to where `endOf` goes on; its steps may run again after a crash. The end of the last one is
+ * written with the end of the operation, so that who sees it may ask for the next operation.
+ */
 export const phases: Readonly<Record<Phase, (parts: OperationParts, context: DeployContext) => Promise<void>>> = {
   async create(parts, context) {
     await begin(parts, context, 'create', ['not-deployed'], 'creating')
@@ -17,7 +29,6 @@ export const phases: Readonly<Record<Phase, (parts: OperationParts, context: Dep
       context.progress('create: certificate and passwords')
       await readySite(parts, await subcloudOf(parts, context.input.subcloudId))
     })
-    await end(parts, context, 'create', 'creating', 'create-complete')
   },
 
   async install(parts, context) {
@@ -31,7 +42,6 @@ export const phases: Readonly<Record<Phase, (parts: OperationParts, context: Dep
     })
     await playing(parts, context, 'install', 'pre-install', 'installing')
     await context.step('install.run', () => runInstall(parts, context))
-    await end(parts, context, 'install', 'installing', 'install-complete')
   },
 
   async bootstrap(parts, context) {
@@ -44,19 +54,16 @@ export const phases: Readonly<Record<Phase, (parts: OperationParts, context: Dep
     })
     await playing(parts, context, 'bootstrap', 'pre-bootstrap', 'bootstrapping')
     await context.step('bootstrap.run', () => runBootstrap(parts, context))
-    await end(parts, context, 'bootstrap', 'bootstrapping', 'bootstrap-complete')
   },
 
   async configure(parts, context) {
     await begin(parts, context, 'configure', ['bootstrap-complete'], 'pre-config')
     await playing(parts, context, 'configure', 'pre-config', 'configuring')
     await context.step('configure.run', () => runConfigure(parts, context))
-    await end(parts, context, 'configure', 'configuring', 'complete')
   },
 
-  async complete(parts, context) {
-    await end(parts, context, 'complete', 'bootstrap-complete', 'complete')
-  },
+  /** Nothing to do but to say so. */
+  async complete() {},
 }
 
 /** The first status of a phase. The API has written it already where the phase is the first one of the operation. */
@@ -71,5 +78,6 @@ const begin = (
 const playing = (parts: OperationParts, context: DeployContext, phase: Phase, from: DeployStatus, to: DeployStatus): Promise<void> =>
   context.step(`${phase}.playing`, () => moveStatus(parts, context, [from], to))
 
-const end = (parts: OperationParts, context: DeployContext, phase: Phase, from: DeployStatus, to: DeployStatus): Promise<void> =>
-  context.step(`${phase}.end`, () => moveStatus(parts, context, [from], to))
+/** The status between two phases of one operation. */
+export const endPhase = (parts: OperationParts, context: DeployContext, phase: Phase): Promise<void> =>
+  context.step(`${phase}.end`, () => moveStatus(parts, context, [endOf[phase].from], endOf[phase].to))

@@ -4,9 +4,8 @@ import type { ReconfigureNetworkInput } from '../rules/operations.ts'
 import { noError } from '../rules/error-description.ts'
 import { adoptNetwork, releaseReserved } from '../store/networks.ts'
 import type { Schema } from '../store/schema.ts'
-import { readSubcloud } from '../store/subclouds.ts'
 import { retryOfFaults, withoutRetry } from './deploy.ts'
-import { StatusMoved, subcloudOf, sysadminPasswordOf, type OperationParts } from './operations.ts'
+import { subcloudOf, sysadminPasswordOf, type OperationParts } from './operations.ts'
 import { settleSubcloud } from './settle.ts'
 import { runNetworkUpdate } from './site-runs.ts'
 
@@ -34,31 +33,21 @@ export const reconfigureNetworkKind = (parts: OperationParts): JobKind<Reconfigu
           const sysadminPassword = sysadminPasswordOf(parts, row.id, input.sysadminPassword)
           await runNetworkUpdate(parts, context, row, { network, bootstrapAddress: input.bootstrapAddress, sysadminPassword })
         })
-        await context.step('network.adopt', () =>
-          context.transaction(async (tx: Transaction<Schema>) => {
-            const adopted = await adoptNetwork(
-              tx,
-              parts.site.world,
-              input.subcloudId,
-              {
-                subnet: input.managementSubnet,
-                start: input.managementStartIp,
-                end: input.managementEndIp,
-                gateway: input.managementGatewayIp,
-              },
-              { deploy_status: 'complete', bootstrap_address: input.bootstrapAddress, error_description: noError },
-              { deployStatus: 'reconfiguring-network' },
-            )
-            if (adopted !== undefined) return
-            const found = await readSubcloud(tx, input.subcloudId)
-            const done = found?.deploy_status === 'complete' && found.management_start_ip === input.managementStartIp
-            if (!done) throw new StatusMoved(input.subcloudId, found?.deploy_status, ['reconfiguring-network'])
-          }),
-        )
       }),
     settle: async (tx: Transaction<Schema>, job, outcome, world) => {
-      const { subcloudId } = json.read<ReconfigureNetworkInput>(job.input as never)
-      if (outcome.state !== 'done') await releaseReserved(tx, subcloudId)
-      await settleSubcloud(tx, world, subcloudId, outcome)
+      const input = json.read<ReconfigureNetworkInput>(job.input as never)
+      if (outcome.state === 'done') {
+        // With the end of the operation, so that who sees the new addresses finds the subcloud free.
+        const network = {
+          subnet: input.managementSubnet,
+          start: input.managementStartIp,
+          end: input.managementEndIp,
+          gateway: input.managementGatewayIp,
+        }
+        const columns = { deploy_status: 'complete', bootstrap_address: input.bootstrapAddress, error_description: noError } as const
+        if (await adoptNetwork(tx, world, input.subcloudId, network, columns, { deployStatus: 'reconfiguring-network' })) return
+      }
+      await releaseReserved(tx, input.subcloudId)
+      await settleSubcloud(tx, world, input.subcloudId, outcome)
     },
   })

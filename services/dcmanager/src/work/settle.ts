@@ -39,12 +39,18 @@ export function errorText(error: unknown, status: DeployStatus): string {
 const causeOf = (error: unknown): unknown =>
   error instanceof Error && error.name === 'TerminalError' && error.cause !== undefined ? error.cause : error
 
+/** `goodEnd`: what an operation that is done leaves. In the transaction of its end: who sees it finds the subcloud free. */
 export async function settleSubcloud(
   tx: Transaction<Schema>,
   world: World,
   subcloudId: number,
   outcome: JobOutcome<unknown>,
+  goodEnd?: { readonly from: DeployStatus; readonly to: DeployStatus },
 ): Promise<void> {
+  if (outcome.state === 'done' && goodEnd !== undefined) {
+    const done = await updateSubcloud(tx, world, subcloudId, { deploy_status: goodEnd.to }, { deployStatus: goodEnd.from })
+    if (done !== undefined) return
+  }
   const row = await readSubcloud(tx, subcloudId)
   if (row === undefined) return
   const { status, error } = settlementOf(row.deploy_status, outcome)
