@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import { createRealWorld } from '@murmuration/world'
 import { openBus } from '../open.ts'
 import { busContract, fleet, serveFleet, until } from '../testing/bus-contract.ts'
-import { startNats, type NatsServer } from '../testing/nats-server.ts'
+import { startNats, startOwnNats, type NatsServer } from '../testing/nats-server.ts'
 
 const quiet = () => createRealWorld({ log: { level: 'silent' }, timersKeepAlive: true })
 const portOf = (url: string): number => Number(/:(\d+)/.exec(url)?.[1])
@@ -45,7 +45,7 @@ void describe('nats', () => {
 void describe('nats, when the server goes away', { timeout: 30_000 }, () => {
   void it('fails calls fast, drops and counts casts, and serves again when it is back', async () => {
     const world = quiet()
-    const first = await startNats()
+    const first = await startOwnNats()
     const bus = await openBus(first.url, { world, name: 'test' })
     const heard: number[] = []
     const started = Promise.withResolvers<void>()
@@ -69,7 +69,7 @@ void describe('nats, when the server goes away', { timeout: 30_000 }, () => {
     await client.state({ id: 1 })
     assert.equal(bus.counters.dropped, 1)
 
-    const second = await startNats(portOf(first.url))
+    const second = await startOwnNats(portOf(first.url))
     let sum: number | undefined
     while (sum === undefined) {
       sum = await client.add({ a: 2, b: 2 }).catch(() => undefined)
@@ -85,10 +85,10 @@ void describe('nats, when the server goes away', { timeout: 30_000 }, () => {
 
   void it('starts without a server, and serves when one comes', async () => {
     const world = quiet()
-    const probe = await startNats()
+    const probe = await startOwnNats()
     await probe.stop()
     const opening = openBus(probe.url, { world, name: 'test' })
-    const late = await startNats(portOf(probe.url))
+    const late = await startOwnNats(portOf(probe.url))
     const bus = await opening
     await serveFleet(bus, {})
     assert.equal(await bus.client(fleet).add({ a: 1, b: 1 }), 2)

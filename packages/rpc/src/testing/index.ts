@@ -1,3 +1,3 @@
 /** What tests of other packages need of a bus. */
 export { losingMessages } from './losing-messages.ts'
-export { startNats, type NatsServer } from './nats-server.ts'
+export { startNats, startOwnNats, type NatsServer } from './nats-server.ts'

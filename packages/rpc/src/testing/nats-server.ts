@@ -11,15 +11,20 @@ const firstPort = 20_000
 const portsBelow = 32_768
 const attempts = 20
 
-/** A server of our own on a free port, or the one that `MURMUR_TEST_NATS` names. */
-export async function startNats(port?: number): Promise<NatsServer> {
+/** The server that `MURMUR_TEST_NATS` names, else one of our own on a free port. */
+export async function startNats(): Promise<NatsServer> {
+  const given = process.env['MURMUR_TEST_NATS']
+  if (given === undefined || given === '') return startOwnNats()
+  const prefix = `test-${createRealWorld({ log: { level: 'silent' } })
+    .random.uuid()
+    .slice(0, 8)}`
+  return { url: `${given.split('?')[0]}?prefix=${prefix}`, stop: () => Promise.resolve() }
+}
+
+/** A server of our own, on a free port or the given one: for tests that stop it. */
+export async function startOwnNats(port?: number): Promise<NatsServer> {
   const world = createRealWorld({ log: { level: 'silent' }, timersKeepAlive: true })
   const prefix = `test-${world.random.uuid().slice(0, 8)}`
-  const given = process.env['MURMUR_TEST_NATS']
-  if (given !== undefined && given !== '' && port === undefined) {
-    return { url: `${given.split('?')[0]}?prefix=${prefix}`, stop: () => Promise.resolve() }
-  }
-
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const candidate = port ?? firstPort + world.random.int(portsBelow - firstPort)
     const stop = await tryPort(world, candidate)
