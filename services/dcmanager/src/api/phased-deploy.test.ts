@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { timestamp } from '@murmuration/data'
 import { allDeployStatuses, allowsVerb, firstStatusOf, ruleOf, type PhasedVerb } from '../rules/lifecycle.ts'
+import { readDocuments } from '../store/documents.ts'
 import type { SubcloudColumns } from '../store/subclouds.ts'
 import { apiBench, base64, bmcSecret, example, type ApiBench } from '../testing/api-bench.ts'
 import { fromTables } from '../testing/everything.ts'
@@ -132,6 +133,42 @@ test('resume runs what is left', async (t) => {
   assert.match((await resume({ install_values: file(example('install-values')) })).json.description, /not to be executed/)
   assert.equal((await resume({ deploy_config: file(example('deploy-config')) })).status, 200)
   assert.deepEqual((await lastJob(bench)).input.phases, ['configure'])
+})
+
+test('install and resume with stored values: the new release and the new BMC password count', async (t) => {
+  const bench = await apiBench(t)
+  const releases = ['26.09', '26.03'].map((version) => ({ releaseId: `r-${version}`, softwareVersion: version, state: 'deployed' }))
+  bench.context.facts.releases = async () => releases
+  await create(bench)
+  for (const name of ['x.iso', 'x.sig'])
+    await bench.site.world.files.write(`${bench.site.config.varFolder}/vault/software/26.03/${name}`, 'x')
+  await rest(bench, { deploy_status: 'create-complete' })
+  assert.equal((await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/install', { form: goodForms.install(bench) })).status, 200)
+  for (const [verb, password] of [
+    ['install', 'first'],
+    ['resume', 'second'],
+  ] as const) {
+    await rest(bench, { deploy_status: 'install-failed', software_version: '26.09' })
+    const form = { release: '26.03', bmc_password: base64(password), sysadmin_password: base64('x') }
+    const answer = await bench.call('PATCH', `/v1.0/phased-subcloud-deploy/1/${verb}`, { form })
+    assert.equal(answer.json['software-version'], '26.03', answer.text)
+    assert.deepEqual(JSON.parse(answer.json.data_install).software_version, '26.03')
+    const { install_values: values } = await readDocuments(bench.database, bench.site.keyring, 1)
+    const { software_version: version, bmc_password: stored } = values as Record<string, string>
+    assert.deepEqual([version, stored], ['26.03', base64(password)])
+  }
+  await rest(bench, { deploy_status: 'install-failed' })
+  const bad = await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/install', { form: { bmc_password: 'nö' } })
+  assert.equal(bad.status, 400, bad.text)
+})
+
+test('a release counts only where an installation follows', async (t) => {
+  const bench = await apiBench(t)
+  await create(bench)
+  await rest(bench, { deploy_status: 'create-complete' })
+  const form = { release: '20.06', sysadmin_password: base64('x') }
+  const answer = await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/resume', { form })
+  assert.deepEqual([answer.status, answer.json['software-version']], [200, '26.09'], answer.text)
 })
 
 test('new bootstrap values move the subcloud, unless another one is there', async (t) => {

@@ -1,6 +1,7 @@
 import type { App } from '@murmuration/http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.ts'
+import { installValuesFor, shownInstallValues } from '../rules/install-values.ts'
 import { firstStatusOf, type PhasedVerb } from '../rules/lifecycle.ts'
 import { requireResting, requireVerb } from '../rules/management.ts'
 import { resumablePhases, resumePhases } from '../rules/phases.ts'
@@ -15,7 +16,7 @@ import {
   type Claimed,
   type Decision,
 } from '../store/claims.ts'
-import { readDocuments, type DocumentKind } from '../store/documents.ts'
+import type { Documents } from '../store/documents.ts'
 import type { SubcloudRow } from '../store/subclouds.ts'
 import { subcloudToWire } from '../wire/subcloud.ts'
 import { accept } from './accept.ts'
@@ -24,7 +25,7 @@ import { readForm, type Form } from './form.ts'
 import { requireInstallImage } from './install-image.ts'
 import { bound, subcloudOf } from './refs.ts'
 import { formRoute, namesOf, PhaseForm } from './schemas.ts'
-import { readValues, requireDeployFiles, requirePassword, requireQuietController, type Values } from './values.ts'
+import { bmcPasswordOf, readValues, requireDeployFiles, requirePassword, requireQuietController, type Values } from './values.ts'
 
 const verbs = ['install', 'bootstrap', 'configure', 'complete', 'abort', 'resume', 'enroll'] as const satisfies readonly PhasedVerb[]
 const policy = 'dc_api:phased_subcloud_deploy:modify'
@@ -104,74 +105,74 @@ async function runPhases(
   requireVerb(row, verb)
   if (verb !== 'configure') await requireQuietController(context)
   refuseForeignFiles(verb, row, form)
-  const usesRelease = verb === 'install' || (verb === 'resume' && resumablePhases(row.deploy_status).includes('install'))
-  const values = await readValues(context, usesRelease ? form : withoutRelease(form), {
+  const willInstall = verb === 'install' || (verb === 'resume' && resumesWithInstall(row, form))
+  const values = await readValues(context, willInstall ? form : withoutRelease(form), {
     name: row.name,
     release: row.software_version,
     oamFamily: row.external_oam_subnet_ip_family,
   })
   const needsPassword = verb === 'bootstrap' || (verb === 'resume' && resumablePhases(row.deploy_status).includes('bootstrap'))
   const sysadminPassword = needsPassword ? requirePassword(form, 'sysadmin_password') : form.password('sysadmin_password')
-  const stored = await readStoredAddress(context, row)
+  const bmcPassword = bmcPasswordOf(form)
+  if (willInstall) await requireInstallImage(context, values.release)
+  if (values.hasDeployConfig || verb === 'configure') await requireDeployFiles(context, values.release)
   const claimed = await claimFlow(context.desk, asker, answerOf, row.id, {
-    documents: values.documents,
     sysadminPassword,
     ...(values.network === undefined ? {} : { network: values.network }),
-    decide: (current, kinds) => decide(verb, current, kinds, values, stored),
+    decide: (current, stored) => decide(verb, current, stored, values, bmcPassword),
   })
   return answerOf(claimed)
-
-  /** Which phases there are is known by the documents; what they need is checked before anything is written. */
-  async function readStoredAddress(_: ApiContext, current: SubcloudRow): Promise<string | undefined> {
-    const willInstall =
-      verb === 'install' || (verb === 'resume' && usesRelease && (values.hasInstallValues || current.data_install !== null))
-    if (willInstall) await requireInstallImage(context, values.release)
-    if (values.hasDeployConfig || verb === 'configure') await requireDeployFiles(context, values.release)
-    if (values.bootstrapAddress !== undefined || current.bootstrap_address !== null) return current.bootstrap_address ?? undefined
-    const { install_values: install } = await readDocuments(context.desk.database, context.desk.keyring, current.id, ['install_values'])
-    const address = (install as Record<string, unknown> | undefined)?.['bootstrap_address']
-    return typeof address === 'string' ? address : undefined
-  }
 }
+
+/** Without install values there is nothing to install with: the phase is left out. */
+const resumesWithInstall = (row: SubcloudRow, form: Form): boolean =>
+  resumablePhases(row.deploy_status).includes('install') && (form.has('install_values') || row.data_install !== null)
 
 /** Pure: what the request does to the row as it is now. */
 function decide(
   verb: 'install' | 'bootstrap' | 'configure' | 'resume',
   row: SubcloudRow,
-  stored: ReadonlySet<DocumentKind>,
+  stored: Documents,
   values: Values,
-  storedAddress: string | undefined,
+  bmcPassword: string | undefined,
 ): Decision {
   requireVerb(row, verb)
   requireResting(row)
+  const install = values.documents.install_values ?? stored.install_values
   const given = {
-    installValues: values.hasInstallValues || stored.has('install_values'),
-    deployConfig: values.hasDeployConfig || stored.has('deploy_config'),
+    installValues: install !== undefined,
+    deployConfig: values.hasDeployConfig || stored.deploy_config !== undefined,
   }
   const phases = verb === 'resume' ? resumePhases(row.deploy_status, given) : ([verb] as const)
   if (phases === undefined || (verb === 'configure' && !given.deployConfig))
     throw errors.deployConfigMissing({}, { field: 'deploy_config' })
   if (verb === 'install' && !given.installValues) throw errors.installValuesMissing({}, { field: 'install_values' })
+  const address = values.bootstrapAddress ?? row.bootstrap_address ?? addressIn(install)
   if (phases.includes('bootstrap')) {
-    if (values.bootstrap === undefined && !stored.has('bootstrap_values'))
+    if (values.bootstrap === undefined && stored.bootstrap_values === undefined)
       throw errors.bootstrapValuesMissing({}, { field: 'bootstrap_values' })
-    if (values.bootstrapAddress === undefined && row.bootstrap_address === null && storedAddress === undefined)
-      throw errors.bootstrapAddressMissing({}, { field: 'bootstrap-address' })
+    if (address === undefined) throw errors.bootstrapAddressMissing({}, { field: 'bootstrap-address' })
   }
-  const address = values.bootstrapAddress ?? row.bootstrap_address ?? storedAddress
+  const installs = phases.includes('install') ? installValuesFor(install, { release: values.release, bmcPassword }) : undefined
   return {
     columns: {
       ...values.columns,
       ...(address === undefined ? {} : { bootstrap_address: address }),
+      ...(installs === undefined ? {} : { software_version: values.release, data_install: shownInstallValues(installs) }),
       deploy_status: firstStatusOf[phases[0]!],
       error_description: 'No errors present',
-      ...(phases.includes('install') ? { software_version: values.release } : {}),
       // Aborting is for a first deployment; a resume goes on with one.
       ...(verb === 'resume' ? { initial_deployment: 1 } : {}),
     },
+    documents: { ...values.documents, ...(installs === undefined ? {} : { install_values: installs }) },
     operation: `subcloud.${verb}`,
     phases,
   }
+}
+
+function addressIn(installValues: unknown): string | undefined {
+  const address = (installValues as Readonly<Record<string, unknown>> | undefined)?.['bootstrap_address']
+  return typeof address === 'string' ? address : undefined
 }
 
 /** A file for a phase that is done, or that this verb does not run, would be stored and never read. */

@@ -1,5 +1,5 @@
 import { errors } from '../errors.ts'
-import { shownInstallValues } from '../rules/install-values.ts'
+import { installValuesFor, shownInstallValues } from '../rules/install-values.ts'
 import { requireRedeployable } from '../rules/management.ts'
 import { redeployPhases } from '../rules/phases.ts'
 import { claimFlow, type Asker, type Claimed } from '../store/claims.ts'
@@ -10,7 +10,7 @@ import { subcloudToWire } from '../wire/subcloud.ts'
 import type { ApiContext } from './context.ts'
 import type { Form } from './form.ts'
 import { requireInstallImage } from './install-image.ts'
-import { readValues, requireDeployFiles, requirePassword, requireQuietController } from './values.ts'
+import { bmcPasswordOf, readValues, requireDeployFiles, requirePassword, requireQuietController } from './values.ts'
 
 const answerOf = ({ row }: Claimed): string => JSON.stringify(subcloudToWire(row))
 
@@ -34,20 +34,21 @@ export async function redeploySubcloud(context: ApiContext, row: SubcloudRow, fo
   if (deployConfig) await requireDeployFiles(context, values.release)
   await requireInstallImage(context, values.release)
 
-  // A BMC password without new install values replaces the stored one; both name the release that will be installed.
-  const newPassword = form.has('bmc_password') && !values.hasInstallValues ? { bmc_password: form.text('bmc_password', 4096) } : {}
-  if (form.has('bmc_password')) form.password('bmc_password')
-  const installValues = { ...install, ...newPassword, software_version: values.release }
+  const bmcPassword = bmcPasswordOf(form)
   const address = typeof install['bmc_address'] === 'string' ? install['bmc_address'] : ''
   if (!(await bmcAnswers(context.site.world, address))) throw errors.bmcUnreachable({ address, why: 'no answer below 400 within 3 s' })
 
   const claimed = await claimFlow(desk, asker, answerOf, row.id, {
-    documents: { ...values.documents, install_values: installValues },
     sysadminPassword,
     ...(values.network === undefined ? {} : { network: values.network }),
-    decide(current, kinds) {
+    decide(current, now) {
       requireRedeployable(current)
+      const installValues = installValuesFor(values.documents.install_values ?? now.install_values, {
+        release: values.release,
+        bmcPassword,
+      })
       return {
+        documents: { ...values.documents, install_values: installValues },
         columns: {
           ...values.columns,
           data_install: shownInstallValues(installValues),
@@ -58,7 +59,7 @@ export async function redeploySubcloud(context: ApiContext, row: SubcloudRow, fo
           initial_deployment: 1,
         },
         operation: 'subcloud.redeploy',
-        phases: redeployPhases({ installValues: true, deployConfig: values.hasDeployConfig || kinds.has('deploy_config') }),
+        phases: redeployPhases({ installValues: true, deployConfig: values.hasDeployConfig || now.deploy_config !== undefined }),
       }
     },
   })

@@ -179,6 +179,12 @@ export function requirePassword(form: Form, name: 'sysadmin_password'): Secret {
   return password
 }
 
+/** As install values hold it: base64. */
+export function bmcPasswordOf(form: Form): string | undefined {
+  // Decoded only to be checked.
+  return form.password('bmc_password') === undefined ? undefined : form.text('bmc_password', 4096)
+}
+
 /** Members that ask for what later versions bring; a clear no is better than a half-done yes. */
 export function refuseLater(form: Form): void {
   if (form.has('secondary')) throw errors.verbUnavailable({ verb: 'secondary' }, { field: 'secondary' })

@@ -64,6 +64,16 @@ export function checkInstallValues(
   }
 }
 
+/** What an installation reads: the values, of the release that will be installed, with the BMC's new password if there is one. */
+export const installValuesFor = (
+  values: unknown,
+  { release, bmcPassword }: { readonly release: string; readonly bmcPassword: string | undefined },
+): Readonly<Record<string, unknown>> => ({
+  ...(values as Readonly<Record<string, unknown>>),
+  ...(bmcPassword === undefined ? {} : { bmc_password: bmcPassword }),
+  software_version: release,
+})
+
 /** Members that may be shown. Everything else that an operator put there is hidden: it may be a secret. */
 const shownMembers: ReadonlySet<string> = new Set([
   'bootstrap_interface',

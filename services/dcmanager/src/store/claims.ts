@@ -9,7 +9,7 @@ import { exclusiveKeyOf, type DeployInput, type OperationName, type Phase } from
 import type { NetworkKeys } from '../rules/addresses.ts'
 import { resetAlarms } from './alarms.ts'
 import { recordChanges } from './changes.ts'
-import { documentKinds, writeDocuments, type DocumentKind, type Documents } from './documents.ts'
+import { readDocuments, writeDocuments, type Documents } from './documents.ts'
 import { defaultGroupId, findGroup } from './groups.ts'
 import { remember, type Remembered } from './idempotency.ts'
 import { findConflict, lockNetworks, reserveNetwork } from './networks.ts'
@@ -180,17 +180,18 @@ export async function refuseConflict(tx: Transaction<Schema>, network: NetworkCl
 
 export interface Decision {
   readonly columns: SubcloudColumns
+  /** To be stored; kinds that are absent stay as they are. */
+  readonly documents: Documents
   readonly operation: OperationName
   readonly phases: readonly Phase[]
 }
 
 export interface FlowRequest {
-  readonly documents: Documents
   readonly sysadminPassword: Secret | undefined
   /** Present when new bootstrap values move the subcloud to other addresses. */
   readonly network?: NetworkClaim
-  /** Throws the refusal, or says what is to be written and run. Gets what is true inside the transaction. */
-  decide(row: SubcloudRow, kinds: ReadonlySet<DocumentKind>): Decision
+  /** Throws the refusal, or says what is to be written and run. Gets what is true inside the transaction; documents in clear. */
+  decide(row: SubcloudRow, stored: Documents): Decision
 }
 
 export function claimFlow(
@@ -202,14 +203,13 @@ export function claimFlow(
 ): Promise<Claimed> {
   return claim(desk, asker, answerOf, async (tx) => {
     const row = await requireRow(tx, subcloudId)
-    const stored = await documentKinds(tx, subcloudId)
-    const decision = request.decide(row, stored)
+    const decision = request.decide(row, await readDocuments(tx, desk.keyring, subcloudId))
     if (request.network !== undefined) {
       await lockNetworks(tx)
       await refuseConflict(tx, request.network, subcloudId)
       await reserveNetwork(tx, subcloudId, 'current', request.network.keys)
     }
-    await writeDocuments(tx, desk.world, desk.keyring, subcloudId, request.documents)
+    await writeDocuments(tx, desk.world, desk.keyring, subcloudId, decision.documents)
     const written = await write(desk, tx, row, decision.columns)
     const jobId = await enqueueDeploy(desk, tx, asker, decision.operation, written, { ...request, phases: decision.phases })
     return { row: written, jobId }

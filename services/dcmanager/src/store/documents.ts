@@ -46,9 +46,3 @@ export async function readDocuments(
     rows.map((row) => [row.kind, JSON.parse(keyring.open(row.sealed, contextOf(subcloudId, row.kind)).reveal()) as unknown]),
   )
 }
-
-/** Which documents there are, without opening any. */
-export async function documentKinds(db: Queryable<Schema>, subcloudId: number): Promise<ReadonlySet<DocumentKind>> {
-  const rows = await db.query.selectFrom('subcloud_documents').select('kind').where('subcloud_id', '=', subcloudId).execute()
-  return new Set(rows.map((row) => row.kind))
-}

@@ -133,9 +133,13 @@ eachEngine('dcmanager store', (engine) => {
     const before = await everything(desk)
     await assert.rejects(
       claimFlow(desk, asker, () => '', row.id, {
-        documents: { install_values: { a: 1 } },
         sysadminPassword: undefined,
-        decide: () => ({ columns: { deploy_status: 'pre-install' }, operation: 'subcloud.install', phases: ['install'] }),
+        decide: () => ({
+          columns: { deploy_status: 'pre-install' },
+          documents: { install_values: { a: 1 } },
+          operation: 'subcloud.install',
+          phases: ['install'],
+        }),
       }),
       { status: 409, code: 'subjectBusy' },
     )

@@ -133,9 +133,13 @@ test('abort: the playbook is ended, the status follows, and the phase can be res
 
   hang = false
   const resumed = await claimFlow(fleet.desk, asker, () => '', row.id, {
-    documents: {},
     sysadminPassword: undefined,
-    decide: () => ({ columns: { deploy_status: 'pre-bootstrap' }, operation: 'subcloud.resume', phases: ['bootstrap', 'complete'] }),
+    decide: () => ({
+      columns: { deploy_status: 'pre-bootstrap' },
+      documents: {},
+      operation: 'subcloud.resume',
+      phases: ['bootstrap', 'complete'],
+    }),
   })
   await waitForJob(fleet.site, fleet.database, resumed.jobId, 20_000)
   assert.equal((await fleet.status(row.id)).deploy_status, 'complete')
