@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { run } from 'node:test'
 import type { TestEvent } from 'node:test/reporters'
 import { startPostgres } from '@murmuration/data/testing'
@@ -16,6 +17,8 @@ const checks: readonly (readonly [name: string, command: string, args: readonly 
   ['types', 'tsc', ['--noEmit']],
 ]
 
+const silenceMs = 4 * 60_000
+
 let passed = 0
 let failed = 0
 const failures: string[] = []
@@ -23,7 +26,7 @@ const failures: string[] = []
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 function runCheck(name: string, command: string, args: readonly string[]): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise((done) => {
     const started = performance.now()
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
@@ -39,7 +42,7 @@ function runCheck(name: string, command: string, args: readonly string[]): Promi
         say(output)
       }
       say(`${code === 0 ? '✔' : '✖'} ${name} (${seconds} s)`)
-      resolve()
+      done()
     })
   })
 }
@@ -54,8 +57,12 @@ interface TestPass {
 async function runTests(files: readonly string[], concurrency: number): Promise<void> {
   if (files.length === 0) return
   const slowest = new Map<string, number>()
-  const stream = run({ files: [...files], concurrency, isolation: 'process', timeout: 600_000 })
+  const pending = new Set(files.map((file) => resolve(file)))
+  const watchdog = createWatchdog(pending)
+  const stream = run({ files: [...files], concurrency, isolation: 'process', timeout: 600_000, signal: watchdog.signal })
   for await (const event of stream as AsyncIterable<TestEvent>) {
+    watchdog.alive()
+    if (event.type === 'test:summary' && event.data.file !== undefined) pending.delete(event.data.file)
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
     const data = event.data as TestPass
     // A describe block is not a test, and neither is the file itself — unless it could not be run at all.
@@ -71,8 +78,29 @@ async function runTests(files: readonly string[], concurrency: number): Promise<
     const cause = data.details.error?.cause
     say(`✖ ${where}\n${indent(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause))}`)
   }
+  watchdog.stop()
   const top = [...slowest].toSorted((a, b) => b[1] - a[1]).slice(0, 5)
   for (const [file, ms] of top) say(`  ${(ms / 1000).toFixed(1)} s  ${relative(file)}`)
+}
+
+/** A file that leaves a handle open would hold the run for ever: it is cut off, and named. */
+function createWatchdog(pending: ReadonlySet<string>): { readonly signal: AbortSignal; alive(): void; stop(): void } {
+  const cut = new AbortController()
+  const bite = (): void => {
+    failed += 1
+    failures.push(`no test ended for ${silenceMs / 60_000} minutes; not finished: ${[...pending].map(relative).join(', ')}`)
+    cut.abort()
+  }
+  let timer = setTimeout(bite, silenceMs)
+  const stop = (): void => clearTimeout(timer)
+  return {
+    signal: cut.signal,
+    stop,
+    alive() {
+      stop()
+      timer = setTimeout(bite, silenceMs)
+    },
+  }
 }
 
 const relative = (file: string | undefined): string => (file ?? '').replace(`${process.cwd()}/`, '')
