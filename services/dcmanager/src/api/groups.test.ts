@@ -20,6 +20,9 @@ test('groups: create, list, show, members, update, delete (reference §1.11)', a
     ],
   )
   assert.equal((await bench.call('GET', '/v1.0/subcloud-groups/north')).json.id, 2)
+  // The form of the published document of the original.
+  assert.equal((await bench.call('GET', '/v1.0/subcloud-groups?group_ref=north')).json.id, 2)
+  assert.equal((await bench.call('GET', '/v1.0/subcloud-groups?group_ref=south')).status, 404)
   const members = await bench.call('GET', '/v1.0/subcloud-groups/north/subclouds')
   assert.deepEqual(
     members.json.subclouds.map((each: { name: string }) => each.name),

@@ -39,6 +39,9 @@ const GroupUpdate = Type.Object(
   { ...Type.Partial(Type.Object(members)).properties, group_ref: Type.Optional(Type.String()) },
   { title: 'SubcloudGroupUpdate', additionalProperties: false },
 )
+const GroupListQuery = Type.Object({
+  group_ref: Type.Optional(Type.String({ description: 'Shows this group, as the path form does.' })),
+})
 const GroupParams = Type.Object({ group_ref: Type.String({ description: 'Id or name.' }) })
 const GroupVerbParams = Type.Object({ group_ref: Type.String(), verb: Type.String() })
 const subclouds = { 200: Type.Object({ subclouds: Type.Array(Subcloud) }) }
@@ -50,8 +53,18 @@ export function groupRoutes(app: App, context: ApiContext): void {
 
   app.get(
     '/v1.0/subcloud-groups',
-    { config: get, schema: { summary: 'List subcloud groups', response: { 200: Type.Object({ subcloud_groups: Type.Array(Group) }) } } },
-    async () => ({ subcloud_groups: (await listGroups(desk.database)).map(groupToWire) }),
+    {
+      config: get,
+      schema: {
+        summary: 'List subcloud groups',
+        querystring: GroupListQuery,
+        response: { 200: Type.Object({ subcloud_groups: Type.Array(Group) }) },
+      },
+    },
+    async (request): Promise<object> => {
+      if (request.query.group_ref !== undefined) return groupToWire(await groupOf(context, request))
+      return { subcloud_groups: (await listGroups(desk.database)).map(groupToWire) }
+    },
   )
   app.get(
     '/v1.0/subcloud-groups/:group_ref',

@@ -4,7 +4,7 @@ import { renameProblem } from '../rules/names.ts'
 import { requireManageable, requireNotSecondary, requireRenamable, requireResting, requireUnmanageable } from '../rules/management.ts'
 import type { ReconfigureNetworkInput } from '../rules/operations.ts'
 import { claim, enqueueOperation, refuseConflict, requireNoOperation, requireRow, write, type Asker } from '../store/claims.ts'
-import { readDocuments, writeDocuments } from '../store/documents.ts'
+import { readDocuments, writeDocuments, type Documents } from '../store/documents.ts'
 import { findGroup } from '../store/groups.ts'
 import { lockNetworks, reserveNetwork } from '../store/networks.ts'
 import type { Schema } from '../store/schema.ts'
@@ -14,7 +14,7 @@ import { subcloudToWire } from '../wire/subcloud.ts'
 import type { ApiContext } from './context.ts'
 import type { Form } from './form.ts'
 import { readReconfiguration, type Reconfiguration } from './network-reconfiguration.ts'
-import { readValues, refuseLater, type Values } from './values.ts'
+import { bmcPasswordOf, readValues, refuseLater, type Values } from './values.ts'
 
 const answerOf = (row: SubcloudRow): string => JSON.stringify(subcloudToWire(row))
 
@@ -26,6 +26,8 @@ interface Wanted {
   readonly force: boolean
   readonly columns: SubcloudColumns
   readonly values: Values
+  /** Without install values: for those that are stored. */
+  readonly bmcPassword: string | undefined
   readonly reconfiguration: Reconfiguration | undefined
 }
 
@@ -62,6 +64,7 @@ async function readWanted(context: ApiContext, row: SubcloudRow, form: Form): Pr
     oamFamily: row.external_oam_subnet_ip_family,
   })
   if (values.bootstrap !== undefined) requireSameNetwork(row, values)
+  const { bootstrap_address: address, ...columns } = values.columns
   const wanted: Wanted = {
     name,
     group: form.text('group_id'),
@@ -71,9 +74,11 @@ async function readWanted(context: ApiContext, row: SubcloudRow, form: Form): Pr
       ...(form.has('description') ? { description: form.text('description')! } : {}),
       ...(form.has('location') ? { location: form.text('location')! } : {}),
       ...(form.has('release') ? { software_version: values.release } : {}),
-      ...(reconfiguration === undefined ? values.columns : {}),
+      ...columns,
+      ...(reconfiguration === undefined && address !== undefined ? { bootstrap_address: address } : {}),
     },
     values,
+    bmcPassword: values.hasInstallValues ? undefined : bmcPasswordOf(form),
     reconfiguration,
   }
   const asks =
@@ -81,6 +86,7 @@ async function readWanted(context: ApiContext, row: SubcloudRow, form: Form): Pr
     wanted.group !== undefined ||
     managementState !== undefined ||
     reconfiguration !== undefined ||
+    wanted.bmcPassword !== undefined ||
     Object.keys(wanted.columns).length > 0
   if (!asks) throw form.names.length === 0 ? errors.bodyEmpty() : errors.nothingToUpdate()
   return wanted
@@ -156,15 +162,20 @@ async function reserve(tx: Transaction<Schema>, row: SubcloudRow, reconfiguratio
   return { deploy_status: 'reconfiguring-network', error_description: 'No errors present' }
 }
 
-/** A rename is a rename in the stored bootstrap values too: they are what the next bootstrap reads. */
-async function documentsOf(context: ApiContext, tx: Transaction<Schema>, id: number, wanted: Wanted) {
-  if (wanted.name === undefined) return wanted.values.documents
-  const stored =
-    wanted.values.documents.bootstrap_values ?? (await readDocuments(tx, context.desk.keyring, id, ['bootstrap_values'])).bootstrap_values
-  return stored === undefined
-    ? wanted.values.documents
-    : { ...wanted.values.documents, bootstrap_values: { ...(stored as object), name: wanted.name } }
+/** A rename is a rename in the stored bootstrap values too, a new BMC password one in the install values: the next phase reads them. */
+async function documentsOf(context: ApiContext, tx: Transaction<Schema>, id: number, wanted: Wanted): Promise<Documents> {
+  const { name, bmcPassword, values } = wanted
+  if (name === undefined && bmcPassword === undefined) return values.documents
+  const now = { ...(await readDocuments(tx, context.desk.keyring, id)), ...given(values.documents) }
+  if (bmcPassword !== undefined && now.install_values === undefined) throw errors.installValuesMissing({}, { field: 'install_values' })
+  return {
+    ...values.documents,
+    ...(name === undefined || now.bootstrap_values === undefined ? {} : { bootstrap_values: { ...now.bootstrap_values, name } }),
+    ...(bmcPassword === undefined ? {} : { install_values: { ...(now.install_values as object), bmc_password: bmcPassword } }),
+  }
 }
+
+const given = (documents: Documents): Documents => Object.fromEntries(Object.entries(documents).filter(([, value]) => value !== undefined))
 
 /** Stored values describe the subcloud as it is; to move it there is the network reconfiguration. */
 function requireSameNetwork(row: SubcloudRow, values: Values): void {

@@ -365,6 +365,45 @@ test('update: everything in one request, or nothing', async (t) => {
   )
 })
 
+test('update of the BMC password alone: for the stored install values, if there are any', async (t) => {
+  const bench = await apiBench(t)
+  await image(bench)
+  await bench.add(3, { install_values: file(example('install-values')), bmc_password: base64('old') })
+  await bench.add(4)
+  const patch = (id: number, password: string) =>
+    bench.call('PATCH', `/v1.0/subclouds/${id}`, { form: { description: 'd', bmc_password: password } })
+  assert.equal((await patch(1, base64(bmcSecret))).status, 200)
+  const { install_values: values } = await readDocuments(bench.database, bench.site.keyring, 1)
+  assert.equal((values as { bmc_password: string }).bmc_password, base64(bmcSecret))
+  assert.ok('bmc_address' in (values as object))
+  const before = await fromTables(bench.database)
+  assert.match((await patch(2, base64('x'))).json.description, /install_values are required/)
+  assert.match((await patch(1, 'nö')).json.description, /not base64/)
+  assert.deepEqual(await fromTables(bench.database), before)
+})
+
+test('install values beside a network reconfiguration are shown as they are stored', async (t) => {
+  const bench = await apiBench(t)
+  await bench.add(3)
+  await rest(bench, 1, { deploy_status: 'complete' })
+  const moved = await bench.call('PATCH', '/v1.0/subclouds/1', {
+    form: {
+      management_subnet: '127.0.9.0/28',
+      management_gateway_ip: '127.0.9.1',
+      management_start_ip: '127.0.9.2',
+      management_end_ip: '127.0.9.10',
+      bootstrap_address: '127.1.9.2',
+      sysadmin_password: base64('x'),
+      install_values: file(example('install-values')),
+      bmc_password: base64('x'),
+    },
+  })
+  assert.equal(moved.status, 200, moved.text)
+  assert.equal(JSON.parse(moved.json.data_install).bmc_address, '127.1.3.12')
+  const row = await bench.database.query.selectFrom('subclouds').selectAll().executeTakeFirstOrThrow()
+  assert.equal(row.bootstrap_address, '127.1.3.2', 'until the site has moved')
+})
+
 test('network reconfiguration (reference §1.7)', async (t) => {
   const bench = await apiBench(t)
   await bench.add(3)
