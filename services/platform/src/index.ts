@@ -1,4 +1,5 @@
 /** What a site says about itself (platform API), and the agent that its system controller audits. */
 export { createPlatformService } from './service.ts'
 export { platformPolicies, dcagentPolicies } from './policies.ts'
+export { errors as platformErrors } from './errors.ts'
 export { migrations as platformMigrations } from './store/migrations.ts'

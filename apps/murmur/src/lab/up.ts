@@ -132,7 +132,7 @@ async function welcome(api: Connection, paths: LabPaths): Promise<void> {
       '',
       'The lab is up. In another terminal try:',
       '  npm run -s murmur -- subcloud show subcloud1',
-      '  npm run -s murmur -- lab add subcloud3',
+      '  npm run -s murmur -- lab add subcloud4',
       `  . ${shown}/openrc && openstack catalog list`,
       '',
       'Ctrl-C ends everything that was started here.',
