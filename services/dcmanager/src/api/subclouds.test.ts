@@ -477,6 +477,23 @@ test('delete (reference §1.7)', async (t) => {
   assert.equal((await bench.call('DELETE', '/v1.0/subclouds/77')).status, 404)
 })
 
+test('a delete that fails: refused while the subcloud is there, well when only files are left', async (t) => {
+  const fail = async (id: string): Promise<void> => {
+    await bench.database.query.updateTable('jobs').set({ state: 'failed', exclusive_key: null }).where('id', '=', id).execute()
+    if (gone) await bench.database.query.deleteFrom('subclouds').execute()
+  }
+  let gone = false
+  const bench = await apiBench(t, { context: { waitForJob: (id) => fail(id) } })
+  await bench.add(3)
+  await rest(bench, 1, { deploy_status: 'complete' })
+  const refused = await bench.call('DELETE', '/v1.0/subclouds/1')
+  assert.equal(refused.status, 422, refused.text)
+  assert.match(refused.json.description, /Unable to delete.*\/v1\.0\/subclouds\/1\/operations/)
+  gone = true
+  const removed = await bench.call('DELETE', '/v1.0/subclouds/1')
+  assert.deepEqual([removed.status, removed.text], [200, 'null'])
+})
+
 test('what is being deleted can not be managed any more', async (t) => {
   const bench = await apiBench(t)
   await bench.add(3)

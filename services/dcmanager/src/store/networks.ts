@@ -100,12 +100,12 @@ export async function adoptNetwork(
     expected,
   )
   if (row === undefined) return undefined
-  await releaseReserved(tx, subcloudId)
+  await releaseReserved(tx, [subcloudId])
   await reserveNetwork(tx, subcloudId, 'current', networkKeys(network))
   return row
 }
 
-/** The bad end: the reservation is given back. */
-export async function releaseReserved(tx: Transaction<Schema>, subcloudId: number): Promise<void> {
-  await tx.query.deleteFrom('subcloud_networks').where('subcloud_id', '=', subcloudId).where('purpose', '=', 'next').execute()
+/** The bad end: reservations are given back. */
+export async function releaseReserved(tx: Transaction<Schema>, subcloudIds: readonly number[]): Promise<void> {
+  await tx.query.deleteFrom('subcloud_networks').where('subcloud_id', 'in', subcloudIds).where('purpose', '=', 'next').execute()
 }

@@ -47,9 +47,14 @@ test('delete: the row goes with all that hangs on it, and the vault with real An
   const id = await deployed(t, fleet)
   const vault = `${fleet.site.config.varFolder}/vault/subclouds`
   assert.deepEqual(await readdir(vault), [String(id)])
+  const told: string[] = []
+  const client = ({ name }: { name: string }) =>
+    new Proxy({}, { get: (_, method) => async () => void told.push(`${name} ${String(method)}`) })
+  Object.assign(fleet.site, { bus: { ...fleet.site.bus, client } })
   const job = await run<DeleteInput>(t, fleet, 'subcloud.delete', id, { subcloudId: id, regionName: 'r' })
   assert.equal(job?.state, 'done', job?.error ?? '')
   assert.equal(await readSubcloud(fleet.database, id), undefined)
+  assert.deepEqual(told, ['dcmanager-changes changed'], 'its alarms go at once')
   assert.deepEqual(await fleet.database.query.selectFrom('subcloud_documents').select('kind').execute(), [])
   assert.deepEqual(await readdir(vault), [])
 })
@@ -115,12 +120,16 @@ test('repair: every transitional status without an operation settles, and no oth
       .insertInto('subclouds')
       .values({ ...columns, id, name: `lost-${status}`, region_name: String(id), deploy_status: status, created_at: timestamp(0) })
       .execute()
+  const moving = statuses.find(({ status }) => status === 'reconfiguring-network')!.id
+  const keys = networkKeys({ subnet: '127.210.0.0/24', gateway: '127.210.0.1', start: '127.210.0.2', end: '127.210.0.9' })
+  await fleet.database.transaction((tx) => reserveNetwork(tx, moving, 'next', keys))
   const transient = statuses.filter(({ status }) => isTransient(status))
   assert.equal(await repairRows(fleet.site, fleet.database), transient.length)
   for (const { status, id } of statuses) {
     const found = await fleet.status(id)
     assert.equal(found.deploy_status, failedStatusOf(status))
   }
+  assert.deepEqual(await reservations(fleet), ['current'], 'addresses that nobody moves to are free')
   assert.equal((await fleet.status(busy.id)).deploy_status, 'not-deployed', 'an operation that waits for its turn is not lost')
   assert.equal(await repairRows(fleet.site, fleet.database), 0)
 })

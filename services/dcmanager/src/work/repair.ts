@@ -4,6 +4,7 @@ import type { Site } from '@murmuration/site'
 import { failedStatusOf, transientStatuses } from '../rules/lifecycle.ts'
 import { exclusiveKeyOf } from '../rules/operations.ts'
 import type { Schema } from '../store/schema.ts'
+import { releaseReserved } from '../store/networks.ts'
 import { updateSubclouds } from '../store/subclouds.ts'
 import { leftoversOf } from './delete.ts'
 import { sweepOperationFolders } from './playbooks/operation-folder.ts'
@@ -53,6 +54,7 @@ async function repairPage(site: Site, tx: Transaction<Schema>, after: number): P
     const ids = members.map((row) => row.id)
     const columns = { deploy_status: failedStatusOf(status), error_description: lostText }
     await updateSubclouds(tx, site.world, ids, columns, { deployStatus: status })
+    if (status === 'reconfiguring-network') await releaseReserved(tx, ids)
   }
   return { repaired: lost.length, next: rows.length < idsAtOnce ? undefined : rows.at(-1)!.id }
 }
