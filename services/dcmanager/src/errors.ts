@@ -129,6 +129,12 @@ export const errors = defineErrors({
     message: 'A software deployment is in progress on the system controller: release {release} is {state}',
     hint: 'Repeat the request when it has ended.',
   },
+  /** The same, where the original's manager says it and not its API. */
+  softwareBusyLate: {
+    status: 422,
+    message: 'A software deployment is in progress on the system controller: release {release} is {state}',
+    hint: 'Repeat the request when it has ended.',
+  },
   /** As the original: what can not be asked counts as busy. */
   softwareUnknown: {
     status: 400,

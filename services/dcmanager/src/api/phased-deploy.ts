@@ -103,7 +103,7 @@ async function runPhases(
 ): Promise<string> {
   // Told first, since it needs no file to be right; asked again where it counts, in the claim.
   requireVerb(row, verb)
-  if (verb !== 'configure') await requireQuietController(context)
+  if (verb !== 'configure') await requireQuietController(context, verb === 'install' ? 'softwareBusy' : 'softwareBusyLate')
   refuseForeignFiles(verb, row, form)
   const willInstall = verb === 'install' || (verb === 'resume' && resumesWithInstall(row, form))
   const values = await readValues(context, willInstall ? form : withoutRelease(form), {

@@ -43,7 +43,7 @@ async function create(context: ApiContext, form: Form, asker: Asker): Promise<st
 /** All validation that needs no lock; nothing is written until the claim. */
 async function newSubcloud(context: ApiContext, form: Form, operation: NewSubcloud['operation']): Promise<NewSubcloud> {
   if (form.names.length === 0) throw errors.bodyEmpty()
-  await requireQuietController(context)
+  await requireQuietController(context, 'softwareBusy')
   refuseLater(form)
   const sysadminPassword = operation === 'subcloud.add' ? requirePassword(form, 'sysadmin_password') : form.password('sysadmin_password')
   if (!form.has('bootstrap_values')) throw errors.fileMissing({ file: 'bootstrap_values' }, { field: 'bootstrap_values' })

@@ -6,7 +6,7 @@ import { errors } from '../errors.ts'
 import { requireDeletable } from '../rules/management.ts'
 import type { DeleteInput } from '../rules/operations.ts'
 import { claim, enqueueOperation, requireRow, type Asker } from '../store/claims.ts'
-import { readSubcloud } from '../store/subclouds.ts'
+import { readSubcloud, type SubcloudRow } from '../store/subclouds.ts'
 import { accept } from './accept.ts'
 import type { ApiContext } from './context.ts'
 import { requireQuietController } from './values.ts'
@@ -17,7 +17,7 @@ import { SubcloudParams } from './schemas.ts'
 export function deleteSubcloudRoutes(app: App, context: ApiContext): void {
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const row = await subcloudOf(context.desk, request)
-    return accept(context.desk, request, reply, { id: row.id }, (asker) => remove(context, row.id, asker))
+    return accept(context.desk, request, reply, { id: row.id }, (asker) => remove(context, row, asker))
   }
   const schema = { summary: 'Delete a subcloud', params: SubcloudParams, response: { 200: Type.Null() } }
   const config = { policy: 'dc_api:subclouds:delete' }
@@ -25,9 +25,12 @@ export function deleteSubcloudRoutes(app: App, context: ApiContext): void {
   app.delete('/v1.0/subclouds', { config, schema: { hide: true } }, handler)
 }
 
-async function remove(context: ApiContext, id: number, asker: Asker): Promise<string> {
+async function remove(context: ApiContext, subcloud: SubcloudRow, asker: Asker): Promise<string> {
   const { desk } = context
-  await requireQuietController(context)
+  const { id } = subcloud
+  // Told first, since it is mended first; asked again where it counts, in the claim.
+  requireDeletable(subcloud)
+  await requireQuietController(context, 'softwareBusyLate')
   const jobId = await claim(
     desk,
     asker,

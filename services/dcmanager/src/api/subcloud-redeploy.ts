@@ -18,7 +18,7 @@ const answerOf = ({ row }: Claimed): string => JSON.stringify(subcloudToWire(row
 export async function redeploySubcloud(context: ApiContext, row: SubcloudRow, form: Form, asker: Asker): Promise<string> {
   const { desk } = context
   requireRedeployable(row)
-  await requireQuietController(context)
+  await requireQuietController(context, 'softwareBusy')
   const sysadminPassword = requirePassword(form, 'sysadmin_password')
   const values = await readValues(context, form, {
     name: row.name,

@@ -470,7 +470,14 @@ test('delete (reference §1.7)', async (t) => {
     await rest(bench, 1, columns)
     assert.equal((await remove()).status, status, JSON.stringify(columns))
   }
+  const { releases } = bench.context.facts
+  bench.context.facts.releases = async () => [{ releaseId: 'r', softwareVersion: '26.09', state: 'deploying' }]
+  assert.equal((await remove()).status, 400, 'the deploy status is told first')
   await rest(bench, 1, { deploy_status: 'complete' })
+  const busy = await remove()
+  assert.equal(busy.status, 422, busy.text)
+  assert.match(busy.json.description, /release r is deploying\. Repeat/)
+  bench.context.facts.releases = releases
   const removed = await remove()
   assert.deepEqual([removed.status, removed.text], [200, 'null'])
   assert.equal((await remove()).status, 409)

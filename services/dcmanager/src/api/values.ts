@@ -126,8 +126,11 @@ export function addressProblems(field: string, text: string): readonly Problem[]
   }
 }
 
-/** No subcloud is deployed while a release of the controller is on its way somewhere (reference dcmanager §1.7 order 2). */
-export async function requireQuietController(context: ApiContext): Promise<void> {
+/**
+ * No subcloud is deployed or deleted while a release of the controller is on its way somewhere (reference dcmanager §1.7 order 2).
+ * The status differs by operation (§1.17).
+ */
+export async function requireQuietController(context: ApiContext, refusal: 'softwareBusy' | 'softwareBusyLate'): Promise<void> {
   let releases: Awaited<ReturnType<ApiContext['facts']['releases']>>
   try {
     releases = await context.facts.releases()
@@ -135,7 +138,7 @@ export async function requireQuietController(context: ApiContext): Promise<void>
     throw errors.softwareUnknown()
   }
   const busy = busyRelease(releases)
-  if (busy !== undefined) throw errors.softwareBusy({ release: busy.releaseId, state: busy.state })
+  if (busy !== undefined) throw errors[refusal]({ release: busy.releaseId, state: busy.state })
 }
 
 async function releaseOf(context: ApiContext, given: string | undefined, known: string | undefined): Promise<string> {
