@@ -174,6 +174,27 @@ test('a key that is newer than what we know is asked for, forged ones not withou
   assert.ok(server.requests.length - before <= 3, `${server.requests.length - before} questions`)
 })
 
+test('what is known without asking: nothing before it was verified, nor on knowledge that is too old', async () => {
+  await using net = await openTestNet()
+  const { validator, revoke, server } = await openIdentity(net)
+  const [token, short] = [tokenOf(), tokenOf({ expMs: Date.now() + 3_000 })]
+  assert.equal(validator.known?.(token), undefined)
+  const identity = await validator.validate(token)
+  await validator.validate(short)
+  assert.equal(validator.known?.(token), identity)
+  assert.equal(validator.known?.(tokenOf()), undefined, 'never seen')
+  assert.equal(validator.known?.(`${token}x`), undefined)
+  net.advance(3_001)
+  assert.equal(validator.known?.(short), undefined, 'expired')
+  assert.equal(validator.known?.(token), identity)
+  revoke({ userId: 'u1' })
+  net.advance(2_000)
+  assert.equal(server.requests.length, 1)
+  assert.equal(validator.known?.(token), undefined, 'nobody has asked for revocations for 5 s')
+  await assert.rejects(validator.validate(token), Unauthenticated)
+  assert.equal(validator.known?.(token), undefined, 'revoked')
+})
+
 test('a retired key and an expired token are refused though they were cached', async () => {
   await using net = await openTestNet()
   const { validator, state } = await openIdentity(net)

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { IdentityUnavailable, Unauthenticated, type Identity, type TokenValidator } from '@murmuration/http'
 import { isRevoked, maxTokenLength, TokenInvalid, verifyToken, type TokenClaims } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
@@ -20,7 +20,7 @@ export interface TokenValidatorOptions {
 const defaultCacheEntries = 10_000
 
 /** Tokens themselves are not kept: the cache's keys are of no use to whoever reads the memory. */
-const keyOf = (token: string): string => createHash('sha256').update(token).digest('base64')
+const keyOf = (token: string): string => hash('sha256', token, 'binary')
 
 /**
  * Validates Murmuration's signed tokens in this process: signature and expiry locally (cached), revocations by polling the
@@ -32,28 +32,30 @@ export function createLocalTokenValidator(world: World, options: TokenValidatorO
   // A retired key or a new revocation may concern any of them: verifying again costs 85 µs a token, once.
   const feed = createTrustFeed(world, { ...options, onChange: () => cache.clear() })
 
+  /** Kept in the same breath: what was learned in between would have emptied the cache before. */
   const verify = (token: string, trust: Trust): Identity => {
     const claims = verifyToken(token, trust.keys, { issuer: trust.issuer, nowMs: world.clock.nowMs(), leewayMs: 60_000 })
     if (isRevoked(claims, trust.revocations)) throw new Unauthenticated()
-    return identityOf(claims)
+    const identity = identityOf(claims)
+    cache.set(keyOf(token), identity)
+    return identity
+  }
+
+  /** Only for knowledge that is not too old. */
+  const fromCache = (token: string): Identity | undefined => {
+    const cached = cache.get(keyOf(token))
+    return cached !== undefined && cached.expiresAtMs > world.clock.nowMs() ? cached : undefined
   }
 
   return {
     start: () => feed.start(),
     stop: () => feed.stop(),
+    known: (token) => (token.length > maxTokenLength || feed.current() === undefined ? undefined : fromCache(token)),
     async validate(token) {
       if (token.length > maxTokenLength) throw new Unauthenticated()
       const trust = await feed.fresh()
       if (trust === undefined) throw new IdentityUnavailable()
-      const key = keyOf(token)
-      const cached = cache.get(key)
-      if (cached !== undefined) {
-        if (cached.expiresAtMs > world.clock.nowMs()) return cached
-        cache.delete(key)
-      }
-      const identity = await verifyOrRenew(token, trust)
-      cache.set(key, identity)
-      return identity
+      return fromCache(token) ?? verifyOrRenew(token, trust)
     },
   }
 

@@ -15,7 +15,9 @@ export interface Trust {
 export interface TrustFeed {
   start(): void
   stop(): void
-  /** Knowledge that is at most 5 s old: asks once now when it is older. Undefined when it can't be had. */
+  /** Knowledge that is at most 5 s old, without asking. */
+  current(): Trust | undefined
+  /** The same: asks once now when it is older. Undefined when it can't be had. */
   fresh(): Promise<Trust | undefined>
   /** Knowledge from after this call; undefined when it can't be had, or was asked for a moment ago. */
   renewed(): Promise<Trust | undefined>
@@ -89,7 +91,8 @@ export function createTrustFeed(world: World, options: { identityUrl: string; se
     running ??= poll().finally(() => (running = undefined))
     return running
   }
-  const current = (sinceMs: number): Trust | undefined => (known !== undefined && known.asOfMs >= sinceMs ? known.trust : undefined)
+  const since = (sinceMs: number): Trust | undefined => (known !== undefined && known.asOfMs >= sinceMs ? known.trust : undefined)
+  const current = (): Trust | undefined => since(world.clock.monotonicMs() - maxAgeMs)
   const schedule = (): void => {
     if (!started) return
     timer = world.timers.after(pollMs, () => void ask().then(schedule))
@@ -105,14 +108,14 @@ export function createTrustFeed(world: World, options: { identityUrl: string; se
       started = false
       timer?.cancel()
     },
+    current,
     async fresh() {
-      const oldest = (): number => world.clock.monotonicMs() - maxAgeMs
-      return current(oldest()) ?? (await ask(), current(oldest()))
+      return current() ?? (await ask(), current())
     },
     async renewed() {
       const sinceMs = world.clock.monotonicMs()
       if (running !== undefined) await running
-      return current(sinceMs) ?? (await ask(), current(sinceMs))
+      return since(sinceMs) ?? (await ask(), since(sinceMs))
     },
   }
 }

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { InjectOptions } from 'fastify'
 import { Type } from 'typebox'
-import { IdentityUnavailable } from './identity.ts'
+import { IdentityUnavailable, type Identity } from './identity.ts'
 import { createPolicy, dcmanagerFaults, ApiError, readMultipart, type App } from './index.ts'
 import { createFakeWorld, type FakeWorld } from './testing/fake-world.ts'
-import { createTestApp, roleTokens, rule } from './testing/test-app.ts'
+import { createTestApp, identityOf, roleTokens, rule } from './testing/test-app.ts'
 
 const Thing = Type.Object(
   {
@@ -92,6 +92,23 @@ test('who may do what (attacks 24, 26)', async () => {
   assert.equal(huge.statusCode, 401)
   assert.equal(tokens.asked.length, before, 'an oversized token costs no validation')
   assert.doesNotMatch(huge.body, /AAAA/)
+})
+
+test('a token that is known is judged without waiting, by the same rules', async () => {
+  const slow = roleTokens(['reader', 'admin'])
+  const known = (token: string): Identity | undefined => (token === 'reader' ? identityOf({ roles: ['reader'] }) : undefined)
+  const { app } = await createTestApp({ tokens: { ...slow, known } })
+  app.get('/v1/things', { config: { policy: 'thing:get' } }, async (request) => ({ by: request.identity.userId }))
+  app.post('/v1/things', { config: { policy: 'thing:change' } }, async () => ({ changed: true }))
+  const ask = (method: 'GET' | 'POST', token: string) => app.inject({ method, url: '/v1/things', headers: { 'x-auth-token': token } })
+  assert.deepEqual((await ask('GET', 'reader')).json(), { by: 'u1' })
+  const refused = await ask('POST', 'reader')
+  assert.equal(refused.statusCode, 403)
+  assert.match(refused.body, /thing:change/)
+  assert.deepEqual(slow.asked, [])
+  assert.deepEqual((await ask('POST', 'admin')).json(), { changed: true })
+  assert.equal((await ask('GET', 'nobody')).statusCode, 401)
+  assert.deepEqual(slow.asked, ['admin', 'nobody'])
 })
 
 test('401 names the identity service, and repeats no token', async () => {

@@ -18,7 +18,7 @@ import { collectPaths } from './app/known-paths.ts'
 import { createMetrics } from './app/metrics.ts'
 import { describeRoutes } from './app/openapi.ts'
 import { logRequest, logUnrouted } from './app/request-log.ts'
-import { owesPermission, setState, stateOf } from './app/state.ts'
+import { owesPermission, reserveState, setState, stateOf } from './app/state.ts'
 import { readBodies, refuseEncodings } from './app/wire.ts'
 import { BodyRefused } from './body/collect.ts'
 import { ApiError } from './errors.ts'
@@ -157,6 +157,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   readBodies(app, world, bodyLimitBytes)
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
 
+  reserveState(app)
   app.decorateRequest('identity', {
     getter(this: FastifyRequest) {
       const identity = stateOf(this)?.identity
@@ -182,10 +183,13 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.addHook('onRequest', (request, reply, done) => {
     metrics.started()
     const globalId = request.headers['x-openstack-request-id']
+    const { url: route, config } = request.routeOptions
     setState(request, {
       world,
       closing: closing.signal,
       startedMs: world.clock.monotonicMs(),
+      route,
+      policy: config?.policy,
       globalRequestId: typeof globalId === 'string' && globalRequestIdPattern.test(globalId) ? globalId : undefined,
       forwarded: stripIdentityHeaders(request.raw),
       identity: undefined,
@@ -211,8 +215,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   })
   app.addHook('preClose', async () => closing.abort())
   app.addHook('onResponse', (request, reply, done) => {
-    const elapsedMs = world.clock.monotonicMs() - (stateOf(request)?.startedMs ?? world.clock.monotonicMs())
-    metrics.ended(request.method, request.is404 ? '(none)' : (request.routeOptions.url ?? '(none)'), reply.statusCode, elapsedMs)
+    const nowMs = world.clock.monotonicMs()
+    const state = stateOf(request)
+    const elapsedMs = nowMs - (state?.startedMs ?? nowMs)
+    metrics.ended(request.method, state?.route ?? '(none)', reply.statusCode, elapsedMs)
     logRequest(world, request, reply, elapsedMs)
     done()
   })

@@ -22,6 +22,8 @@ export interface Identity {
 export interface TokenValidator {
   /** Rejects with Unauthenticated (401) or IdentityUnavailable (503). */
   validate(token: string): Promise<Identity>
+  /** What `validate` would answer without asking anybody, for callers who need not wait then; undefined when it has to look closer. */
+  known?(token: string): Identity | undefined
 }
 
 export class Unauthenticated extends Error {

@@ -96,6 +96,7 @@ function validatorOf(world: World, config: SiteConfig, session: KeystoneSession)
       if (!stopped) local.start()
       return local.validate(token)
     },
+    known: (token) => (stopped ? undefined : local.known?.(token)),
     stop() {
       stopped = true
       local.stop()

@@ -7,7 +7,9 @@ const reserved = new Set(['level', 'time', 'msg', 'pid'])
 /** What a log line shows of its fields: errors as objects with code, message and causes; names that the line itself uses get a `_`. */
 export function loggable(fields: Fields | undefined): Record<string, unknown> {
   const result: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(fields ?? {})) {
+  if (fields === undefined) return result
+  for (const name of Object.keys(fields)) {
+    const value = fields[name]
     result[reserved.has(name) ? `${name}_` : name] = value instanceof Error ? loggableError(value) : value
   }
   return result

@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ApiError } from '../errors.ts'
-import { Unauthenticated, type TokenValidator } from '../identity.ts'
+import { Unauthenticated, type Identity, type TokenValidator } from '../identity.ts'
 import type { Policy } from '../policy/index.ts'
-import { type RequestState, stateOf } from './state.ts'
+import { stateOf } from './state.ts'
 
 const maxTokenBytes = 8 * 1024
 
@@ -23,26 +23,24 @@ export function requirePolicies(app: FastifyInstance, policy: Policy | undefined
   })
 }
 
-/** Token → identity → rule, before the body is read. Nothing to wait for is undefined: public routes cost no promise. */
+/** Token → identity → rule, before the body is read. Nothing to wait for is undefined: public routes and known tokens cost no promise. */
 export function admit(request: FastifyRequest, policy: Policy | undefined, tokens: TokenValidator | undefined): Promise<void> | undefined {
   const state = stateOf(request)
-  const name = request.routeOptions.config.policy
+  const name = state?.policy
   if (name === 'public') return undefined
   if (state === undefined || name === undefined) throw new Error('a route without policy was reached')
   if (name === 'loopback' && !state.forwarded && isLoopback(request.socket.remoteAddress)) return undefined
   if (tokens === undefined) throw new Unauthenticated()
-  return admitToken(request, tokens, state, name, policy)
-}
-
-async function admitToken(
-  request: FastifyRequest,
-  tokens: TokenValidator,
-  state: RequestState,
-  name: string,
-  policy: Policy | undefined,
-): Promise<void> {
-  state.identity = await tokens.validate(tokenOf(request))
-  if (!special.has(name)) authorize(request, policy, name, request.params as Record<string, unknown>)
+  const token = tokenOf(request)
+  const permit = (identity: Identity): void => {
+    state.identity = identity
+    if (!special.has(name)) authorize(request, policy, name, request.params as Record<string, unknown>)
+  }
+  // The usual token was seen before: nothing to wait for.
+  const known = tokens.known?.(token)
+  if (known === undefined) return tokens.validate(token).then(permit)
+  permit(known)
+  return undefined
 }
 
 /** Throws 403 naming the rule: operators look for it in their policy file. */

@@ -10,7 +10,7 @@ const chatter: ReadonlySet<string> = new Set(['/healthz', '/metrics'])
 export function logRequest(world: World, request: FastifyRequest, reply: FastifyReply, elapsedMs: number): void {
   const state = stateOf(request)
   const { identity } = state ?? {}
-  const route = request.is404 ? undefined : request.routeOptions.url
+  const route = state?.route
   const fields = {
     method: request.method,
     route: route ?? '(none)',
@@ -28,7 +28,7 @@ export function logRequest(world: World, request: FastifyRequest, reply: Fastify
   world.log.info('audit', {
     ...fields,
     audit: true,
-    policy: request.routeOptions.config.policy,
+    policy: state?.policy,
     ...(identity === undefined
       ? {}
       : {

@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { World } from '@murmuration/world'
 import type { Identity } from '../identity.ts'
 
@@ -8,6 +8,9 @@ export interface RequestState {
   /** Aborted when the app closes: streams end then. */
   readonly closing: AbortSignal
   readonly startedMs: number
+  /** Of the route, read once: `request.routeOptions` is made anew at every look. Undefined where there is no route. */
+  readonly route: string | undefined
+  readonly policy: string | undefined
   readonly globalRequestId: string | undefined
   /** A proxy on the way said so, before its headers were dropped. */
   readonly forwarded: boolean
@@ -16,21 +19,29 @@ export interface RequestState {
   authorized: boolean
 }
 
-const states = new WeakMap<FastifyRequest, RequestState>()
+/** A member that only this file can name: a WeakMap costs every collection of garbage more than that. */
+const stateKey = Symbol('state')
+interface WithState {
+  [stateKey]?: RequestState | null
+}
 
-export const stateOf = (request: FastifyRequest): RequestState | undefined => states.get(request)
+/** Before any request: gives all of them the same shape. */
+export const reserveState = (app: FastifyInstance): void => void app.decorateRequest(stateKey, null)
+export const stateOf = (request: FastifyRequest): RequestState | undefined => (request as WithState)[stateKey] ?? undefined
 export const setState = (request: FastifyRequest, state: RequestState): void => {
-  states.set(request, state)
+  ;(request as WithState)[stateKey] = state
 }
 
 /** For helpers that handlers call; a route that still owes its permission check may not stream either. */
 export function streamOf(request: FastifyRequest): RequestState {
-  const state = states.get(request)
+  const state = stateOf(request)
   if (state === undefined) throw new Error('not a request of createApp')
   if (owesPermission(request)) throw new Error(`${request.method} ${request.url} streams without calling request.authorize`)
   return state
 }
 
 /** A handler that promised to ask for a permission and has not asked. */
-export const owesPermission = (request: FastifyRequest): boolean =>
-  request.routeOptions.config.policy === 'in-handler' && states.get(request)?.authorized !== true
+export const owesPermission = (request: FastifyRequest): boolean => {
+  const state = stateOf(request)
+  return state === undefined || (state.policy === 'in-handler' && !state.authorized)
+}

@@ -48,7 +48,7 @@ function terminalSafe(destination: { write(line: string): unknown }): Destinatio
 function wrap(logger: Logger): Log {
   return {
     debug: (message, fields) => logger.isLevelEnabled('debug') && logger.debug(loggable(fields), message),
-    info: (message, fields) => logger.info(loggable(fields), message),
+    info: (message, fields) => logger.isLevelEnabled('info') && logger.info(loggable(fields), message),
     warn: (message, fields) => logger.warn(loggable(fields), message),
     error: (message, fields) => logger.error(loggable(fields), message),
     child: (fields) => wrap(logger.child(loggable(fields))),
