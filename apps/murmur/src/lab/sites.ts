@@ -22,7 +22,15 @@ export async function discoverSites(world: World, paths: LabPaths): Promise<LabS
     if (config === undefined) continue
     const running = await runningProcess(world, pidFileOf(config.varFolder))
     const openrc = config.name === controllerName ? paths.openrc : paths.siteOpenrc(config.name)
-    found.push({ name: config.name, role: config.role, address: config.address, pid: running?.pid ?? null, openrc, site })
+    found.push({
+      name: config.name,
+      role: config.role,
+      address: config.address,
+      pid: running?.pid ?? null,
+      openrc,
+      site,
+      varFolder: config.varFolder,
+    })
   }
   return found.toSorted((a, b) => (a.role === b.role ? a.name.localeCompare(b.name) : a.role === 'system-controller' ? -1 : 1))
 }
@@ -32,7 +40,7 @@ export async function refreshLab(world: World, paths: LabPaths, labPid?: number 
   const before = await readLab(world, paths)
   const sites = await discoverSites(world, paths)
   for (const site of sites) {
-    const source = await world.files.read(`${site.site.slice(0, site.site.lastIndexOf('/'))}/openrc`)
+    const source = await world.files.read(`${site.varFolder}/openrc`)
     const copy = await world.files.read(site.openrc)
     if (source !== undefined && (copy === undefined || !Buffer.from(copy).equals(source))) await world.files.write(site.openrc, source)
   }
@@ -73,6 +81,6 @@ export async function stopSite(world: World, site: LabSite): Promise<boolean> {
   const running = await createDaemons().identify(site.pid)
   if (running === undefined) return false
   await end(world, running)
-  await world.files.remove(pidFileOf(site.site.slice(0, site.site.lastIndexOf('/'))))
+  await world.files.remove(pidFileOf(site.varFolder))
   return true
 }

@@ -11,6 +11,8 @@ export interface LabSite {
   readonly openrc: string
   /** Its site file. */
   readonly site: string
+  /** Its state: databases, log, pid file. */
+  readonly varFolder: string
 }
 
 export interface LabState {
