@@ -7,7 +7,9 @@ import { findRemembered } from '../store/idempotency.ts'
 /**
  * Answers a request that changes something. `work` gets who asks and returns the JSON text of the answer; with an
  * `Idempotency-Key` the answer was kept in the transaction that made the change, and a repeated request gets it without
- * doing anything (attacks 27). `content` is what makes two requests the same, beside method and path.
+ * doing anything (attacks 27): also when the subcloud has another name by then, or is gone, so look it up in `work`. `content` is
+ * what makes two requests the same, beside method and path. `replayed` brings a kept answer to what a caller waits for, where the
+ * answer was kept before the operation's end.
  */
 export async function accept(
   desk: Desk,
@@ -15,6 +17,7 @@ export async function accept(
   reply: FastifyReply,
   content: unknown,
   work: (asker: Asker) => Promise<string>,
+  replayed: (kept: string) => Promise<string> = (kept) => Promise.resolve(kept),
 ): Promise<FastifyReply> {
   void reply.type('application/json; charset=utf-8')
   const asker: Asker = { userId: request.identity.userId, requestId: request.requestId }
@@ -29,14 +32,14 @@ export async function accept(
     repeat: { key: `${projectId ?? domainId ?? ''}:${key}`, digest: digestOf([request.method, request.url, content]) },
   }
   const earlier = await replay(desk, reply, scoped)
-  if (earlier !== undefined) return reply.send(earlier)
+  if (earlier !== undefined) return reply.send(await replayed(earlier))
   try {
     return await reply.send(await work(scoped))
   } catch (error) {
     // The same request at the same time: whatever this one met (its key, its name, its subcloud's job), the other one made it.
     const answer = await replay(desk, reply, scoped)
     if (answer === undefined) throw error
-    return reply.send(answer)
+    return reply.send(await replayed(answer))
   }
 }
 

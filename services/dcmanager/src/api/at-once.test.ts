@@ -27,6 +27,17 @@ eachEngine('requests at the same time', (engine) => {
     assert.equal((await bench.database.query.selectFrom('jobs').selectAll().execute()).length, 2)
   })
 
+  test('a group is removed once', async (t) => {
+    const bench = await apiBench(t, { databaseUrl: await engine.freshUrl() })
+    const group = { name: 'north', description: 'x', update_apply_type: 'parallel', max_parallel_subclouds: 2 }
+    assert.equal((await bench.call('POST', '/v1.0/subcloud-groups', { json: group })).status, 200)
+    const answers = await times(3, () => bench.call('DELETE', '/v1.0/subcloud-groups/north'))
+    assert.deepEqual(
+      answers.map((answer) => answer.status).toSorted((a, b) => a - b),
+      [200, 404, 404],
+    )
+  })
+
   test('of different operations on one subcloud one is accepted', async (t) => {
     const bench = await apiBench(t, { databaseUrl: await engine.freshUrl() })
     await bench.add(3)

@@ -97,8 +97,10 @@ export function groupRoutes(app: App, context: ApiContext): void {
   )
   const patch = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const body = (request.body ?? {}) as Static<typeof GroupUpdate>
-    const { id } = await groupOf(context, request, body.group_ref)
-    return accept(desk, request, reply, body, (asker) => update(context, id, columnsOf(body), asker))
+    return accept(desk, request, reply, body, async (asker) => {
+      const { id } = await groupOf(context, request, body.group_ref)
+      return update(context, id, columnsOf(body), asker)
+    })
   }
   const modify = { policy: 'dc_api:subcloud_groups:modify' }
   app.patch(
@@ -109,8 +111,10 @@ export function groupRoutes(app: App, context: ApiContext): void {
   app.patch('/v1.0/subcloud-groups', { config: modify, schema: { hide: true, body: GroupUpdate } }, patch)
 
   const remove = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const { id } = await groupOf(context, request)
-    return accept(desk, request, reply, { id }, (asker) => removeGroup(context, id, asker))
+    return accept(desk, request, reply, {}, async (asker) => {
+      const { id } = await groupOf(context, request)
+      return removeGroup(context, id, asker)
+    })
   }
   const config = { policy: 'dc_api:subcloud_groups:delete' }
   app.delete(
@@ -179,7 +183,7 @@ async function removeGroup(context: ApiContext, id: number, asker: Asker): Promi
       async (tx) => {
         const count = await countMembers(tx, id)
         if (count > 0) throw errors.groupNotEmpty({ count })
-        await deleteGroup(tx, id)
+        if (!(await deleteGroup(tx, id))) throw errors.groupNotFound()
       },
     )
   } catch (error) {

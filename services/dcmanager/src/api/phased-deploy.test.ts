@@ -50,6 +50,25 @@ test('create waits for its job and answers what came of it', async (t) => {
   assert.deepEqual([job.kind, job.input.phases], ['subcloud.create', ['create']])
 })
 
+test('create that is repeated with its key waits too, and is told what came of the first one', async (t) => {
+  const waited: string[] = []
+  const bench = await apiBench(t, { context: { waitForJob: async (id) => void waited.push(id) } })
+  const form = { bootstrap_values: file(bench.values(3)), 'bootstrap-address': '127.1.3.2' }
+  const post = () => bench.call('POST', '/v1.0/phased-subcloud-deploy', { form, headers: { 'idempotency-key': 'k' } })
+  const first = await post()
+  assert.equal(first.json['deploy-status'], 'not-deployed', 'no manager runs here')
+  assert.deepEqual([(await post()).text, waited.length], [first.text, 2])
+  for (const [status, told] of [
+    ['create-failed', 'create-failed'],
+    ['create-complete', 'create-complete'],
+    ['bootstrapping', 'create-complete'],
+  ] as const) {
+    await rest(bench, { deploy_status: status })
+    assert.equal((await post()).json['deploy-status'], told)
+  }
+  assert.equal(waited.length, 2, 'nothing is left to wait for')
+})
+
 test('every verb in every status: accepted where the table says so, else 400 and nothing changed', async (t) => {
   const bench = await apiBench(t)
   await create(bench)

@@ -37,8 +37,10 @@ export function phasedDeployRoutes(app: App, context: ApiContext): void {
     const verb = bound(request, 'verb', form.text('verb'))
     if (verb === undefined || !(verbs as readonly string[]).includes(verb))
       throw errors.unknownVerb({ verb: verb?.slice(0, 64) ?? '', known: verbs.join(', ') })
-    const row = await subcloudOf(context.desk, request, form.text('subcloud_ref'))
-    return accept(context.desk, request, reply, form.content, (asker) => run(context, verb as PhasedVerb, row, form, asker))
+    return accept(context.desk, request, reply, form.content, async (asker) => {
+      const row = await subcloudOf(context.desk, request, form.text('subcloud_ref'))
+      return run(context, verb as PhasedVerb, row, form, asker)
+    })
   }
   for (const verb of verbs)
     app.patch(

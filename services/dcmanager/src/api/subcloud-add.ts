@@ -1,6 +1,7 @@
 import { errors } from '../errors.ts'
 import { addPhases } from '../rules/phases.ts'
 import { claimNewSubcloud, type Asker, type Claimed, type NewSubcloud } from '../store/claims.ts'
+import { runningOperation } from '../store/operations.ts'
 import { readSubcloud } from '../store/subclouds.ts'
 import { subcloudToWire } from '../wire/subcloud.ts'
 import type { App } from '@murmuration/http'
@@ -26,7 +27,8 @@ export function addSubcloudRoutes(app: App, context: ApiContext): void {
     formRoute('dc_api:phased_subcloud_deploy:create', 'Create a subcloud to be deployed phase by phase', AddForm),
     async (request, reply) => {
       const form = await readForm(request, namesOf(AddForm))
-      return accept(context.desk, request, reply, form.content, (asker) => create(context, form, asker))
+      const work = (asker: Asker): Promise<string> => create(context, form, asker)
+      return accept(context.desk, request, reply, form.content, work, (kept) => created(context, kept))
     },
   )
 }
@@ -38,6 +40,19 @@ async function create(context: ApiContext, form: Form, asker: Asker): Promise<st
   const { row, jobId } = await claimNewSubcloud(context.desk, asker, answerOf, await newSubcloud(context, form, 'subcloud.create'))
   await context.waitForJob(jobId)
   return JSON.stringify(subcloudToWire((await readSubcloud(context.desk.database, row.id)) ?? row))
+}
+
+const inCreatePhase: ReadonlySet<string> = new Set(['not-deployed', 'creating', 'create-complete', 'create-failed'])
+
+/** A repeated request waits as the first one would have: its answer was kept when the subcloud was accepted. */
+async function created(context: ApiContext, kept: string): Promise<string> {
+  const { database } = context.desk
+  const answer = JSON.parse(kept) as { readonly id: number }
+  const running = await runningOperation(database, answer.id)
+  if (running?.kind === 'subcloud.create') await context.waitForJob(running.id)
+  const row = await readSubcloud(database, answer.id)
+  if (row === undefined) return kept
+  return JSON.stringify(inCreatePhase.has(row.deploy_status) ? subcloudToWire(row) : { ...answer, 'deploy-status': 'create-complete' })
 }
 
 /** All validation that needs no lock; nothing is written until the claim. */

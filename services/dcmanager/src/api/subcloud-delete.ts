@@ -15,10 +15,8 @@ import { SubcloudParams } from './schemas.ts'
 
 /** DELETE subclouds (reference dcmanager §1.7, §4.10): accepted as a job, answered when it is done or patience ends. */
 export function deleteSubcloudRoutes(app: App, context: ApiContext): void {
-  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const row = await subcloudOf(context.desk, request)
-    return accept(context.desk, request, reply, { id: row.id }, (asker) => remove(context, row, asker))
-  }
+  const handler = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
+    accept(context.desk, request, reply, {}, async (asker) => remove(context, await subcloudOf(context.desk, request), asker))
   const schema = { summary: 'Delete a subcloud', params: SubcloudParams, response: { 200: Type.Null() } }
   const config = { policy: 'dc_api:subclouds:delete' }
   app.delete('/v1.0/subclouds/:subcloud_ref', { config, schema }, handler)

@@ -61,17 +61,24 @@ async function patch(context: ApiContext, request: FastifyRequest, reply: Fastif
   else request.authorize(modify)
 
   const known = early === undefined ? undefined : ownVerb(early)
+  if (known !== undefined && 'gone' in known) {
+    // Whatever the body is.
+    await subcloudOf(context.desk, request)
+    throw errors.verbGone({ verb: early!, instead: known.gone })
+  }
   const form = await readForm(request, known !== undefined && 'form' in known ? [...namesOf(known.form), ...extra(early)] : everyName)
   const name = early ?? form.text('verb')
   if (name === undefined) return update(context, request, reply, form)
 
   request.authorize(modify)
-  const row = await subcloudOf(context.desk, request, form.text('subcloud_ref'))
-  const verb = ownVerb(name)
-  if (verb === undefined) throw errors.unknownVerb({ verb: name.slice(0, 64), known: Object.keys(verbs).join(', ') })
-  if ('gone' in verb) throw errors.verbGone({ verb: name, instead: verb.gone })
-  if (name !== 'prestage') requireKnown(form, namesOf(verb.form), name)
-  return accept(context.desk, request, reply, form.content, (asker) => verb.run(context, row, form, asker))
+  return accept(context.desk, request, reply, form.content, async (asker) => {
+    const row = await subcloudOf(context.desk, request, form.text('subcloud_ref'))
+    const verb = ownVerb(name)
+    if (verb === undefined) throw errors.unknownVerb({ verb: name.slice(0, 64), known: Object.keys(verbs).join(', ') })
+    if ('gone' in verb) throw errors.verbGone({ verb: name, instead: verb.gone })
+    if (name !== 'prestage') requireKnown(form, namesOf(verb.form), name)
+    return verb.run(context, row, form, asker)
+  })
 }
 
 /** What later verbs take is let in, so that the answer speaks of the verb and not of its members. */
@@ -87,8 +94,10 @@ async function update(context: ApiContext, request: FastifyRequest, reply: Fasti
   if (form.has('management-state')) request.authorize(manage)
   if (!onlyManages || !form.has('management-state')) request.authorize(modify)
   requireKnown(form, namesOf(UpdateForm), 'update')
-  const row = await subcloudOf(context.desk, request, form.text('subcloud_ref'))
-  return accept(context.desk, request, reply, form.content, (asker) => updateSubcloudByForm(context, row, form, asker))
+  return accept(context.desk, request, reply, form.content, async (asker) => {
+    const row = await subcloudOf(context.desk, request, form.text('subcloud_ref'))
+    return updateSubcloudByForm(context, row, form, asker)
+  })
 }
 
 /** `migrate` is refused whoever asks; the stock client sends it along with unmanage. */

@@ -604,8 +604,15 @@ test('Idempotency-Key: once, whatever happens on the way (attacks 27)', async (t
   assert.equal((await post({}, 'configurator@admin')).status, 409)
   assert.ok(!JSON.stringify(await fromTables(bench.database)).includes(sysadminSecret))
   await rest(bench, 1, { deploy_status: 'complete' })
-  const remove = () => bench.call('DELETE', '/v1.0/subclouds/1', { headers: { 'idempotency-key': 'gone' } })
-  assert.deepEqual([(await remove()).text, (await remove()).text], ['null', 'null'])
+  const rename = () =>
+    bench.call('PATCH', '/v1.0/subclouds/subcloud3', { form: { name: 'elsewhere' }, headers: { 'idempotency-key': 'renamed' } })
+  const renamed = await rename()
+  assert.deepEqual([renamed.status, renamed.json.name], [200, 'elsewhere'])
+  assert.deepEqual((await rename()).json, renamed.json, 'nobody has the old name any more')
+  const remove = () => bench.call('DELETE', '/v1.0/subclouds/elsewhere', { headers: { 'idempotency-key': 'gone' } })
+  assert.equal((await remove()).text, 'null')
+  await bench.database.query.deleteFrom('subclouds').execute()
+  assert.equal((await remove()).text, 'null', 'the subcloud is gone, and that was the request')
 })
 
 test('statuses of the table stand in replies as they are', async (t) => {

@@ -65,6 +65,8 @@ export async function countMembers(db: Queryable<Schema>, groupId: number): Prom
   return Number(row.count)
 }
 
-export async function deleteGroup(db: Queryable<Schema>, id: number): Promise<void> {
-  await db.query.deleteFrom('subcloud_group').where('id', '=', id).execute()
+/** False when it was gone already. */
+export async function deleteGroup(db: Queryable<Schema>, id: number): Promise<boolean> {
+  const { numDeletedRows } = await db.query.deleteFrom('subcloud_group').where('id', '=', id).executeTakeFirstOrThrow()
+  return numDeletedRows > 0n
 }
