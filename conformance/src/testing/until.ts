@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+
+/** What a wait says when it was in vain, beside what it waited for: for example the ends of logs. */
+export type Explain = () => Promise<string>
+
+/**
+ * Calls `probe` until it returns something (not undefined, not false) and returns that. An assertion or a lost connection
+ * counts as "not yet"; the last one is told when the time is up.
+ */
+export async function until<T>(
+  what: string,
+  probe: () => Promise<T | undefined | false> | T | undefined | false,
+  options: { readonly timeoutMs?: number; readonly everyMs?: number; readonly explain?: Explain } = {},
+): Promise<T> {
+  const { timeoutMs = 30_000, everyMs = 100 } = options
+  const endMs = performance.now() + timeoutMs
+  let last: unknown
+  for (;;) {
+    try {
+      const found = await probe()
+      if (found !== undefined && found !== false) return found
+      last = undefined
+    } catch (error) {
+      if (error instanceof Hopeless) throw error
+      last = error
+    }
+    if (performance.now() >= endMs) {
+      const why = last === undefined ? '' : `\n  last: ${last instanceof Error ? last.message : String(last)}`
+      throw new Error(`waited ${timeoutMs} ms in vain until ${what}${why}\n${(await options.explain?.()) ?? ''}`)
+    }
+    await pause(everyMs)
+  }
+}
+
+/** Thrown inside a probe when waiting on makes no sense. */
+export class Hopeless extends Error {}
+
+export const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
+
+/** The last lines of some logs, for a failure's message. */
+export async function tails(files: readonly string[], lines = 12): Promise<string> {
+  const texts = await Promise.all(
+    files.map(async (file) => {
+      const text = await readFile(file, 'utf8').catch(() => '')
+      const tail = text
+        .trimEnd()
+        .split('\n')
+        .slice(-lines)
+        .map((line) => `    ${line.slice(0, 500)}`)
+      return text === '' ? '' : `  — ${basename(file)}\n${tail.join('\n')}`
+    }),
+  )
+  return texts.filter((text) => text !== '').join('\n')
+}
