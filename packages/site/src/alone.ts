@@ -21,7 +21,7 @@ export async function alone<T>(world: World, lock: string, work: () => Promise<T
         const since = await world.files.read(`${lock}/since`)
         const ageMs = since === undefined ? 0 : world.clock.nowMs() - Number(new TextDecoder().decode(since))
         // An age below zero is a clock that was set back.
-        if (ageMs > staleMs || ageMs < -staleMs) await world.files.remove(lock)
+        if (ageMs > staleMs || ageMs < -staleMs) await giveUp(world, lock)
         else await world.timers.sleep(pauseMs)
       }
     }
@@ -32,8 +32,20 @@ export async function alone<T>(world: World, lock: string, work: () => Promise<T
   try {
     return await work()
   } finally {
-    await world.files.remove(lock)
+    await giveUp(world, lock)
   }
+}
+
+/** Moved aside first: while it is emptied where it stands, somebody else may take it, and lose it half-way. */
+async function giveUp(world: World, lock: string): Promise<void> {
+  const aside = `${lock}.${Buffer.from(world.random.bytes(8)).toString('hex')}`
+  try {
+    await world.files.rename(lock, aside)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
+  await world.files.remove(aside)
 }
 
 const isTaken = (error: unknown): boolean => {
