@@ -9,6 +9,7 @@ import { dirname, normalize, relative } from 'node:path'
 /** What each package may import; a package never imports a service. Order is the order of floors, from the ground up. */
 const packageFloors: Readonly<Record<string, readonly string[]>> = {
   world: [],
+  'kysely-redis': [],
   trust: ['world'],
   data: ['world'],
   jobs: ['world', 'data'],

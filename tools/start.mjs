@@ -1,5 +1,5 @@
-// `npm start`: sets the machine up, then hands over to the lab on the pinned Node. Signals reach the lab through the terminal's
-// process group; when only this process gets one (a supervisor's TERM), it is passed on.
+// `npm start`: sets the machine up, then hands over to the lab on the pinned Node. Signals are passed on: a
+// terminal's Ctrl-C reaches the lab twice then, which does no harm, and a supervisor's reaches it at all.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { environment, repository, setup } from './setup.mjs'
@@ -9,5 +9,8 @@ const child = spawn(node, [join(repository, 'apps/murmur/src/main.ts'), 'lab', '
   stdio: 'inherit',
   env: environment(),
 })
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+// npm's shell does not pass a TERM on: when it is gone, what it started must not stay behind.
+const parent = process.ppid
+setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref()
 child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)))

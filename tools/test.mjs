@@ -9,5 +9,8 @@ const child = spawn(node, [join(repository, 'tools/test.ts'), ...process.argv.sl
   env: environment(),
   cwd: repository,
 })
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
+// npm's shell does not pass a TERM on: when it is gone, what it started must not stay behind.
+const parent = process.ppid
+setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref()
 child.on('exit', (code) => process.exit(code ?? 1))

@@ -12,6 +12,8 @@ export interface Bringing {
   readonly paths: LabPaths
   readonly networks: LabNetworks
   readonly say: (line: string) => void
+  /** Aborted when the lab is asked to end. */
+  readonly signal?: AbortSignal
 }
 
 const pollMs = 500
@@ -78,7 +80,7 @@ export async function bringUp(lab: Bringing, name: string, n: number): Promise<v
         `${name} is still ${status} after ${bringUpTimeoutMs / 60_000} minutes.`,
         `murmur subcloud operations ${name} --log`,
       )
-    await world.timers.sleep(pollMs)
+    await world.timers.sleep(pollMs, lab.signal)
   }
 }
 
@@ -94,7 +96,7 @@ export async function untilAudited(lab: Bringing, name: string): Promise<void> {
     if (subcloud !== undefined && waiting.length === 0) return lab.say(`${name}: audited, in-sync`)
     if (lab.world.clock.monotonicMs() > deadlineMs)
       return lab.say(`${name}: still not in-sync: ${waiting.map((entry) => entry.endpoint_type).join(', ')}`)
-    await lab.world.timers.sleep(pollMs)
+    await lab.world.timers.sleep(pollMs, lab.signal)
   }
 }
 

@@ -30,9 +30,19 @@ export async function discoverSites(world: World, paths: LabPaths): Promise<LabS
       openrc,
       site,
       varFolder: config.varFolder,
+      region: config.region,
     })
   }
-  return found.toSorted((a, b) => (a.role === b.role ? a.name.localeCompare(b.name) : a.role === 'system-controller' ? -1 : 1))
+  return withoutNamesakes(found).toSorted((a, b) =>
+    a.role === b.role ? a.name.localeCompare(b.name) : a.role === 'system-controller' ? -1 : 1,
+  )
+}
+
+/** A subcloud that was deleted and added again has left its old folder: the one that runs counts, else any. */
+function withoutNamesakes(sites: readonly LabSite[]): readonly LabSite[] {
+  const best = new Map<string, LabSite>()
+  for (const site of sites) if ((best.get(site.name)?.pid ?? null) === null) best.set(site.name, site)
+  return [...best.values()]
 }
 
 /** Writes `lab.json` and the openrc files beside it when they differ from what is true; returns the sites. */
@@ -63,7 +73,7 @@ export async function siteNamed(world: World, paths: LabPaths, name: string): Pr
 }
 
 /** Starts a site's process and returns when it is ready. Its own words are shown when it fails. */
-export async function startSite(world: World, environment: Environment, site: string): Promise<void> {
+export async function startSite(world: World, environment: Environment, site: string, signal?: AbortSignal): Promise<void> {
   let said = ''
   const starter = await world.processes.start({
     command: process.execPath,
@@ -71,6 +81,7 @@ export async function startSite(world: World, environment: Environment, site: st
     env: siteEnvironment(environment),
     onLine: (_stream, line) => (said = `${said}\n${line}`.trim()),
     deadlineMs: 90_000,
+    ...(signal === undefined ? {} : { signal }),
   })
   const { code } = await starter.done
   if (code !== 0) throw new CommandFailed(exitCodes.refused, said.replace(/^error: /, '') || `${site} did not start.`)

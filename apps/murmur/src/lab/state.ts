@@ -13,6 +13,8 @@ export interface LabSite {
   readonly site: string
   /** Its state: databases, log, pid file. */
   readonly varFolder: string
+  /** What the controller knows it by: a re-added subcloud of the same name has another one. */
+  readonly region: string
 }
 
 export interface LabState {

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml'
 import { createDaemons, type World } from '@murmuration/world'
-import { connect, type Connection } from '../api/connection.ts'
+import { connect, Unreachable, type Connection } from '../api/connection.ts'
 import type { SubcloudBody } from '../api/types.ts'
 import { parseOpenrc } from '../api/openrc.ts'
 import { listColumns, listRow } from '../commands/subcloud-view.ts'
@@ -38,48 +38,42 @@ export async function up(world: World, environment: Environment): Promise<void> 
 
   const interrupted = interruption()
   try {
-    await Promise.race([bringLabUp(world, environment, paths, networks, say), interrupted.asked])
-    if (!interrupted.isAsked()) await stay(world, paths, interrupted.asked, say)
+    await bringLabUp({ world, environment, paths, networks, say, signal: interrupted })
+    await stay(world, paths, interrupted, say)
   } catch (error) {
-    throw (await controllerGone(world, paths))
-      ? new CommandFailed(exitCodes.refused, `${controllerName} has ended.`, 'npm start (it goes on where it was)', { cause: error })
-      : error
+    if (!interrupted.aborted)
+      // Only where nobody answers any more: one that could not start has said why.
+      throw error instanceof Unreachable && (await controllerGone(world, paths))
+        ? new CommandFailed(exitCodes.refused, `${controllerName} has ended.`, 'npm start (it goes on where it was)', { cause: error })
+        : error
   } finally {
     if ((await readLab(world, paths)).labPid === process.pid) {
       tell('Stopping the lab …')
       await endAll(world, paths)
     }
   }
-  if (interrupted.isAsked()) tell('The lab has stopped. Its state is kept: npm start goes on with it.')
+  if (interrupted.aborted) tell('The lab has stopped. Its state is kept: npm start goes on with it.')
 }
 
-async function bringLabUp(
-  world: World,
-  environment: Environment,
-  paths: LabPaths,
-  networks: LabNetworks,
-  say: (line: string) => void,
-): Promise<void> {
+interface Lab {
+  readonly world: World
+  readonly environment: Environment
+  readonly paths: LabPaths
+  readonly networks: LabNetworks
+  readonly say: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+async function bringLabUp(starting: Lab): Promise<void> {
+  const { world, environment, paths, networks, say, signal } = starting
   await writeControllerSite(world, paths, networks)
   say(`starting ${controllerName}`)
-  await startSite(world, environment, paths.controllerSite)
+  await startSite(world, environment, paths.controllerSite, signal)
   await refreshLab(world, paths, process.pid)
-  // Sites that an earlier start has deployed come back before the controller is asked about them.
-  for (const site of await discoverSites(world, paths)) {
-    if (site.pid !== null) continue
-    say(`starting ${site.name}`)
-    try {
-      await startSite(world, environment, site.site)
-    } catch (error) {
-      // A bootstrap that was cut off left it unfinished; the controller goes on with that job and starts it.
-      if (!(error instanceof CommandFailed)) throw error
-      say(`${site.name} does not start by itself: ${error.message}`)
-    }
-  }
-  await refreshLab(world, paths)
-
   const api = await controllerApi(world, environment, paths)
-  const lab = { world, api, paths, networks, say }
+  await startDeployed(starting, api)
+
+  const lab = { world, api, paths, networks, say, signal }
   await withRefresh(world, paths, async () => {
     for (const name of subcloudNames) await addWhenMissing(lab, name, numberOf(name)!)
     await Promise.all(subcloudNames.map((name) => bringUp(lab, name, numberOf(name)!)))
@@ -87,6 +81,24 @@ async function bringLabUp(
   })
   await refreshLab(world, paths)
   await welcome(api, paths)
+}
+
+/** Sites that an earlier start has deployed come back; what a deleted subcloud left behind stays where it is. */
+async function startDeployed({ world, environment, paths, say, signal }: Lab, api: Connection): Promise<void> {
+  const { subclouds } = await api.request<{ subclouds: SubcloudBody[] }>('GET', '/subclouds')
+  const regions = new Set(subclouds.map((subcloud) => subcloud['region-name']))
+  for (const site of await discoverSites(world, paths)) {
+    if (site.pid !== null || !regions.has(site.region)) continue
+    say(`starting ${site.name}`)
+    try {
+      await startSite(world, environment, site.site, signal)
+    } catch (error) {
+      // A bootstrap that was cut off left it unfinished; the controller goes on with that job and starts it.
+      if (!(error instanceof CommandFailed)) throw error
+      say(`${site.name} does not start by itself: ${error.message}`)
+    }
+  }
+  await refreshLab(world, paths)
 }
 
 export async function controllerApi(world: World, environment: Environment, paths: LabPaths): Promise<Connection> {
@@ -141,12 +153,10 @@ async function welcome(api: Connection, paths: LabPaths): Promise<void> {
 }
 
 /** Until interrupted or taken over; tells when a site comes or goes. */
-async function stay(world: World, paths: LabPaths, asked: Promise<void>, say: (line: string) => void): Promise<void> {
-  let ended = false
-  void asked.then(() => (ended = true))
+async function stay(world: World, paths: LabPaths, signal: AbortSignal, say: (line: string) => void): Promise<void> {
   let known = new Map((await refreshLab(world, paths)).map((site) => [site.name, site.pid]))
-  while (!ended) {
-    await Promise.race([world.timers.sleep(1_000), asked])
+  for (;;) {
+    await world.timers.sleep(1_000, signal)
     if ((await readLab(world, paths)).labPid !== process.pid) return tell('Another npm start has taken the lab over.')
     const now = new Map((await refreshLab(world, paths)).map((site) => [site.name, site.pid]))
     for (const [name, pid] of now) {
@@ -159,9 +169,9 @@ async function stay(world: World, paths: LabPaths, asked: Promise<void>, say: (l
 }
 
 async function endAll(world: World, paths: LabPaths): Promise<void> {
-  const sites = await discoverSites(world, paths)
-  // The controller first: it would see its subclouds go and say so.
-  for (const site of sites) await stopSite(world, site)
+  // The controller first: it would see its subclouds go and say so, and a playbook of its may be starting one right now.
+  for (const site of await discoverSites(world, paths)) if (site.role === 'system-controller') await stopSite(world, site)
+  for (const site of await discoverSites(world, paths)) await stopSite(world, site)
   await refreshLab(world, paths, null)
 }
 
@@ -186,15 +196,9 @@ async function takeOver(world: World, paths: LabPaths): Promise<void> {
   await refreshLab(world, paths, process.pid)
 }
 
-function interruption(): { asked: Promise<void>; isAsked: () => boolean } {
-  let isAsked = false
-  const asked = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => {
-        isAsked = true
-        resolve()
-      })
-    }
-  })
-  return { asked, isAsked: () => isAsked }
+/** Aborted when the lab is asked to end. Until then the signals have no other effect. */
+function interruption(): AbortSignal {
+  const asked = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => asked.abort())
+  return asked.signal
 }

@@ -37,7 +37,10 @@ export async function serve(world: World, environment: Environment, options: Ser
   const pidFile = pidFileOf(config.varFolder, options.processName)
   const already = await runningProcess(world, pidFile)
   if (already !== undefined) {
-    if (options.detach === true) return print(`${config.name} is running already (pid ${already.pid})`)
+    if (options.detach === true) {
+      await untilReady(world, config, already, pidFile, logFileOf(config, options))
+      return print(`${config.name} is running already (pid ${already.pid})`)
+    }
     throw new CommandFailed(
       exitCodes.conflict,
       `${config.name} is running already (pid ${already.pid}).`,
@@ -45,20 +48,21 @@ export async function serve(world: World, environment: Environment, options: Ser
     )
   }
   if (options.detach === true) return detach(world, environment, options, config)
+  await writeOwnPidFile(world, pidFile, false)
   try {
     const served = await serveSite(world, config)
-    await writeOwnPidFile(world, pidFile)
+    await writeOwnPidFile(world, pidFile, true)
     world.log.info('site is ready', { site: config.name, address: config.address, roles: config.roles.join(',') })
     await asked(world)
     await served.stop()
-    await world.files.remove(pidFile)
-    await world.net.close()
   } catch (error) {
     if (error instanceof AddressTaken)
       throw new CommandFailed(exitCodes.conflict, error.message, 'Stop the other program, or give the site another address.', {
         cause: error,
       })
     throw error
+  } finally {
+    await world.files.remove(pidFile)
   }
 }
 
@@ -91,10 +95,11 @@ export const siteEnvironment = (environment: Environment): Record<string, string
 
 export const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 
+const logFileOf = (config: SiteConfig, options: ServeOptions): string => `${config.varFolder}/log/${options.processName ?? 'murmur'}.log`
+
 async function detach(world: World, environment: Environment, options: ServeOptions, config: SiteConfig): Promise<void> {
   const daemons = createDaemons()
-  const name = options.processName ?? 'murmur'
-  const logFile = `${config.varFolder}/log/${name}.log`
+  const logFile = logFileOf(config, options)
   const roles = options.role === undefined ? [] : ['--role', options.role]
   const named = options.processName === undefined ? [] : ['--process-name', options.processName]
   const child = await daemons.start({
@@ -112,7 +117,8 @@ async function untilReady(world: World, config: SiteConfig, child: ProcessIdenti
   const daemons = createDaemons()
   const deadlineMs = world.clock.monotonicMs() + readyTimeoutMs
   for (;;) {
-    if ((await runningProcess(world, pidFile))?.pid === child.pid && (await healthy(world, config))) return
+    const serving = await runningProcess(world, pidFile)
+    if (serving?.pid === child.pid && serving.ready && (await healthy(world, config))) return
     if (!(await daemons.isAlive(child)))
       throw new CommandFailed(
         exitCodes.refused,
