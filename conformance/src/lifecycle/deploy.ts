@@ -102,7 +102,7 @@ export async function finishKilledBootstrap(fleet: Fleet, subject: Subject, depl
     ],
   )
   const { 'log-tail': log } = await fleet.dcmanager.get<Operation>(`/v1.0/subclouds/${subject.name}/operations/${operation!.id}?lines=1000`)
-  const times = (task: string): number => log.filter((line) => line.includes(`[${task}]`)).length
+  const times = (task: string): number => log.filter((line) => line.includes('TASK') && line.includes(`[${task}]`)).length
   assert.equal(times('wait while the test holds this subcloud'), 2, 'the playbook was run again')
   assert.equal(times('keep the deploy config'), 1)
   assert.match(await readFile(deployConfigCopy, 'utf8'), new RegExp(`"name": "${subject.name}"`))
