@@ -214,6 +214,30 @@ eachEngine('jobs', (engine) => {
     for (const owner of ['first', 'second']) assert.ok((most[owner] ?? 0) <= 7 && (most[owner] ?? 0) > 1, `${owner}: ${most[owner]}`)
   })
 
+  void test('slots that are reserved for prompt kinds are not taken by others, and prompt kinds may use all', async () => {
+    const { begin, add, state, manual } = await setUp(engine)
+    const goOn = Promise.withResolvers<null>()
+    const long = defineJob<null, null>({ name: 'test.long', concurrency: 9, run: () => goOn.promise })
+    const prompt = defineJob<null, null>({ name: 'test.prompt', concurrency: 9, run: async () => null })
+    const ids: string[] = []
+    for (let index = 0; index < 9; index++) ids.push(await add(long, `long:${index}`, null))
+    const reserved = { kinds: [prompt.name], slots: 2 }
+    const worker = begin('first', [long, prompt], { maxRunning: 5, reserved })
+    await manual.until('the long ones to hold what they may', () => worker.running === 3)
+    for (const subject of ['prompt:0', 'prompt:1']) await state(await add(prompt, subject, null), 'done')
+    await manual.until('the slots to be free again', () => worker.running === 3)
+    goOn.resolve(null)
+    for (const id of ids) await state(id, 'done')
+    await worker.stop()
+
+    const held = Promise.withResolvers<null>()
+    const alone = begin('second', [defineJob<null, null>({ ...prompt, run: () => held.promise })], { maxRunning: 3, reserved })
+    for (let index = 2; index < 6; index++) await add(prompt, `prompt:${index}`, null)
+    await manual.until('the prompt ones to hold all', () => alone.running === 3)
+    held.resolve(null)
+    await alone.stop()
+  })
+
   void test('an old run can write nothing once a newer one holds the job', async () => {
     const { begin, add, state, job, notes, db, manual } = await setUp(engine)
     const goOn = Promise.withResolvers<void>()

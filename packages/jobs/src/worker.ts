@@ -18,6 +18,8 @@ export interface WorkerOptions {
   readonly pollMs?: number
   /** Jobs of all kinds at once in this process. Default 64. */
   readonly maxRunning?: number
+  /** Slots of `maxRunning` that only these kinds may take: what callers wait for does not queue behind what runs for hours. */
+  readonly reserved?: { readonly kinds: readonly string[]; readonly slots: number }
   /** How long an aborted run may take to end before its slot is given away. Default `leaseMs`. */
   readonly graceMs?: number
 }
@@ -60,10 +62,17 @@ export function createWorker(options: WorkerOptions): Worker {
   const started = (): boolean => state === 'started'
 
   const ids = (): string[] => [...running.keys()]
+  const reservedKinds = new Set(options.reserved?.kinds)
+  const openSlots = maxRunning - (options.reserved?.slots ?? 0)
   const slots = (kind: AnyKind): number => {
     let taken = 0
-    for (const run of running.values()) if (run.kind === kind) taken++
-    return Math.min(kind.concurrency - taken, maxRunning - running.size)
+    let takenOpen = 0
+    for (const run of running.values()) {
+      if (run.kind === kind) taken++
+      if (!reservedKinds.has(run.kind.name)) takenOpen++
+    }
+    const free = maxRunning - running.size
+    return Math.min(kind.concurrency - taken, reservedKinds.has(kind.name) ? free : Math.min(free, openSlots - takenOpen))
   }
 
   const begin = (rows: readonly JobRow[], claimedAtMs: number): void => {

@@ -1,6 +1,6 @@
 import { defineJob, TerminalError, type JobContext, type JobKind } from '@murmuration/jobs'
 import { json } from '@murmuration/data'
-import { deployOperations, type DeployInput } from '../rules/operations.ts'
+import { deployOperations, type DeployInput, type OperationName } from '../rules/operations.ts'
 import { OperationRefused, StatusMoved, type OperationParts } from './operations.ts'
 import { endOf, endPhase, phases } from './phases.ts'
 import { AbortFailed, PlaybookFailed } from './playbooks/failure.ts'
@@ -8,6 +8,8 @@ import { settleSubcloud } from './settle.ts'
 
 /** Operations at once in one process, of all kinds: each runs a Python program of some 60 MiB. */
 export const operationsAtOnce = 32
+/** Of these, the slots that deployments, which take an hour, leave to what callers wait for: a phased create and a delete. */
+export const promptSlots = { kinds: ['subcloud.create', 'subcloud.delete'] satisfies OperationName[], slots: 4 } as const
 const keptMs = 90 * 24 * 3_600_000
 
 /** Short faults of what we stand on (the database was away); a playbook that failed is never run again by itself. */

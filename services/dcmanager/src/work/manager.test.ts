@@ -12,9 +12,10 @@ import { reserveNetwork } from '../store/networks.ts'
 import { queued } from '../store/operations.ts'
 import { readSubcloud } from '../store/subclouds.ts'
 import { resealVault, subcloudAdminPassword, subcloudCertificate } from './credentials.ts'
+import { operationsAtOnce, promptSlots } from './deploy.ts'
 import { createManager } from './manager.ts'
 import { repair, repairRows } from './repair.ts'
-import { openFleet, type Fleet } from './testing/fleet.ts'
+import { openFleet, untilAborted, type Fleet } from './testing/fleet.ts'
 import { waitForJob } from './wait-for-job.ts'
 
 const run = async <Input>(t: TestContext, fleet: Fleet, name: OperationName, subcloudId: number, input: Input) => {
@@ -57,6 +58,27 @@ test('delete: the row goes with all that hangs on it, and the vault with real An
   assert.deepEqual(told, ['dcmanager-changes changed'], 'its alarms go at once')
   assert.deepEqual(await fleet.database.query.selectFrom('subcloud_documents').select('kind').execute(), [])
   assert.deepEqual(await readdir(vault), [])
+})
+
+test('deployments leave slots to a delete, which somebody waits for', { timeout: 60_000 }, async (t) => {
+  let hold = false
+  const fleet = await openFleet(t, async (playbook, spec) => (hold && playbook === 'bootstrap.yml' ? untilAborted(spec) : {}))
+  const id = await deployed(t, fleet)
+  hold = true
+  for (let index = 0; index < operationsAtOnce; index++) await fleet.add(['create', 'bootstrap', 'complete'])
+  const manager = createManager(fleet.site, fleet.database)
+  await manager.start()
+  t.after(() => manager.stop())
+  const mayRun = operationsAtOnce - promptSlots.slots
+  while (fleet.played.filter((playbook) => playbook === 'bootstrap.yml').length < 1 + mayRun)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  const input: DeleteInput = { subcloudId: id, regionName: 'r' }
+  const job = await fleet.database.transaction((tx) =>
+    enqueue(tx, fleet.site.world, queued<DeleteInput>('subcloud.delete'), { subject: exclusiveKeyOf(id), input }),
+  )
+  manager.wake()
+  assert.equal((await waitForJob(fleet.site, fleet.database, job, 20_000))?.state, 'done')
+  assert.equal(fleet.played.filter((playbook) => playbook === 'bootstrap.yml').length, 1 + mayRun)
 })
 
 const move = (fleet: Fleet, id: number): ReconfigureNetworkInput => ({

@@ -6,7 +6,7 @@ import type { Timer } from '@murmuration/world'
 import type { Schema } from '../store/schema.ts'
 import { resealVault } from './credentials.ts'
 import { deleteKind } from './delete.ts'
-import { deployKinds, operationsAtOnce } from './deploy.ts'
+import { deployKinds, operationsAtOnce, promptSlots } from './deploy.ts'
 import type { OperationParts } from './operations.ts'
 import { createPlaybookRunner } from './playbooks/run-playbook.ts'
 import { reconfigureNetworkKind } from './reconfigure-network.ts'
@@ -46,6 +46,7 @@ export function createManager(site: Site, database: Database<Schema>): Manager {
     owner: site.processId,
     graceMs: longestAbortMs,
     maxRunning: operationsAtOnce,
+    reserved: promptSlots,
     kinds: [...deployKinds(parts), deleteKind(parts), reconfigureNetworkKind(parts)],
   })
   let timer: Timer | undefined
