@@ -1,0 +1,157 @@
+import type { Fleet, FleetEars } from '../fleet/fleet.ts'
+import { effectOn } from '../fleet/effects.ts'
+import { auditConcurrency, failuresToOffline } from '../fleet/places.ts'
+import type { PlaybookRun } from '../fleet/playbooks.ts'
+import { ChangeCheck } from './changes.ts'
+import { JobCheck } from './jobs.ts'
+import { promisesHold } from './liveness.ts'
+import { Reader } from './reader.ts'
+import { RequestCheck } from './requests.ts'
+import { Violation } from './violation.ts'
+
+/** Playbooks at once in one process (services/dcmanager/src/work/deploy.ts), and messages in line (state-keeper.ts). */
+const playbooksAtOnce = 16
+const messagesInLine = 64
+
+/** All invariants over one fleet. The first that does not hold ends the seed. */
+export class Checks {
+  readonly reader: Reader
+  readonly requests: RequestCheck
+  readonly #jobs: JobCheck
+  readonly #changes: ChangeCheck
+  #fleet: Fleet | undefined
+  #violation: Violation | undefined
+  #playbooksMoved = false
+
+  constructor(path: string) {
+    this.reader = new Reader(path)
+    const note = (what: string): void => this.#fleet?.simulation.note(what)
+    this.requests = new RequestCheck(
+      this.reader,
+      (violation) => this.fail(violation),
+      () => this.#fleet?.unreliableDisk === true,
+    )
+    this.#jobs = new JobCheck(
+      this.reader,
+      note,
+      (jobId) => this.#fleet?.playbooks.hasFailed(jobId) === true || this.#fleet?.unreliableDisk === true,
+    )
+    this.#changes = new ChangeCheck(this.reader, {
+      failuresToOffline,
+      note,
+      moved: (id, from, to) => this.#jobs.failedWhileAlive(id, from, to),
+      isForced: (id) => this.requests.isForced(id),
+    })
+  }
+
+  get violation(): Violation | undefined {
+    return this.#violation
+  }
+
+  get jobs(): JobCheck {
+    return this.#jobs
+  }
+
+  get jobsSeen(): number {
+    return this.#jobs.seen
+  }
+
+  watch(fleet: Fleet): void {
+    this.#fleet = fleet
+  }
+
+  /** Something is wrong; the first one counts. */
+  fail(error: unknown): void {
+    if (this.#violation !== undefined) return
+    this.#violation =
+      error instanceof Violation ? error : new Violation('harness', error instanceof Error ? (error.stack ?? error.message) : String(error))
+    this.#fleet?.simulation.note(`VIOLATION ${this.#violation.invariant}: ${this.#violation.message}`)
+  }
+
+  readonly ears: FleetEars = {
+    committed: (processName, tables) => {
+      this.requests.committed()
+      // At once: what the next commit of the same process makes of it is another story.
+      this.#guarded(() => this.#lookAfter(processName, tables))
+    },
+    tap: (endpoint, process) => this.requests.tap(endpoint, process),
+    auditsUnderWay: (processName, count) => {
+      if (count > auditConcurrency)
+        this.fail(new Violation('caps', `${processName} has ${count} audits under way, ${auditConcurrency} at most are allowed`))
+    },
+    playbookStarted: (run) => this.#guarded(() => this.#playbookStarted(run)),
+    playbookSucceeded: (run) => effectOn(this.#fleet!, this.reader, run),
+    playbookEnded: (run) => {
+      this.#playbooksMoved = true
+      this.#fleet?.simulation.note(`${run.playbook} of subcloud ${run.subcloudId} has ended (pid ${run.pid} of ${run.processName})`)
+    },
+  }
+
+  /** To be called after every event; cheap when nothing has moved. True when the seed is over. */
+  look(): boolean {
+    if (this.#playbooksMoved) {
+      this.#playbooksMoved = false
+      this.#guarded(() => this.#playbooksAlone())
+    }
+    return this.#violation !== undefined
+  }
+
+  mustBeEnded(run: PlaybookRun): boolean {
+    const job = this.reader.job(run.jobId)
+    return job === undefined || job.cancel_requested === 1 || job.lease_epoch !== run.epoch || job.state !== 'running'
+  }
+
+  /** At rest: all of it once more, from the rows themselves. */
+  final(): void {
+    this.#guarded(() => {
+      this.#changes.compare()
+      this.#jobs.nobodyLost()
+      promisesHold(this.reader)
+      const fleet = this.#fleet!
+      if (fleet.bus.mostWaiting > messagesInLine + 1)
+        throw new Violation('caps', `${fleet.bus.mostWaiting} messages stood in line, ${messagesInLine} at most are allowed`)
+    })
+  }
+
+  close(): void {
+    this.reader.close()
+  }
+
+  #lookAfter(writer: string, written: ReadonlySet<string>): void {
+    const has = (...tables: string[]): boolean => written.has('*') || tables.some((table) => written.has(table))
+    const jobs = has('jobs')
+    const subclouds = has('subclouds', 'subcloud_changes')
+    if (has('job_steps')) this.#jobs.steps(writer)
+    if (jobs) this.#jobs.look(writer, (id) => this.#changes.before(id))
+    if (subclouds) this.#changes.look(writer)
+    if (jobs || subclouds) this.#jobs.nobodyLost()
+    if (subclouds || has('subcloud_status')) promisesHold(this.reader)
+    if (jobs) this.#playbooksAlone()
+  }
+
+  #playbooksAlone(): void {
+    const fleet = this.#fleet!
+    const live = fleet.playbooks.live()
+    if (live.length === 0) return
+    this.#jobs.playbooksAlone(live, fleet.simulation.nowMs, (name) =>
+      fleet.processes.some((each) => each.process?.name === name && each.state === 'paused'),
+    )
+  }
+
+  #playbookStarted(run: PlaybookRun): void {
+    const fleet = this.#fleet!
+    fleet.simulation.note(`${run.processName} starts ${run.playbook} of subcloud ${run.subcloudId}, epoch ${run.epoch} (pid ${run.pid})`)
+    this.#playbooksMoved = true
+    this.#jobs.playbookStarted(run)
+    const mine = fleet.playbooks.live().filter((each) => each.processName === run.processName)
+    if (mine.length > playbooksAtOnce * 2) throw new Violation('caps', `${run.processName} runs ${mine.length} playbooks at once`)
+  }
+
+  #guarded(check: () => void): void {
+    try {
+      check()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+}

@@ -1,0 +1,3 @@
+/** Whole fleets in one process under a seed: see README.md. */
+export { runSeeds, range, type PoolOptions } from './pool.ts'
+export type { SeedOutcome } from './run-seed.ts'

@@ -1,0 +1,197 @@
+/** A guard of the product that is taken away on purpose: the simulation has to notice. */
+export interface Mutant {
+  readonly name: string
+  /** Path from the root of the repository. */
+  readonly file: string
+  /** Text that stands there exactly once, and what stands there instead. */
+  readonly find: string
+  readonly replace: string
+}
+
+const rules = 'services/dcmanager/src/rules'
+const store = 'services/dcmanager/src/store'
+const work = 'services/dcmanager/src/work'
+const jobs = 'packages/jobs/src'
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'transactions of a run do not prove its lease',
+    file: `${jobs}/leases.ts`,
+    find: 'if (numUpdatedRows === 0n) throw new LeaseLost(held.id)',
+    replace: 'void numUpdatedRows',
+  },
+  {
+    name: 'leases are taken while they hold',
+    file: `${jobs}/leases.ts`,
+    find: "eb.or([eb('lease_until', '<', now), eb('lease_until', '>', absurd)])",
+    replace: "eb.or([eb('lease_until', '<', absurd), eb('lease_until', '>', absurd)])",
+  },
+  {
+    name: 'the end of a job is written whoever holds it',
+    file: `${jobs}/run.ts`,
+    find: 'if (!ended) throw new LeaseLost(held.id)',
+    replace: 'if (!ended) return void (await kind.settle?.(tx, row, { state, error: undefined }, world))',
+  },
+  {
+    name: 'runs that could not renew their lease go on',
+    file: `${jobs}/worker.ts`,
+    find: 'if (nowMs - run.renewedAtMs >= (leaseMs * 4) / 6) run.abort(new LeaseLost(run.held.id))',
+    replace: 'void nowMs',
+  },
+  {
+    name: 'leases are not renewed',
+    file: `${jobs}/worker.ts`,
+    find: 'if (running.size === 0) return\n    const startedMs',
+    replace: 'if (running.size >= 0) return\n    const startedMs',
+  },
+  {
+    name: 'recorded steps run again',
+    file: `${jobs}/steps.ts`,
+    find: 'if (before !== undefined) return JSON.parse(before) as T',
+    replace: 'void before',
+  },
+  {
+    name: 'cancellations are not noticed while a job runs',
+    file: `${jobs}/worker.ts`,
+    find: "run.get(id)?.abort(new JobCancelled(cancel_reason ?? 'cancelled'))".replace('run.get', 'running.get'),
+    replace: 'void [id, cancel_reason]',
+  },
+  {
+    name: 'two operations may be queued for one subcloud',
+    file: `${jobs}/queue.ts`,
+    find: 'exclusive_key: exclusiveKey,',
+    replace: 'exclusive_key: null,',
+  },
+  {
+    name: 'verbs are allowed in every deploy status',
+    file: `${rules}/management.ts`,
+    find: 'if (!allowsVerb(subject.deploy_status, verb))',
+    replace: 'if (!allowsVerb(subject.deploy_status, verb) && verb === undefined)',
+  },
+  {
+    name: 'online subclouds may be deleted',
+    file: `${rules}/management.ts`,
+    find: "if (subject.availability_status === 'online') throw errors.deleteOnline()",
+    replace: '',
+  },
+  {
+    name: 'managed subclouds may be deleted',
+    file: `${rules}/management.ts`,
+    find: "if (subject.management_state === 'managed') throw errors.deleteManaged()",
+    replace: '',
+  },
+  {
+    name: 'online subclouds may be deployed anew',
+    file: `${rules}/management.ts`,
+    find: "if (subject.availability_status === 'online' || subject.management_state === 'managed') throw errors.redeployOnline()",
+    replace: '',
+  },
+  {
+    name: 'subclouds that are not deployed may be managed',
+    file: `${rules}/management.ts`,
+    find: "if (subject.deploy_status !== 'complete' && !waiting) throw errors.manageNotDeployed({ status: subject.deploy_status })",
+    replace: '',
+  },
+  {
+    name: 'an abort does not reach the job',
+    file: `${store}/claims.ts`,
+    find: "!(await cancel(tx, desk.world, running.id, 'aborted by request'))",
+    replace: 'cancel === undefined',
+  },
+  {
+    name: 'statuses are written over whatever stands there',
+    file: `${store}/subclouds.ts`,
+    find: '.$if(expected.deployStatus !== undefined, (query) =>',
+    replace: '.$if(expected.deployStatus === null, (query) =>',
+  },
+  {
+    name: 'writes do not count the revision up',
+    file: `${store}/subclouds.ts`,
+    find: ".set((eb) => ({ revision: eb('revision', '+', 1) }))",
+    replace: '',
+  },
+  {
+    name: 'writes of audits do not tell the change stream',
+    file: `${store}/statuses.ts`,
+    find: 'writes.map(({ current, columns, shown }): SubcloudChange => ({',
+    replace: 'writes.slice(1).map(({ current, columns, shown }): SubcloudChange => ({',
+  },
+  {
+    name: 'a failed operation leaves its transitional status',
+    file: `${work}/settle.ts`,
+    find: 'if (isTransient(status)) return { status: failedStatusOf(status), error: errorText(error, status) }',
+    replace: 'void [isTransient, failedStatusOf]',
+  },
+  {
+    name: 'the repair sweep takes living operations for lost',
+    file: `${work}/repair.ts`,
+    find: 'const lost = rows.filter((row) => !busy.has(exclusiveKeyOf(row.id)))',
+    replace: 'const lost = rows.filter((row) => busy.has(exclusiveKeyOf(row.id)))',
+  },
+  {
+    name: 'one failed audit makes offline',
+    file: `${rules}/availability.ts`,
+    find: "current.status === 'online' && failCount < failuresToOffline",
+    replace: "current.status === 'online' && failCount < 1",
+  },
+  {
+    name: 'nothing ever goes offline',
+    file: `${rules}/availability.ts`,
+    find: "current.status === 'online' && failCount < failuresToOffline",
+    replace: "current.status === 'online' && failCount < 9_000",
+  },
+  {
+    name: 'in-sync needs neither online nor managed',
+    file: `${rules}/sync-status.ts`,
+    find: "return subcloud.availabilityStatus === 'online' && (subcloud.managementState === 'managed' || endpoint === 'dc-cert')",
+    replace: 'return true',
+  },
+  {
+    name: 'statuses stay when a subcloud is unmanaged',
+    file: `${store}/statuses.ts`,
+    find: 'await writeChanged(tx, world, current, changedStatuses(current, wanted))\n  await resetAlarms',
+    replace: 'await resetAlarms',
+  },
+  {
+    name: 'leases of dead auditors are never taken',
+    file: `${store}/audits.ts`,
+    find: "eb.or([eb('a.lease_until', 'is', null), eb('a.lease_until', '<=', now), eb('a.lease_until', '>', tooLate)])",
+    replace: "eb('a.lease_until', 'is', null)",
+  },
+  {
+    name: 'a clock that is set back stops audits',
+    file: `${store}/audits.ts`,
+    find: "eb.or([eb('a.next_audit_at', '<=', now), eb('a.next_audit_at', '>', tooLate)])",
+    replace: "eb('a.next_audit_at', '<=', now)",
+  },
+  {
+    name: 'more audits at once than allowed',
+    file: `${work}/audit-loop.ts`,
+    find: 'const limit = Math.min(config.audit.concurrency - running, claimMost)',
+    replace: 'const limit = claimMost',
+  },
+  {
+    name: 'audits all at the same moment',
+    file: `${rules}/audit-plan.ts`,
+    find: '(subcloudId * 0.618_033_988_749_895) % 1',
+    replace: 'subcloudId * 0',
+  },
+  {
+    name: 'what playbooks print is kept as it is',
+    file: `${work}/playbooks/run-playbook.ts`,
+    find: 'const redact = redactor(Object.values(run.secrets).map((secret) => secret.reveal()))',
+    replace: 'const redact = (text: string): string => text\n  void redactor',
+  },
+  {
+    name: 'answers are not kept for repeated requests',
+    file: `${store}/claims.ts`,
+    find: 'await remember(tx, desk.world, desk.keyring, asker.userId, asker.repeat.key, answer)',
+    replace: 'void [remember, answer]',
+  },
+  {
+    name: 'folders of runs that died are left behind',
+    file: `${work}/playbooks/operation-folder.ts`,
+    find: 'if (found.length === 0) return []',
+    replace: 'if (found.length >= 0) return []',
+  },
+]

@@ -1,0 +1,198 @@
+import type { World } from '@murmuration/world'
+import { SeededRandom } from '@murmuration/world/simulated'
+import { Checks } from './check/checks.ts'
+import { auditsSpread, auditsTellWithinMs, jobsEndWithinMs, unsettled } from './check/liveness.ts'
+import { filesKeepSecrets, secretsKept } from './check/secrets.ts'
+import { Violation } from './check/violation.ts'
+import { endFaults, faultsForMs, planFaults } from './faults.ts'
+import { Fleet } from './fleet/fleet.ts'
+import { deployedCount, times, varFolder } from './fleet/places.ts'
+import type { Prepared } from './fleet/prepared.ts'
+import { copyDatabase, type Template } from './fleet/template.ts'
+import { OperatorClient } from './operator/client.ts'
+import { operate } from './operator/operator.ts'
+import { storyOf } from './story.ts'
+
+/** What a thread has ready for all its seeds. */
+export interface Ground {
+  readonly prepared: Prepared
+  readonly template: Template
+  /** Throw-away folder on a fast disk. */
+  readonly folder: string
+  /** The machine that the simulation itself runs on. */
+  readonly real: World
+}
+
+export interface SeedOutcome {
+  readonly seed: number
+  readonly hash: string
+  readonly events: number
+  readonly virtualMs: number
+  /** By status code, how the API answered. */
+  readonly answers: Readonly<Record<string, number>>
+  readonly jobs: number
+  readonly violation?: { readonly invariant: string; readonly message: string }
+  /** The last relevant events, when something is wrong or when it was asked for. */
+  readonly story?: readonly string[]
+}
+
+export interface SeedOptions {
+  readonly storyAlways?: boolean
+  /** Lines of the story. Default 60. */
+  readonly storyLines?: number
+}
+
+/** Windows of calm that are watched for the spread of audits and for leftovers: they cost time, so only some seeds have one. */
+const watchedOneIn = 4
+const startWithinMs = 20_000
+const childSays = /^\s*[\d.]+ controller\/pid \d+ +std(out|err): /
+
+/** Runs one fleet from its start to its rest. Everything in it follows from the seed. */
+export async function runSeed(ground: Ground, seed: number, options: SeedOptions = {}): Promise<SeedOutcome> {
+  const random = new SeededRandom(`scenario fleet ${seed}`)
+  const path = `${ground.folder}/seed-${seed}.db`
+  copyDatabase(ground.template, path)
+  const checks = new Checks(path)
+  const fleet = new Fleet(
+    {
+      seed: String(seed),
+      startMs: ground.template.endMs + 10_000,
+      databaseUrl: `sqlite:${path}`,
+      prepared: ground.prepared,
+      shape: {
+        api: random.pick([1, 1, 1, 2]),
+        manager: random.pick([1, 2, 2]),
+        audit: random.pick([1, 1, 2]),
+        state: random.pick([1, 1, 2]),
+      },
+    },
+    checks.ears,
+  )
+  const { simulation } = fleet
+  checks.watch(fleet)
+  const run = new SeedRun(fleet, checks, random, ground.template.files)
+  let events = 0
+  try {
+    events = await run.all()
+    if (checks.violation === undefined) await lookEverywhere(ground, fleet, path)
+  } catch (error) {
+    checks.fail(error)
+  }
+  // Whatever still lives ends here: nothing of this seed may run beside the next one.
+  fleet.supervised = false
+  fleet.letGo()
+  for (const process of fleet.processes) process.crash()
+  checks.close()
+  for (const ending of ['', '-wal', '-shm']) await ground.real.files.remove(`${path}${ending}`)
+  const { violation } = checks
+  return {
+    seed,
+    hash: simulation.trace.hash,
+    events,
+    virtualMs: simulation.nowMs,
+    answers: checks.requests.answers,
+    jobs: checks.jobsSeen,
+    ...(violation === undefined ? {} : { violation: { invariant: violation.invariant, message: violation.message } }),
+    ...(violation === undefined && options.storyAlways !== true
+      ? {}
+      : { story: storyOf(simulation.trace.lines, options.storyLines ?? 60) }),
+  }
+}
+
+class SeedRun {
+  readonly #fleet: Fleet
+  readonly #checks: Checks
+  readonly #random: SeededRandom
+  readonly #files: Template['files']
+  #events = 0
+
+  constructor(fleet: Fleet, checks: Checks, random: SeededRandom, files: Template['files']) {
+    this.#files = files
+    this.#fleet = fleet
+    this.#checks = checks
+    this.#random = random
+  }
+
+  async all(): Promise<number> {
+    const { simulation } = this.#fleet
+    await simulation.complete(this.#fleet.install(this.#files))
+    for (let site = 1; site <= deployedCount; site += 1) this.#fleet.site(site).network = 0
+    this.#fleet.startAll()
+    await this.#until(startWithinMs, 'start', () =>
+      this.#fleet.processes.filter((each) => !each.ready).map((each) => `${each.name} is not ready: ${each.failure ?? 'no reason'}`),
+    )
+    planFaults(this.#fleet, this.#random.fork('faults'))
+    const client = new OperatorClient(this.#fleet, this.#checks.requests)
+    const operators = this.#random.between(2, 3)
+    for (let number = 1; number <= operators; number += 1) {
+      const name = `operator-${number}`
+      const random = this.#random.fork(name)
+      operate({ fleet: this.#fleet, reader: this.#checks.reader, client, random, name }).catch((error: unknown) => this.#checks.fail(error))
+    }
+    await this.#pass(faultsForMs)
+    if (this.#checks.violation !== undefined) return this.#events
+    endFaults(this.#fleet, this.#random.fork('calm'), (run) => this.#checks.mustBeEnded(run))
+    const calmMs = simulation.nowMs
+    await this.#until(jobsEndWithinMs, 'liveness', () =>
+      this.#checks.jobs.live.map((job) => `${job.kind} of ${job.subject} is still ${job.state}`),
+    )
+    await this.#until(Math.max(auditsTellWithinMs, simulation.nowMs - calmMs), 'liveness', () =>
+      unsettled(this.#fleet, this.#checks.reader, this.#checks.jobs),
+    )
+    if (this.#random.int(watchedOneIn) === 0) await this.#watchCalm()
+    this.#checks.final()
+    return this.#events
+  }
+
+  /** Two intervals in which nothing happens but audits; then nothing lies around either. */
+  async #watchCalm(): Promise<void> {
+    const { simulation } = this.#fleet
+    await this.#pass(times.auditInterval)
+    const fromMs = simulation.nowMs
+    await this.#pass(2 * times.auditInterval)
+    if (this.#checks.violation !== undefined) return
+    auditsSpread(this.#fleet, fromMs, simulation.nowMs)
+    const left = await simulation.complete(this.#fleet.hand.world.files.list(`${varFolder}/run/operations`))
+    if (left.length > 0) throw new Violation('left-behind', `folders of playbook runs that are over still lie around: ${left.join(', ')}`)
+    const vaults = await simulation.complete(this.#fleet.hand.world.files.list(`${varFolder}/vault/subclouds`))
+    const known = new Set(this.#checks.reader.subclouds().map((row) => String(row.id)))
+    const orphans = vaults.filter((id) => !known.has(id))
+    if (orphans.length > 0) throw new Violation('left-behind', `vaults of subclouds that are gone: ${orphans.join(', ')}`)
+  }
+
+  /** So much virtual time, or until something is wrong. */
+  async #pass(forMs: number): Promise<void> {
+    const { simulation } = this.#fleet
+    let over = false
+    simulation.at(simulation.nowMs + forMs, 'goes on', () => (over = true))
+    const { events } = await simulation.run({ until: () => this.#checks.look() || over })
+    this.#events += events
+  }
+
+  /** Until nothing is waited for any more; beyond the bound what is waited for is the violation. */
+  async #until(boundMs: number, invariant: string, waiting: () => readonly string[]): Promise<void> {
+    const { simulation } = this.#fleet
+    const fromMs = simulation.nowMs
+    for (;;) {
+      if (this.#checks.violation !== undefined) return
+      const left = waiting()
+      if (left.length === 0) return
+      if (simulation.nowMs - fromMs >= boundMs)
+        throw new Violation(invariant, `${simulation.nowMs - fromMs} ms after the last fault: ${left.slice(0, 4).join('; ')}`)
+      await this.#pass(500)
+    }
+  }
+}
+
+/** Trace (logs are in it), database and disk: a secret in clear is nowhere but where it belongs. */
+async function lookEverywhere(ground: Ground, fleet: Fleet, path: string): Promise<void> {
+  const { simulation, hand, prepared } = fleet
+  // What a child says is its own; what becomes of it is ours.
+  secretsKept('the log', simulation.trace.lines.filter((line) => !childSays.test(line)).join('\n'))
+  for (const ending of ['', '-wal']) {
+    const data = await ground.real.files.read(`${path}${ending}`)
+    if (data !== undefined) secretsKept(`the database${ending}`, data)
+  }
+  const own = new Set([prepared.config.identity.servicePasswordFile, `${varFolder}/secrets/ssh-key`])
+  await simulation.complete(filesKeepSecrets(hand.world.files, varFolder, own))
+}
