@@ -114,8 +114,23 @@ function sizeProblems(file: SourceFile): string[] {
   return lines > 600 && !isTest(file.path) ? [`${lines} lines: split it (most files are under 150)`] : []
 }
 
-const problems = readSources().flatMap((file) =>
+/**
+ * A lock file written on one platform may lack the optional packages of the others, and `npm ci` on a fresh machine then refuses it.
+ */
+function lockProblems(): string[] {
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>
+  }
+  return Object.entries(packages).flatMap(([path, entry]) =>
+    Object.keys(entry.optionalDependencies ?? {})
+      .filter((name) => packages[`node_modules/${name}`] === undefined && packages[`${path}/node_modules/${name}`] === undefined)
+      .map((name) => `package-lock.json: ${path} wants ${name}, which has no entry: npm ci will refuse it`),
+  )
+}
+
+const sourceProblems = readSources().flatMap((file) =>
   [...importProblems(file), ...doorProblems(file), ...sizeProblems(file)].map((problem) => `${relative('.', file.path)}: ${problem}`),
 )
+const problems = [...sourceProblems, ...lockProblems()]
 for (const problem of problems) process.stdout.write(`${problem}\n`)
 process.exit(problems.length === 0 ? 0 : 1)
