@@ -82,7 +82,8 @@ export function checkBootstrapValues(
   }
 }
 
-const adminMembers = [
+/** Any of them makes the admin network the one that the row records. */
+export const adminMembers = [
   'admin_subnet',
   'admin_start_address',
   'admin_end_address',

@@ -1,7 +1,11 @@
 import type { Queryable, Transaction } from '@murmuration/data'
 import { upsert } from '@murmuration/data'
+import type { Keyring } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
 import { networkKeys, type NetworkKeys, type SubcloudNetwork } from '../rules/addresses.ts'
+import { movedValues } from '../rules/moved-values.ts'
+import { asMap } from '../rules/problems.ts'
+import { readDocuments, writeDocuments } from './documents.ts'
 import type { Schema, SubcloudNetworkTable } from './schema.ts'
 import { updateSubcloud, type Expected, type SubcloudColumns, type SubcloudRow } from './subclouds.ts'
 
@@ -75,12 +79,12 @@ export async function reserveNetwork(
 }
 
 /**
- * The good end of a network reconfiguration: what was reserved becomes what is held, in the row and in the ranges.
- * Undefined when the row is not as `expected`.
+ * The good end of a network reconfiguration: what was reserved becomes what is held, in the row, in the ranges and in the stored
+ * bootstrap values, which a later deployment reads. Undefined when the row is not as `expected`.
  */
 export async function adoptNetwork(
   tx: Transaction<Schema>,
-  world: World,
+  { world, keyring }: { readonly world: World; readonly keyring: Keyring },
   subcloudId: number,
   network: SubcloudNetwork,
   columns: SubcloudColumns,
@@ -102,6 +106,9 @@ export async function adoptNetwork(
   if (row === undefined) return undefined
   await releaseReserved(tx, [subcloudId])
   await reserveNetwork(tx, subcloudId, 'current', networkKeys(network))
+  const { bootstrap_values: values } = await readDocuments(tx, keyring, subcloudId, ['bootstrap_values'])
+  const map = asMap(values)
+  if (map !== undefined) await writeDocuments(tx, world, keyring, subcloudId, { bootstrap_values: movedValues(map, network) })
   return row
 }
 

@@ -224,7 +224,7 @@ eachEngine('dcmanager store', (engine) => {
     await desk.database.transaction((tx) => reserveNetwork(tx, row.id, 'next', networkKeys(next)))
     assert.equal((await findConflict(desk.database, networkKeys(next), undefined))?.name, 'subcloud1')
     assert.equal(await findConflict(desk.database, networkKeys(next), undefined, row.id), undefined)
-    await desk.database.transaction((tx) => adoptNetwork(tx, world, row.id, next, { deploy_status: 'complete' }))
+    await desk.database.transaction((tx) => adoptNetwork(tx, desk, row.id, next, { deploy_status: 'complete' }))
     assert.equal(await findConflict(desk.database, newSubcloud(1).network.keys, undefined), undefined)
     assert.equal((await findSubcloud(desk.database, '1'))?.management_start_ip, '10.9.0.2')
   })

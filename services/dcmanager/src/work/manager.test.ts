@@ -8,12 +8,14 @@ import { Secret } from '@murmuration/trust'
 import { networkKeys } from '../rules/addresses.ts'
 import { allDeployStatuses, failedStatusOf, isTransient } from '../rules/lifecycle.ts'
 import { exclusiveKeyOf, type DeleteInput, type OperationName, type ReconfigureNetworkInput } from '../rules/operations.ts'
+import { readDocuments } from '../store/documents.ts'
 import { reserveNetwork } from '../store/networks.ts'
 import { queued } from '../store/operations.ts'
 import { readSubcloud } from '../store/subclouds.ts'
 import { resealVault, subcloudAdminPassword, subcloudCertificate } from './credentials.ts'
 import { operationsAtOnce, promptSlots } from './deploy.ts'
 import { createManager } from './manager.ts'
+import type { Values } from './overrides.ts'
 import { repair, repairRows } from './repair.ts'
 import { openFleet, untilAborted, type Fleet } from './testing/fleet.ts'
 import { waitForJob } from './wait-for-job.ts'
@@ -117,6 +119,13 @@ test('network reconfiguration: the row follows the site', { timeout: 60_000 }, a
   )
   assert.deepEqual(await reservations(fleet), ['current'])
   assert.equal(fleet.played.at(-1), 'update_subcloud.yml')
+  const { bootstrap_values: values } = await readDocuments(fleet.database, fleet.site.keyring, id)
+  const { management_subnet, management_gateway_address, management_start_address, management_end_address, name } = values as Values
+  assert.deepEqual(
+    [management_subnet, management_gateway_address, management_start_address, management_end_address, name],
+    ['127.210.0.0/24', '127.210.0.1', '127.210.0.2', '127.210.0.9', 'edge-porto'],
+    'a later deployment reads the new addresses',
+  )
 })
 
 test('network reconfiguration that fails: old addresses, no reservation left, and the reason', { timeout: 60_000 }, async (t) => {

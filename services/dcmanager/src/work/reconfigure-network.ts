@@ -45,7 +45,12 @@ export const reconfigureNetworkKind = (parts: OperationParts): JobKind<Reconfigu
           gateway: input.managementGatewayIp,
         }
         const columns = { deploy_status: 'complete', bootstrap_address: input.bootstrapAddress, error_description: noError } as const
-        if (await adoptNetwork(tx, world, input.subcloudId, network, columns, { deployStatus: 'reconfiguring-network' })) return
+        if (
+          await adoptNetwork(tx, { world, keyring: parts.site.keyring }, input.subcloudId, network, columns, {
+            deployStatus: 'reconfiguring-network',
+          })
+        )
+          return
       }
       await releaseReserved(tx, [input.subcloudId])
       await settleSubcloud(tx, world, input.subcloudId, outcome)
