@@ -88,6 +88,30 @@ test('notifications: known events request audits of managed subclouds, others ar
   assert.equal((await call('POST', '/v1.0/notifications', { json: { events: [] }, token: null })).status, 401)
 })
 
+test('notifications: auditors forget what the controller said before they can find the request, which stands when none hears', async (t) => {
+  const requested: number[] = []
+  const bench = await apiBench(t, {
+    more: ({ site, database }) => {
+      const trigger = async (): Promise<never> => {
+        const { count } = await database.query
+          .selectFrom('subcloud_audits')
+          .select((eb) => eb.fn.countAll<number>().as('count'))
+          .where('software_audit_requested', '=', 1)
+          .executeTakeFirstOrThrow()
+        requested.push(Number(count))
+        throw new Error('nobody hears')
+      }
+      const deaf = { ...site, bus: { ...site.bus, client: () => ({ trigger }) as never } }
+      return [(app) => addNotificationRoutes(app, { site: deaf, database })]
+    },
+  })
+  await bench.add(1)
+  await bench.database.query.updateTable('subclouds').set({ management_state: 'managed' }).execute()
+  const { status } = await bench.call('POST', '/v1.0/notifications', { json: { events: ['platform-upgrade-completed'] } })
+  assert.equal(status, 200)
+  assert.deepEqual(requested, [0, 1], 'told before and after the request is written')
+})
+
 test('operations: what ran, its steps and the end of its output; inputs stay inside; ids of others are not found', async (t) => {
   const { add, call, database, site } = await open(t)
   await add(1)

@@ -22,6 +22,13 @@ const Notification = Type.Object({
 export function addNotificationRoutes(app: App, room: { readonly site: Site; readonly database: Database<Schema> }): void {
   const { site, database } = room
   const auditors = site.bus.client(auditTopic)
+  const tell = async (audits: readonly AuditName[], requestId: string): Promise<void> => {
+    try {
+      await auditors.trigger({ audits }, { requestId })
+    } catch (error) {
+      site.world.log.warn('auditors could not be told of a notification; they find its request by themselves', { error })
+    }
+  }
   app.post(
     '/v1.0/notifications',
     {
@@ -32,10 +39,11 @@ export function addNotificationRoutes(app: App, room: { readonly site: Site; rea
       const audits = [
         ...new Set(request.body.events.flatMap((event) => (Object.hasOwn(auditOfEvent, event) ? [auditOfEvent[event]!] : []))),
       ]
-      if (audits.length > 0) {
-        await requestAuditsOfManaged(database, site.world, audits)
-        await auditors.trigger({ audits }, { requestId: request.requestId })
-      }
+      if (audits.length === 0) return null
+      // Before the request as well: an auditor that finds it by itself has forgotten by then what the controller said earlier.
+      await tell(audits, request.requestId)
+      await requestAuditsOfManaged(database, site.world, audits)
+      await tell(audits, request.requestId)
       return null
     },
   )

@@ -17,7 +17,7 @@ const alone = { orchestrator: false, nowMs: noon }
 
 test('an unmanaged subcloud is asked for nothing but the base, whatever was requested', () => {
   const plan = planAudit(subject({ managementState: 'unmanaged', requested: auditNames, failCount: 3 }), alone)
-  assert.deepEqual(plan, { ask: [], useCache: true })
+  assert.deepEqual(plan, { ask: [], requested: [] })
 })
 
 test('with an orchestrator the first identity sync comes before the named audits', () => {
@@ -26,17 +26,16 @@ test('with an orchestrator the first identity sync comes before the named audits
   assert.deepEqual(planAudit(subject({ firstIdentitySyncComplete: true }), site).ask, ['kubernetes', 'software'])
 })
 
-const plans: [string, Partial<AuditSubject>, AuditName[], boolean][] = [
-  ['an ordinary audit', {}, ['kubernetes', 'software'], true],
-  ['firmware requested', { requested: ['firmware'] }, ['firmware', 'kubernetes', 'software'], false],
-  ['software requested', { requested: ['software'] }, ['kubernetes', 'software'], false],
-  ['never audited before', { lastFinishedAtMs: undefined }, [...auditNames], true],
-  ['after a failure', { failCount: 1 }, [...auditNames], true],
-  ['more than an hour ago', { lastFinishedAtMs: noon - hourMs - 1 }, [...auditNames], true],
+const plans: [string, Partial<AuditSubject>, AuditName[], AuditName[]][] = [
+  ['an ordinary audit', {}, ['kubernetes', 'software'], []],
+  ['firmware requested', { requested: ['firmware'] }, ['firmware', 'kubernetes', 'software'], ['firmware']],
+  ['software requested', { requested: ['software'] }, ['kubernetes', 'software'], ['software']],
+  ['never audited before', { lastFinishedAtMs: undefined }, [...auditNames], []],
+  ['after a failure', { failCount: 1 }, [...auditNames], []],
+  ['more than an hour ago', { lastFinishedAtMs: noon - hourMs - 1 }, [...auditNames], []],
 ]
-for (const [what, changes, ask, useCache] of plans)
-  test(`${what}: ${ask.join(', ')}${useCache ? '' : ', without the cache'}`, () =>
-    assert.deepEqual(planAudit(subject(changes), alone), { ask, useCache }))
+for (const [what, changes, ask, requested] of plans)
+  test(`${what}: ${ask.join(', ')}`, () => assert.deepEqual(planAudit(subject(changes), alone), { ask, requested }))
 
 test('the hourly audits of a subcloud audited every 30 s come once an hour', () =>
   fc.assert(
@@ -78,7 +77,7 @@ test('a fleet that became due at one moment is spread evenly by its next audits'
 })
 
 test('the request holds the reference data; what is empty is assumed, what is unknown is left out', () => {
-  const plan = { ask: auditNames, useCache: false }
+  const plan = { ask: auditNames, requested: ['kube-rootca'] } as const
   const full = questionOf(plan, { deviceImages: [{ uuid: 'x' }], kubernetesVersion: 'v1.29.2', deployedReleaseIds: ['r-26.09.1'] })
   assert.deepEqual(full.request, {
     base_audit: '',
@@ -92,6 +91,17 @@ test('the request holds the reference data; what is empty is assumed, what is un
   const empty = questionOf(plan, { deviceImages: [], kubernetesVersion: '', deployedReleaseIds: [] })
   assert.deepEqual(empty.assumed, ['firmware', 'kubernetes', 'software'])
   assert.deepEqual(empty.request, { base_audit: '', kube_rootca_audit: true, use_cache: false })
-  const unknown = questionOf({ ask: auditNames, useCache: true }, {})
+  const unknown = questionOf({ ask: auditNames, requested: ['software', 'firmware'] }, {})
+  // What is requested and can't be asked does not cost the agent its cache.
   assert.deepEqual(unknown, { request: { base_audit: '', kube_rootca_audit: true }, asked: ['kube-rootca'], assumed: [] })
+})
+
+test('the cache of the agent is bypassed for what is requested and asked, and for nothing else', () => {
+  const known = { deviceImages: [], kubernetesVersion: 'v1.29.2' }
+  const useCacheOf = (requested: readonly AuditName[]) => questionOf({ ask: auditNames, requested }, known).request.use_cache
+  assert.equal(useCacheOf([]), undefined)
+  assert.equal(useCacheOf(['kubernetes']), false)
+  assert.equal(useCacheOf(['software', 'kubernetes']), false)
+  assert.equal(useCacheOf(['software']), undefined, 'not known now')
+  assert.equal(useCacheOf(['firmware']), undefined, 'nothing to compare with, so not asked')
 })

@@ -21,8 +21,8 @@ export interface AuditSubject {
 
 export interface AuditPlan {
   readonly ask: readonly AuditName[]
-  /** Requested audits want the truth of now, not what the agent remembers. */
-  readonly useCache: boolean
+  /** Of these, the ones that were requested. */
+  readonly requested: readonly AuditName[]
 }
 
 /**
@@ -31,11 +31,11 @@ export interface AuditPlan {
  */
 export function planAudit(subject: AuditSubject, site: { readonly orchestrator: boolean; readonly nowMs: number }): AuditPlan {
   const open = subject.managementState === 'managed' && (!site.orchestrator || subject.firstIdentitySyncComplete)
-  if (!open) return { ask: [], useCache: true }
+  if (!open) return { ask: [], requested: [] }
   // After a failure nobody knows what was missed meanwhile.
   const all = subject.failCount > 0 || hourlyDue(subject.subcloudId, subject.lastFinishedAtMs, site.nowMs)
   const ask = auditNames.filter((name) => all || everyTime.includes(name) || subject.requested.includes(name))
-  return { ask, useCache: !ask.some((name) => subject.requested.includes(name)) }
+  return { ask, requested: ask.filter((name) => subject.requested.includes(name)) }
 }
 
 /** True once an hour, at a minute that differs from subcloud to subcloud, so that hourly work is spread over the hour. */
@@ -90,7 +90,9 @@ export function questionOf(plan: AuditPlan, reference: ReferenceData): Question 
       ...(has('kubernetes') ? { kubernetes_audit: reference.kubernetesVersion ?? '' } : {}),
       ...(has('kube-rootca') ? { kube_rootca_audit: true } : {}),
       ...(has('software') ? { software_audit: { deployed_release_ids: reference.deployedReleaseIds ?? [] } } : {}),
-      ...(plan.useCache ? {} : { use_cache: false }),
+      // Requested audits want the truth of now, not what the agent remembers. One that can't be asked yet stays requested, and does
+      // not keep the agent from its cache meanwhile.
+      ...(plan.requested.some(has) ? { use_cache: false } : {}),
     },
   }
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { PlatformClient } from '@murmuration/clients'
 import { NetworkError } from '@murmuration/world'
 import type { ReferenceData } from '../rules/audit-plan.ts'
 import { requestAudits } from '../store/audits.ts'
 import { addSubclouds, beside, openAuditFixture, testEngines, until, type AuditFixture } from '../testing/audit-fixture.ts'
 import { fakeFaults, hostileAgents, scriptedAgents } from '../testing/scripted-agents.ts'
 import { createAuditor } from './audit-loop.ts'
-import type { ControllerFacts } from './controller-facts.ts'
+import { createControllerFacts, type ControllerFacts } from './controller-facts.ts'
 import { createStateKeeper } from './state-keeper.ts'
 import { auditTopic } from './topics.ts'
 
@@ -128,6 +129,35 @@ test('requested audits bypass the cache of the agent and are made at once', asyn
     agents.asked.map(({ ip, request }) => [ip, request.kube_rootca_audit, request.use_cache]),
     [['127.0.0.2', true, false]],
   )
+  await auditor.stop()
+  await keeper.stop()
+})
+
+test('requested audits compare with what the controller says now, also when the message that hurries is lost', async () => {
+  await using fixture = await openAuditFixture('sqlite::memory:')
+  await addSubclouds(fixture, 1)
+  let deployed = 'r-1'
+  let nowMs = 0
+  const platform = {
+    releases: async () => [{ releaseId: deployed, softwareVersion: '26.09', state: 'deployed' }],
+    kubernetesVersion: async () => 'v1.29.2',
+    appliedDeviceImages: async () => [],
+  } as unknown as PlatformClient
+  const clock = { nowMs: () => fixture.world.clock.nowMs(), monotonicMs: () => nowMs }
+  const facts = createControllerFacts({ ...fixture.site, world: { ...fixture.world, clock } }, { platform })
+  const agents = scriptedAgents()
+  const keeper = createStateKeeper(fixture.site, fixture.database, { faults: fakeFaults() })
+  const auditor = createAuditor(fixture.site, fixture.database, facts, { agent: agents })
+  await keeper.start()
+  await auditor.start()
+  await until(async () => (await synced(fixture, 'software')) === 1, 'the first audit')
+  agents.asked.length = 0
+  deployed = 'r-2'
+  nowMs += 5_000
+  await requestAudits(fixture.database, fixture.world, { audits: ['software'] })
+  await until(() => agents.asked.length > 0, 'the requested audit')
+  assert.deepEqual(agents.asked[0]?.request.software_audit, { deployed_release_ids: ['r-2'] })
+  assert.equal(agents.asked[0]?.request.use_cache, false)
   await auditor.stop()
   await keeper.stop()
 })

@@ -29,6 +29,8 @@ const claimMost = 500
 const leaseSlackMs = 20_000
 /** Audits do not wait for a controller that is slow to tell about itself; what it did not tell is asked next time. */
 const referenceWaitMs = 1_000
+/** Who requests an audit has often changed the controller just before: what it said longer ago is not compared with. */
+const requestedReferenceMs = 1_000
 
 /**
  * Role `audit`: claims due subclouds by lease, asks their agents, hands the results to the state service (reference dcmanager
@@ -80,7 +82,9 @@ export function createAuditor(
     const nowMs = world.clock.nowMs()
     const claimed = await claimDue(database, { lease, nowMs, leaseMs, limit, intervalMs: config.audit.intervalMs })
     if (claimed.length === 0) return 0
-    const reference = claimed.some((subcloud) => subcloud.managementState === 'managed') ? await referenceNow() : {}
+    const managed = claimed.filter((subcloud) => subcloud.managementState === 'managed')
+    const requested = managed.some((subcloud) => subcloud.requested.length > 0)
+    const reference = managed.length > 0 ? await referenceNow(requested ? requestedReferenceMs : undefined) : {}
     const context: AuditContext = {
       agent,
       reference,
@@ -100,13 +104,13 @@ export function createAuditor(
     return claimed.length
   }
 
-  async function referenceNow(): Promise<ReferenceData> {
+  async function referenceNow(maxAgeMs: number | undefined): Promise<ReferenceData> {
     const patience = new AbortController()
     const waited = world.timers.sleep(referenceWaitMs, patience.signal).then(
       () => ({}),
       () => ({}),
     )
-    const reference = await Promise.race([facts.reference(), waited])
+    const reference = await Promise.race([facts.reference(maxAgeMs), waited])
     patience.abort()
     return reference
   }

@@ -28,4 +28,8 @@ test('a fact is asked once for all who want it, kept, and asked anew when the co
   facts.invalidate()
   await facts.releases()
   assert.equal(asked, 2)
+  await facts.reference(60_000)
+  assert.equal(asked, 2, 'young enough')
+  await facts.reference(-1)
+  assert.equal(asked, 3, 'asked anew for who wants it younger')
 })

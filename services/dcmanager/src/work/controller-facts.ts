@@ -19,8 +19,11 @@ export interface ControllerFacts {
   releases(): Promise<readonly ReleaseFacts[]>
   kubernetesVersion(): Promise<string>
   deviceImages(): Promise<readonly unknown[]>
-  /** What the controller knows now for audits to compare with; members that can't be had are absent. Never rejects. */
-  reference(): Promise<ReferenceData>
+  /**
+   * What the controller knows now for audits to compare with; members that can't be had are absent. Never rejects. `maxAgeMs`: what
+   * was asked longer ago is asked anew.
+   */
+  reference(maxAgeMs?: number): Promise<ReferenceData>
   /** The next question is asked anew: the controller has changed. */
   invalidate(): void
 }
@@ -62,11 +65,11 @@ export function createControllerFacts(site: Site, options: ControllerFactsOption
     releases: () => facts.releases.read(),
     kubernetesVersion: () => facts.kubernetesVersion.read(),
     deviceImages: () => facts.deviceImages.read(),
-    async reference() {
+    async reference(maxAgeMs) {
       const [deviceImages, kubernetesVersion, releases] = await Promise.all([
-        orAbsent('device images', facts.deviceImages.read()),
-        orAbsent('kubernetes version', facts.kubernetesVersion.read()),
-        orAbsent('releases', facts.releases.read()),
+        orAbsent('device images', facts.deviceImages.read(maxAgeMs)),
+        orAbsent('kubernetes version', facts.kubernetesVersion.read(maxAgeMs)),
+        orAbsent('releases', facts.releases.read(maxAgeMs)),
       ])
       return {
         ...(deviceImages === undefined ? {} : { deviceImages }),
@@ -83,14 +86,14 @@ export function createControllerFacts(site: Site, options: ControllerFactsOption
 }
 
 /** One value, asked for by the first reader, shared by those who come meanwhile, kept for a while. */
-function keep<T>(world: World, lifetimeMs: number, ask: () => Promise<T>): { read(): Promise<T>; forget(): void } {
-  let current: { readonly value: Promise<T>; untilMs: number } | undefined
+function keep<T>(world: World, lifetimeMs: number, ask: () => Promise<T>): { read(maxAgeMs?: number): Promise<T>; forget(): void } {
+  let current: { readonly value: Promise<T>; readonly askedAtMs: number; untilMs: number } | undefined
   return {
-    read() {
+    read(maxAgeMs = Number.POSITIVE_INFINITY) {
       const nowMs = world.clock.monotonicMs()
-      if (current !== undefined && nowMs < current.untilMs) return current.value
+      if (current !== undefined && nowMs < current.untilMs && nowMs - current.askedAtMs <= maxAgeMs) return current.value
       // While it is being asked everybody shares the question, however long it takes.
-      const asking = { value: ask(), untilMs: Number.POSITIVE_INFINITY }
+      const asking = { value: ask(), askedAtMs: nowMs, untilMs: Number.POSITIVE_INFINITY }
       current = asking
       asking.value.then(
         () => void (asking.untilMs = world.clock.monotonicMs() + lifetimeMs),
