@@ -253,6 +253,12 @@ test('what clients do and Fastify would refuse (stack-notes §4.3)', async () =>
   assert.equal(wrong.headers.allow, 'DELETE')
   assert.equal((await app.inject({ url: '/nothing' })).statusCode, 404)
   assert.equal((await app.inject({ url: '/things/%zz' })).statusCode, 400)
+  for (const [method, url] of [
+    ['DELETE', '/things/a%00b'],
+    ['GET', '/things?name=%00'],
+  ] as const)
+    assert.equal((await app.inject({ method, url, headers: as('admin') })).statusCode, 400, url)
+  await ok({ url: '/things?name=%2500', headers: as('reader') })
   assert.equal(
     (await app.inject({ method: 'OPTIONS', url: '/things', headers: { origin: 'http://evil' } })).headers['access-control-allow-origin'],
     undefined,

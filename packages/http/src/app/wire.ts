@@ -44,6 +44,11 @@ function refuseOtherLabels(contentType: string | undefined): void {
   }
 }
 
+/** No name and no value holds a zero character: engines refuse it, and that would be our fault instead of the caller's. */
+export function refuseZeroInUrl(request: FastifyRequest): void {
+  if (request.url.includes('%00')) throw new ApiError(400, 'zeroInUrl', 'The URL holds a zero character.')
+}
+
 /** Compressed requests are not offered, so a small body can't become a large one (attacks 6). */
 export function refuseEncodings(request: FastifyRequest): void {
   const encoding = request.headers['content-encoding']

@@ -22,6 +22,7 @@ test('refuses what readers differ about, naming the place', () => {
     ['-1E+999', /too large/],
     ['9'.repeat(400), /too large/],
     ['"\\ud800"', /surrogate/],
+    ['{"a":"x\\u0000"}', /zero character/],
     ['"\\udc00\\ud800"', /surrogate/],
     ['"\\ud800\\u0041"', /surrogate/],
     ['"\ud800"', /surrogate/],
@@ -78,7 +79,7 @@ test('bytes that are not UTF-8 are refused, and messages repeat no value', () =>
   )
 })
 
-const strictReasons = /second member|forbidden|surrogate|too large|levels|members|values|byte order/
+const strictReasons = /second member|forbidden|surrogate|zero character|too large|levels|members|values|byte order/
 
 /** JSON.parse's verdict and value, or undefined for a refusal. */
 function reference(text: string): { value: unknown } | undefined {

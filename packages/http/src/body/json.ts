@@ -34,7 +34,7 @@ export function readJsonBytes(bytes: Uint8Array, limits: JsonLimits = jsonLimits
 
 /**
  * JSON as RFC 8259 has it, and stricter where readers differ: one spelling of a member per object, no names that reach a
- * prototype, no lone surrogates, no byte order mark, no number beyond a double, nothing deeper or longer than `limits`.
+ * prototype, no lone surrogates, no zero characters, no byte order mark, no number beyond a double, nothing deeper or longer than `limits`.
  */
 export function readJson(text: string, limits: JsonLimits = jsonLimits): unknown {
   checkJson(text, limits)
@@ -106,6 +106,8 @@ function checkJson(text: string, limits: JsonLimits): void {
     }
     const unit = hex4(at + 2)
     if (unit < 0) fail('an unknown escape in a string')
+    // PostgreSQL's text can't keep it, so no engine is asked to.
+    if (unit === 0) fail('a zero character in a string')
     if (unit >= 0xdc00 && unit <= 0xdfff) fail('half of a surrogate pair')
     if (unit >= 0xd800 && unit <= 0xdbff) {
       const low = text.charCodeAt(at + 6) === backslash && text.charCodeAt(at + 7) === 0x75 ? hex4(at + 8) : -1
