@@ -63,7 +63,7 @@ export async function untilStatus(fleet: Fleet, ref: string | number, wanted: st
     },
     timeoutMs,
   )
-  assert.equal(subcloud!['deploy-status'], wanted, `${subcloud!['error-description']}`)
+  assert.equal(subcloud!['deploy-status'], wanted, subcloud!['error-description'])
   return subcloud!
 }
 

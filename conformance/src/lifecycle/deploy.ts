@@ -96,10 +96,10 @@ export async function finishKilledBootstrap(fleet: Fleet, subject: Subject, depl
   assert.deepEqual(
     operation!.steps.map((step) => step.name),
     [
-      ...['create.begin', 'create.credentials', 'create.end'],
-      ...['bootstrap.begin', 'bootstrap.prepare', 'bootstrap.playing', 'bootstrap.run', 'bootstrap.end'],
-      ...['configure.begin', 'configure.playing', 'configure.run'],
-    ],
+      ['create.begin', 'create.credentials', 'create.end'],
+      ['bootstrap.begin', 'bootstrap.prepare', 'bootstrap.playing', 'bootstrap.run', 'bootstrap.end'],
+      ['configure.begin', 'configure.playing', 'configure.run'],
+    ].flat(),
   )
   const { 'log-tail': log } = await fleet.dcmanager.get<Operation>(`/v1.0/subclouds/${subject.name}/operations/${operation!.id}?lines=1000`)
   const times = (task: string): number => log.filter((line) => line.includes('TASK') && line.includes(`[${task}]`)).length

@@ -31,8 +31,9 @@ export function checkStream(changes: ChangeReader, ids: ReadonlyMap<string, numb
   const statuses = changes.events
     .filter((event) => event.data.id === ids.get(undisturbed.name))
     .flatMap((event) => event.data.fields?.['deploy-status'] ?? [])
-  assert.deepEqual(statuses, [
-    ...['not-deployed', 'creating', 'create-complete', 'pre-bootstrap', 'bootstrapping', 'bootstrap-complete'],
-    ...['pre-config', 'configuring', 'complete'],
-  ])
+  const wanted = [
+    ['not-deployed', 'creating', 'create-complete', 'pre-bootstrap', 'bootstrapping', 'bootstrap-complete'],
+    ['pre-config', 'configuring', 'complete'],
+  ]
+  assert.deepEqual(statuses, wanted.flat())
 }

@@ -240,7 +240,7 @@ async function build(
     async until(what, probe, timeoutMs = 60_000) {
       const startedMs = performance.now()
       const found = await until(what, probe, { timeoutMs, explain })
-      if (traced) console.log(`${((performance.now() - startedMs) / 1000).toFixed(1)} s until ${what}`)
+      if (traced) process.stdout.write(`${((performance.now() - startedMs) / 1000).toFixed(1)} s until ${what}\n`)
       return found
     },
     async stopGracefully() {

@@ -26,7 +26,7 @@ export async function until<T>(
       last = error
     }
     if (performance.now() >= endMs) {
-      const why = last === undefined ? '' : `\n  last: ${last instanceof Error ? last.message : String(last)}`
+      const why = last === undefined ? '' : `\n  last: ${last instanceof Error ? last.message : JSON.stringify(last)}`
       throw new Error(`waited ${timeoutMs} ms in vain until ${what}${why}\n${(await options.explain?.()) ?? ''}`)
     }
     await pause(everyMs)
