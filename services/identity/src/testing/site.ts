@@ -35,6 +35,7 @@ export async function makeTestSite(
     softwareVersion: '26.09',
     varFolder: folder,
     address: '127.0.0.1',
+    listenAddress: '127.0.0.1',
     ports: { identity: 5000, identityTls: 5001, platform: 6385, platformTls: 6386, dcagent: 8325, dcagentTls: 8326, dcmanager: 8119 },
     services: ['identity', 'platform', 'dcmanager'],
     roles: ['api', 'manager', 'audit', 'state'],
