@@ -98,7 +98,7 @@ test('notifications: auditors forget what the controller said before they can fi
           .select((eb) => eb.fn.countAll<number>().as('count'))
           .where('software_audit_requested', '=', 1)
           .executeTakeFirstOrThrow()
-        requested.push(Number(count))
+        requested.push(count)
         throw new Error('nobody hears')
       }
       const deaf = { ...site, bus: { ...site.bus, client: () => ({ trigger }) as never } }

@@ -21,6 +21,7 @@ import type { SubcloudRow } from '../store/subclouds.ts'
 import { subcloudToWire } from '../wire/subcloud.ts'
 import { accept } from './accept.ts'
 import type { ApiContext } from './context.ts'
+import { withFileMembers } from './file-members.ts'
 import { readForm, type Form } from './form.ts'
 import { requireInstallImage } from './install-image.ts'
 import { bound, subcloudOf } from './refs.ts'
@@ -100,13 +101,14 @@ async function runPhases(
   context: ApiContext,
   verb: 'install' | 'bootstrap' | 'configure' | 'resume',
   row: SubcloudRow,
-  form: Form,
+  sent: Form,
   asker: Asker,
 ): Promise<string> {
   // Told first, since it needs no file to be right; asked again where it counts, in the claim.
   requireVerb(row, verb)
   if (verb !== 'configure') await requireQuietController(context, verb === 'install' ? 'softwareBusy' : 'softwareBusyLate')
-  refuseForeignFiles(verb, row, form)
+  refuseForeignFiles(verb, row, sent)
+  const form = withFileMembers(sent, namesOf(PhaseForm))
   const willInstall = verb === 'install' || (verb === 'resume' && resumesWithInstall(row, form))
   const values = await readValues(context, willInstall ? form : withoutRelease(form), {
     name: row.name,

@@ -7,6 +7,7 @@ import { subcloudToWire } from '../wire/subcloud.ts'
 import type { App } from '@murmuration/http'
 import { accept } from './accept.ts'
 import type { ApiContext } from './context.ts'
+import { withFileMembers } from './file-members.ts'
 import { readForm, type Form } from './form.ts'
 import { AddForm, formRoute, namesOf } from './schemas.ts'
 import { readValues, refuseLater, requireDeployFiles, requirePassword, requireQuietController } from './values.ts'
@@ -56,9 +57,10 @@ async function created(context: ApiContext, kept: string): Promise<string> {
 }
 
 /** All validation that needs no lock; nothing is written until the claim. */
-async function newSubcloud(context: ApiContext, form: Form, operation: NewSubcloud['operation']): Promise<NewSubcloud> {
-  if (form.names.length === 0) throw errors.bodyEmpty()
+async function newSubcloud(context: ApiContext, sent: Form, operation: NewSubcloud['operation']): Promise<NewSubcloud> {
+  if (sent.names.length === 0) throw errors.bodyEmpty()
   await requireQuietController(context, 'softwareBusy')
+  const form = withFileMembers(sent, namesOf(AddForm))
   refuseLater(form)
   const sysadminPassword = operation === 'subcloud.add' ? requirePassword(form, 'sysadmin_password') : form.password('sysadmin_password')
   if (!form.has('bootstrap_values')) throw errors.fileMissing({ file: 'bootstrap_values' }, { field: 'bootstrap_values' })

@@ -8,17 +8,20 @@ import type { SubcloudRow } from '../store/subclouds.ts'
 import { bmcAnswers } from '../work/bmc.ts'
 import { subcloudToWire } from '../wire/subcloud.ts'
 import type { ApiContext } from './context.ts'
+import { withFileMembers } from './file-members.ts'
 import type { Form } from './form.ts'
 import { requireInstallImage } from './install-image.ts'
+import { namesOf, RedeployForm } from './schemas.ts'
 import { bmcPasswordOf, readValues, requireDeployFiles, requirePassword, requireQuietController } from './values.ts'
 
 const answerOf = ({ row }: Claimed): string => JSON.stringify(subcloudToWire(row))
 
 /** PATCH redeploy (reference dcmanager §1.7): installs, bootstraps and configures anew with what is stored or sent. */
-export async function redeploySubcloud(context: ApiContext, row: SubcloudRow, form: Form, asker: Asker): Promise<string> {
+export async function redeploySubcloud(context: ApiContext, row: SubcloudRow, sent: Form, asker: Asker): Promise<string> {
   const { desk } = context
   requireRedeployable(row)
   await requireQuietController(context, 'softwareBusy')
+  const form = withFileMembers(sent, namesOf(RedeployForm))
   const sysadminPassword = requirePassword(form, 'sysadmin_password')
   const values = await readValues(context, form, {
     name: row.name,

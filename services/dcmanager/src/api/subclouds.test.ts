@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { countStatements, timestamp } from '@murmuration/data'
+import type { Sealed } from '@murmuration/trust'
 import { createRealWorld } from '@murmuration/world'
 import type { DeployStatus } from '../rules/lifecycle.ts'
 import { readDocuments } from '../store/documents.ts'
@@ -83,6 +84,61 @@ test('add takes a JSON body with the same members', async (t) => {
   const bench = await apiBench(t)
   const json = { bootstrap_values: bench.values(3), 'bootstrap-address': '127.1.3.2', sysadmin_password: base64('x'), group_id: 1 }
   assert.equal((await bench.call('POST', '/v1.0/subclouds/', { json })).status, 200)
+})
+
+test('members of the request in the bootstrap values count, the form goes before them, and they are not kept with the values', async (t) => {
+  const bench = await apiBench(t)
+  const { json: group } = await bench.call('POST', '/v1.0/subcloud-groups', {
+    json: { name: 'north', description: 'd', update_apply_type: 'serial', max_parallel_subclouds: 1 },
+  })
+  const inFile = (n: number): string =>
+    `${bench.values(n)}\nbootstrap_address: 127.1.${n}.2\ngroup_id: ${group.id}\nrelease: '26.09'\nsysadmin_password: ${base64(sysadminSecret)}\nextra: kept\n`
+  const added = await bench.call('POST', '/v1.0/subclouds', { form: { bootstrap_values: file(inFile(3)) } })
+  assert.equal(added.status, 200, added.text)
+  assert.equal(added.json.group_id, group.id)
+  const rowOf = (id: number) => bench.database.query.selectFrom('subclouds').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  assert.equal((await rowOf(1)).bootstrap_address, '127.1.3.2')
+  const job = await bench.database.query.selectFrom('jobs').selectAll().executeTakeFirstOrThrow()
+  const sealed = (JSON.parse(job.input) as { sysadminPassword: Sealed }).sysadminPassword
+  assert.equal(bench.site.keyring.open(sealed, 'subcloud:1:sysadmin_password').reveal(), sysadminSecret)
+  const { bootstrap_values: kept } = await readDocuments(bench.database, bench.site.keyring, 1)
+  const members = Object.keys(kept as object)
+  assert.ok(members.includes('extra'))
+  for (const name of ['bootstrap_address', 'group_id', 'release', 'sysadmin_password']) assert.ok(!members.includes(name), name)
+
+  const both = { bootstrap_values: file(inFile(4)), 'bootstrap-address': '127.1.4.9', group_id: '1', sysadmin_password: base64('form') }
+  const second = await bench.call('POST', '/v1.0/phased-subcloud-deploy', { form: both })
+  assert.equal(second.status, 200, second.text)
+  assert.equal(second.json.group_id, 1)
+  assert.equal((await rowOf(2)).bootstrap_address, '127.1.4.9', 'the other spelling in the form wins too')
+
+  await rest(bench, 1, { deploy_status: 'bootstrap-failed' })
+  const again = { bootstrap_values: file(inFile(3).replace('bootstrap_address: 127.1.3.2', 'bootstrap-address: 127.1.3.3')) }
+  const bootstrap = await bench.call('PATCH', '/v1.0/phased-subcloud-deploy/1/bootstrap', { form: again })
+  assert.equal(bootstrap.status, 200, bootstrap.text)
+  assert.equal((await rowOf(1)).bootstrap_address, '127.1.3.3')
+
+  for (const [line, wanted] of [
+    ['sysadmin_password: in clear!', /bootstrap_values\.sysadmin_password must be base64 .*form field/],
+    ['group_id: [1]', /bootstrap_values\.group_id must be a text/],
+    ['bootstrap-address: 0x7f.1', /bootstrap-address/],
+    ['secondary: true', /secondary.*not available/],
+    ['migrate: true', /migrate.*not available/],
+  ] as const) {
+    const form = {
+      bootstrap_values: file(`${bench.values(5)}\n${line}\n`),
+      bootstrap_address: '',
+      sysadmin_password: line.startsWith('sys') ? '' : base64('x'),
+    }
+    const refused = await bench.call('POST', '/v1.0/subclouds', { form })
+    assert.equal(refused.status, 400, line)
+    assert.match(refused.json.description, wanted)
+  }
+  // What is no member of the list sets nothing.
+  const sneaky = file(`${bench.values(6)}\nbootstrap-address: 127.1.6.2\ndeploy_status: complete\nregion_name: ${'a'.repeat(32)}\nid: 77\n`)
+  const { json } = await bench.call('POST', '/v1.0/subclouds', { form: { bootstrap_values: sneaky, sysadmin_password: base64('x') } })
+  assert.equal(json['deploy-status'], 'not-deployed')
+  assert.ok(json.id !== 77 && json['region-name'] !== 'a'.repeat(32))
 })
 
 test('what add refuses, it refuses without a trace (reference §1.7)', async (t) => {

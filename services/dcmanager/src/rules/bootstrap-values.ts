@@ -2,6 +2,7 @@ import { AddressRefused, contains, isHostAddress, readAddress, readSubnet, shown
 import type { Address, Subnet, SubcloudNetwork } from './addresses.ts'
 import { nameProblem, reservedRegions } from './names.ts'
 import { MapReader, type ParsedDocument, type Problem } from './problems.ts'
+import { withoutRequestMembers } from './request-members.ts'
 
 /** What of the controller the values are checked against. */
 export interface ControllerNetwork {
@@ -19,7 +20,7 @@ export interface BootstrapFacts {
   readonly network: SubcloudNetwork
   readonly systemcontrollerGateway: string
   readonly oam: { readonly family: '4' | '6'; readonly floating: string; readonly first: string; readonly last: string }
-  /** The whole map as given, with the effective name. */
+  /** The map as given, with the effective name and without the members of the request. */
   readonly values: Readonly<Record<string, unknown>>
 }
 
@@ -77,7 +78,7 @@ export function checkBootstrapValues(
       network: network.spelled,
       systemcontrollerGateway: gateway.text,
       oam,
-      values: { ...reader.map, name },
+      values: { ...withoutRequestMembers(reader.map), name },
     },
   }
 }
