@@ -11,6 +11,7 @@ import { endpointTypes, type EndpointType, type Schema, type SyncStatus } from '
 
 /** What an audit report is judged against. `lease` and `audit` belong to the row of `subcloud_audits`. */
 export interface AuditedState extends CurrentState {
+  readonly name: string
   readonly lease: string | null
   readonly failureReason: string | null
   readonly audit: AuditRow
@@ -27,6 +28,7 @@ export async function lockAuditedStates(tx: Transaction<Schema>, ids: readonly n
     .innerJoin('subclouds as s', 's.id', 'a.subcloud_id')
     .select([
       's.id',
+      's.name',
       's.revision',
       's.management_state',
       's.availability_status',
@@ -55,6 +57,7 @@ export async function lockAuditedStates(tx: Transaction<Schema>, ids: readonly n
   const alarmsOf = new Map(alarms.map(({ subcloud_id, ...summary }) => [subcloud_id, summary]))
   return rows.map((row) => ({
     subcloudId: row.id,
+    name: row.name,
     revision: row.revision,
     managementState: row.management_state,
     availabilityStatus: row.availability_status,

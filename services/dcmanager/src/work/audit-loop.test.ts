@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { PlatformClient } from '@murmuration/clients'
-import { NetworkError } from '@murmuration/world'
+import { NetworkError, type Log } from '@murmuration/world'
 import type { ReferenceData } from '../rules/audit-plan.ts'
 import { requestAudits } from '../store/audits.ts'
 import { addSubclouds, beside, openAuditFixture, testEngines, until, type AuditFixture } from '../testing/audit-fixture.ts'
@@ -93,6 +93,15 @@ for (const engine of testEngines)
 test('sites that stop answering go offline after two audits, with an alarm; the others do not notice', async () => {
   await using fixture = await openAuditFixture('sqlite::memory:', { intervalMs: 100 })
   await addSubclouds(fixture, 10)
+  const lines: [string, string, object | undefined][] = []
+  const log: Log = {
+    debug() {},
+    error() {},
+    info: (message, fields) => void lines.push(['info', message, fields]),
+    warn: (message, fields) => void lines.push(['warn', message, fields]),
+    child: () => log,
+  }
+  Object.assign(fixture.world, { log })
   const agents = scriptedAgents()
   for (const n of [3, 7]) agents.down.add(`127.0.0.${n}`)
   const faults = fakeFaults(['280.001 subcloud=renamed-since', '280.002 subcloud=edge-1.resource=software', '260.002 subcloud=edge-1'])
@@ -108,6 +117,19 @@ test('sites that stop answering go offline after two audits, with an alarm; the 
   agents.down.clear()
   await until(async () => (await counted(fixture, 'offline')) === 0, 'them to come back')
   await until(() => faults.raisedKeys.size === 0, 'the alarms to be cleared')
+  const told = (level: string, what: string) =>
+    lines.filter(([at, message]) => at === level && message === what).map(([, , fields]) => fields)
+  const byId = (fields: (object | undefined)[]) =>
+    (fields as { subcloudId: number }[]).toSorted((one, other) => one.subcloudId - other.subcloudId)
+  const reason = 'the site did not answer in time'
+  assert.deepEqual(
+    byId(told('warn', 'a subcloud went offline')),
+    [3, 7].map((subcloudId) => ({ subcloudId, name: `edge-${subcloudId}`, reason })),
+  )
+  assert.deepEqual(
+    byId(told('info', 'a subcloud came online')),
+    [3, 7].map((subcloudId) => ({ subcloudId, name: `edge-${subcloudId}` })),
+  )
   await auditor.stop()
   await keeper.stop()
 })

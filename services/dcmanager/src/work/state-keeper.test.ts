@@ -57,7 +57,13 @@ for (const engine of testEngines)
       await using fixture = await openAuditFixture(engine.url())
       await addSubclouds(fixture, 1, { availability_status: 'offline' })
       const applied = await round(fixture, { ...good, softwareVersion: '26.10' })
-      assert.deepEqual(applied, { changed: 1, cameOnline: 1, wentOffline: 0, dropped: 0 })
+      assert.deepEqual(applied, {
+        changed: 1,
+        cameOnline: 1,
+        wentOffline: 0,
+        dropped: 0,
+        moved: [{ subcloudId: 1, name: 'edge-1', failureReason: null }],
+      })
       const row = await subcloud(fixture)
       assert.equal(row.availability_status, 'online')
       assert.equal(row.software_version, '26.10')
@@ -192,7 +198,7 @@ for (const engine of testEngines)
       await addSubclouds(fixture, 2)
       const { apply } = await audit(fixture, good)
       await fixture.database.query.deleteFrom('subclouds').where('id', '=', 1).execute()
-      assert.deepEqual(await apply(), { changed: 1, cameOnline: 0, wentOffline: 0, dropped: 1 })
+      assert.deepEqual(await apply(), { changed: 1, cameOnline: 0, wentOffline: 0, dropped: 1, moved: [] })
     })
 
     test('statements do not grow with the number of subclouds, unchanged or changed', async () => {

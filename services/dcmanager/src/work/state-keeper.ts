@@ -23,6 +23,8 @@ export interface Applied {
   readonly wentOffline: number
   /** Reports whose lease had ended, or whose subcloud is gone: nothing was written for them. */
   readonly dropped: number
+  /** Who came online or went offline, for the log. */
+  readonly moved: readonly { readonly subcloudId: number; readonly name: string; readonly failureReason: string | null }[]
 }
 
 /** Reports of one message are applied together up to this many; more are split, so that a transaction stays short. */
@@ -48,9 +50,13 @@ export function createStateKeeper(
 
   async function take(reports: readonly AuditReport[]): Promise<void> {
     for (let from = 0; from < reports.length; from += reportsPerTransaction) {
-      const applied = await applyReports(site, database, reports.slice(from, from + reportsPerTransaction))
+      const { moved, ...applied } = await applyReports(site, database, reports.slice(from, from + reportsPerTransaction))
       if (applied.changed === 0) continue
-      log.info('audit reports changed subclouds', { ...applied })
+      log.info('audit reports changed subclouds', applied)
+      for (const { failureReason, ...subcloud } of moved) {
+        if (failureReason === null) log.info('a subcloud came online', subcloud)
+        else log.warn('a subcloud went offline', { ...subcloud, reason: failureReason })
+      }
       await changes.changed({})
       if (applied.cameOnline > 0) await auditors.trigger({ audits: [] })
     }
@@ -120,6 +126,9 @@ export function applyReports(site: Site, database: Database<Schema>, reports: re
         cameOnline: judged.filter(({ outcome }) => outcome.cameOnline).length,
         wentOffline: judged.filter(({ outcome }) => outcome.availabilityStatus === 'offline').length,
         dropped: reports.length - held.length,
+        moved: judged
+          .filter(({ outcome }) => outcome.availabilityStatus !== undefined)
+          .map(({ current, outcome }) => ({ subcloudId: current.subcloudId, name: current.name, failureReason: outcome.failureReason })),
       }
     },
     // Rows are locked before they are read: what two keepers do at once can't cross, and neither has to start over.
