@@ -140,6 +140,23 @@ test('operations: what ran, its steps and the end of its output; inputs stay ins
   assert.equal((await call('GET', `/v1.0/subclouds/1/operations/${other}`)).status, 404)
 })
 
+test('operations of a subcloud that was deleted are found by its id, as long as they are kept', async (t) => {
+  const { add, call, database } = await open(t)
+  await add(1)
+  await database.query.updateTable('jobs').set({ state: 'done', exclusive_key: null }).execute()
+  assert.equal((await call('DELETE', '/v1.0/subclouds/1')).status, 200)
+  await database.query.deleteFrom('subclouds').execute()
+  const { status, json } = await call('GET', '/v1.0/subclouds/1/operations')
+  assert.equal(status, 200)
+  assert.deepEqual(json.operations.map((each: { kind: string }) => each.kind).toSorted(), ['subcloud.add', 'subcloud.delete'])
+  assert.equal((await call('GET', `/v1.0/subclouds/1/operations/${json.operations[0].id}`)).status, 200)
+  assert.equal((await call('GET', '/v1.0/subclouds/subcloud1/operations')).status, 404, 'a name may be another one by now')
+  for (const unknown of ['2', '99999999999999999999', '-1']) {
+    assert.equal((await call('GET', `/v1.0/subclouds/${unknown}/operations`)).status, 404, unknown)
+    assert.equal((await call('GET', `/v1.0/subclouds/${unknown}/operations/${json.operations[0].id}`)).status, 404, unknown)
+  }
+})
+
 /** Over a real socket: what a client of the stream sees. */
 async function streaming(t: TestContext, tokens?: TokenValidator) {
   const bench = await open(t, tokens)

@@ -6,7 +6,7 @@ import { Type } from 'typebox'
 import { errors } from '../errors.ts'
 import { readOperation, readOperations } from '../store/operations.ts'
 import type { Schema } from '../store/schema.ts'
-import { findSubcloud } from '../store/subclouds.ts'
+import { findSubcloud, idOf } from '../store/subclouds.ts'
 import { operationToWire } from '../wire/operation.ts'
 import { readLogTail } from '../work/operation-log.ts'
 
@@ -28,20 +28,31 @@ const ShowQuery = Type.Object({
 export function addOperationRoutes(app: App, room: { readonly site: Site; readonly database: Database<Schema> }): void {
   const { site, database } = room
   const config = { policy: 'dc_api:subclouds:get' }
-  const subcloudOf = async (ref: string) => {
+  /** The id of a subcloud, also of one that is gone: what ran on it is kept for a while, its deletion above all. */
+  const subcloudIdOf = async (ref: string): Promise<number> => {
     const subcloud = await findSubcloud(database, ref)
-    if (subcloud === undefined) throw errors.subcloudNotFound()
-    return subcloud
+    const id = subcloud?.id ?? idOf(ref)
+    if (id === undefined || (subcloud === undefined && (await readOperations(database, id, 1)).length === 0))
+      throw errors.subcloudNotFound()
+    return id
   }
   const wire = async (operation: { job: JobRow; steps: StepRow[] }, lines: number) =>
     operationToWire(operation, lines === 0 ? [] : await readLogTail(site, operation.job.id, lines))
 
   app.get(
     '/v1.0/subclouds/:subcloud_ref/operations',
-    { config, schema: { summary: 'Operations of a subcloud, newest first', tags: ['subclouds'], params: Ref, querystring: ListQuery } },
+    {
+      config,
+      schema: {
+        summary: 'Operations of a subcloud, newest first; of one that was deleted by its id',
+        tags: ['subclouds'],
+        params: Ref,
+        querystring: ListQuery,
+      },
+    },
     async (request) => {
-      const subcloud = await subcloudOf(request.params.subcloud_ref)
-      const found = await readOperations(database, subcloud.id, request.query.limit ?? limitDefault)
+      const id = await subcloudIdOf(request.params.subcloud_ref)
+      const found = await readOperations(database, id, request.query.limit ?? limitDefault)
       // The output of the newest is what one looks for; those of older operations are shown one by one.
       return { operations: await Promise.all(found.map((operation, index) => wire(operation, index === 0 ? linesDefault : 0))) }
     },
@@ -54,8 +65,8 @@ export function addOperationRoutes(app: App, room: { readonly site: Site; readon
       schema: { summary: 'One operation and the end of its output', tags: ['subclouds'], params: OperationRef, querystring: ShowQuery },
     },
     async (request) => {
-      const subcloud = await subcloudOf(request.params.subcloud_ref)
-      const operation = await readOperation(database, subcloud.id, request.params.operation_id)
+      const id = await subcloudIdOf(request.params.subcloud_ref)
+      const operation = await readOperation(database, id, request.params.operation_id)
       if (operation === undefined) throw errors.operationNotFound()
       return wire(operation, request.query.lines ?? linesDefault)
     },

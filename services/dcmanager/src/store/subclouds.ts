@@ -21,8 +21,8 @@ export async function findSubcloud(
   options: { byRegion?: boolean } = {},
 ): Promise<SubcloudRow | undefined> {
   if (/^[0-9]+$/.test(ref)) {
-    const id = Number(ref)
-    return id <= maxId ? readSubcloud(db, id) : undefined
+    const id = idOf(ref)
+    return id === undefined ? undefined : readSubcloud(db, id)
   }
   const column = options.byRegion === true ? 'region_name' : 'name'
   return db.query.selectFrom('subclouds').selectAll().where(column, '=', ref).executeTakeFirst()
@@ -30,6 +30,9 @@ export async function findSubcloud(
 
 /** Beyond this an engine's integer column would refuse the value instead of finding nothing. */
 export const maxId = 2_147_483_647
+
+/** Undefined when the text can't be an id. */
+export const idOf = (ref: string): number | undefined => (/^[0-9]+$/.test(ref) && Number(ref) <= maxId ? Number(ref) : undefined)
 
 export const readSubcloud = (db: Queryable<Schema>, id: number): Promise<SubcloudRow | undefined> =>
   db.query.selectFrom('subclouds').selectAll().where('id', '=', id).executeTakeFirst()
