@@ -6,7 +6,7 @@ import { controllerHost, operatorHost, siteHost } from './fleet/places.ts'
 import type { PlaybookRun } from './fleet/playbooks.ts'
 
 /** How long a seed's time of faults lasts (virtual milliseconds), and how many faults it has at most. */
-export const faultsForMs = 70_000
+export const faultsForMs = 60_000
 const mostFaults = 12
 
 const hourMs = 3_600_000
@@ -43,7 +43,7 @@ export function planFaults(fleet: Fleet, random: SeededRandom): void {
 
   const count = random.between(2, mostFaults)
   for (let fault = 0; fault < count; fault += 1) {
-    const atMs = simulation.nowMs + random.between(0, faultsForMs - 5_000)
+    const atMs = simulation.nowMs + random.between(0, faultsForMs * 0.8)
     const act = drawFault(fleet, random)
     simulation.at(atMs, 'fault', act)
   }
@@ -76,11 +76,7 @@ function drawFault(fleet: Fleet, random: SeededRandom): () => void {
     }
   }
   if (draw < 0.5) {
-    return () => {
-      const paused = process.process
-      paused?.pause()
-      later(`${process.name} goes on`, () => paused?.resume())
-    }
+    return () => process.pauseFor(forMs)
   }
   if (draw < 0.58)
     return () => void process.stop().catch((error: unknown) => simulation.note(`${process.name} did not end well: ${String(error)}`))
@@ -129,7 +125,10 @@ function drawFault(fleet: Fleet, random: SeededRandom): () => void {
   }
   const byMs = random.pick([-hourMs, -20_000, -1_000, 1_000, 20_000, 50 * 60_000])
   const host = random.chance(0.7) ? controller : agent.host
-  return () => host.stepClock(byMs)
+  return () => {
+    host.stepClock(byMs)
+    if (host === controller) fleet.clockSteppedMs = simulation.nowMs
+  }
 }
 
 /** Somebody holds the write lock of the database: a backup, a checkpoint, a slow neighbour. */

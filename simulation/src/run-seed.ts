@@ -1,7 +1,7 @@
 import type { World } from '@murmuration/world'
 import { SeededRandom } from '@murmuration/world/simulated'
 import { Checks } from './check/checks.ts'
-import { auditsSpread, auditsTellWithinMs, jobsEndWithinMs, unsettled } from './check/liveness.ts'
+import { alarmsTell, auditsSpread, auditsTellWithinMs, jobsEndWithinMs, unsettled } from './check/liveness.ts'
 import { filesKeepSecrets, secretsKept } from './check/secrets.ts'
 import { Violation } from './check/violation.ts'
 import { endFaults, faultsForMs, planFaults } from './faults.ts'
@@ -152,6 +152,7 @@ class SeedRun {
     await this.#pass(2 * times.auditInterval)
     if (this.#checks.violation !== undefined) return
     auditsSpread(this.#fleet, fromMs, simulation.nowMs)
+    alarmsTell(this.#fleet, this.#checks.reader)
     const left = await simulation.complete(this.#fleet.hand.world.files.list(`${varFolder}/run/operations`))
     if (left.length > 0) throw new Violation('left-behind', `folders of playbook runs that are over still lie around: ${left.join(', ')}`)
     const vaults = await simulation.complete(this.#fleet.hand.world.files.list(`${varFolder}/vault/subclouds`))

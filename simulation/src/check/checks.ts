@@ -1,6 +1,6 @@
 import type { Fleet, FleetEars } from '../fleet/fleet.ts'
 import { effectOn } from '../fleet/effects.ts'
-import { auditConcurrency, failuresToOffline } from '../fleet/places.ts'
+import { auditConcurrency, failuresToOffline, times } from '../fleet/places.ts'
 import type { PlaybookRun } from '../fleet/playbooks.ts'
 import { ChangeCheck } from './changes.ts'
 import { JobCheck } from './jobs.ts'
@@ -107,6 +107,8 @@ export class Checks {
       this.#changes.compare()
       this.#jobs.nobodyLost()
       promisesHold(this.reader)
+      for (const { subcloud_id: id } of this.reader.reservations())
+        throw new Violation('left-behind', `subcloud ${id} still holds the addresses of a network reconfiguration that is over`)
       const fleet = this.#fleet!
       if (fleet.bus.mostWaiting > messagesInLine + 1)
         throw new Violation('caps', `${fleet.bus.mostWaiting} messages stood in line, ${messagesInLine} at most are allowed`)
@@ -133,9 +135,11 @@ export class Checks {
     const fleet = this.#fleet!
     const live = fleet.playbooks.live()
     if (live.length === 0) return
-    this.#jobs.playbooksAlone(live, fleet.simulation.nowMs, (name) =>
-      fleet.processes.some((each) => each.process?.name === name && each.state === 'paused'),
-    )
+    this.#jobs.playbooksAlone(live, fleet.simulation.nowMs, {
+      isPaused: (name) => fleet.processes.some((each) => each.process?.name === name && each.state === 'paused'),
+      wasDisturbed: (name) =>
+        fleet.processes.some((each) => each.lastPaused === name) || fleet.simulation.nowMs - fleet.clockSteppedMs < 4 * times.jobLease,
+    })
   }
 
   #playbookStarted(run: PlaybookRun): void {

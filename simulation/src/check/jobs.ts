@@ -15,6 +15,12 @@ const stepOf: Readonly<Record<string, string>> = {
 /** A run that lost its lease is ended by its own process within two thirds of a lease, when that process runs at all. */
 const fencedLifeMs = 15_000
 
+export interface ProcessFacts {
+  readonly isPaused: (processName: string) => boolean
+  /** It was stopped, or its clock was changed: a lease may have been lost without its noticing. */
+  readonly wasDisturbed: (processName: string) => boolean
+}
+
 /** One operation at a time on a subcloud, under the newest lease; what is recorded as done is not done again. */
 export class JobCheck {
   readonly #reader: Reader
@@ -108,12 +114,12 @@ export class JobCheck {
   }
 
   /** Two runs at once: only while the older one has lost its lease and is being ended. */
-  playbooksAlone(live: readonly PlaybookRun[], nowMs: number, isPaused: (processName: string) => boolean): void {
+  playbooksAlone(live: readonly PlaybookRun[], nowMs: number, processes: ProcessFacts): void {
     const holders = new Map<number, PlaybookRun>()
     for (const run of live) {
       const job = this.#reader.job(run.jobId)
       const fenced = job === undefined || job.lease_epoch !== run.epoch || job.state !== 'running'
-      if (fenced) this.#tooOld(run, nowMs, isPaused)
+      if (fenced) this.#tooOld(run, nowMs, processes)
       else {
         const other = holders.get(run.subcloudId)
         if (other !== undefined)
@@ -128,9 +134,16 @@ export class JobCheck {
 
   readonly #fencedSinceMs = new Map<PlaybookRun, number>()
 
-  #tooOld(run: PlaybookRun, nowMs: number, isPaused: (processName: string) => boolean): void {
-    const since = this.#fencedSinceMs.get(run) ?? nowMs
+  #tooOld(run: PlaybookRun, nowMs: number, { isPaused, wasDisturbed }: ProcessFacts): void {
+    const known = this.#fencedSinceMs.get(run)
+    const since = known ?? nowMs
     this.#fencedSinceMs.set(run, since)
+    const taken = (this.#epochs.get(run.jobId) ?? 0) > run.epoch
+    if (known === undefined && taken && run.orphanedMs === undefined && !run.stubborn && !wasDisturbed(run.processName))
+      throw new Violation(
+        'fenced-run-lives',
+        `${run.playbook} of job ${run.jobId} still lives when somebody else takes the job: who can't renew a lease ends its work before`,
+      )
     if (isPaused(run.processName)) this.#fencedSinceMs.set(run, nowMs)
     else if (nowMs - since > fencedLifeMs)
       throw new Violation('fenced-run-lives', `${run.playbook} of job ${run.jobId} lives ${nowMs - since} ms after its lease was lost`)

@@ -1,5 +1,5 @@
 import type { Fleet } from '../fleet/fleet.ts'
-import { networkOf, siteAt, times } from '../fleet/places.ts'
+import { failuresToOffline, networkOf, siteAt, times } from '../fleet/places.ts'
 import type { JobCheck } from './jobs.ts'
 import type { Reader, SubcloudRow } from './reader.ts'
 import { Violation } from './violation.ts'
@@ -52,6 +52,23 @@ export function unsettled(fleet: Fleet, reader: Reader, jobs: JobCheck): string[
 export function promisesHold(reader: Reader): void {
   for (const { id, endpoint_type: endpoint, availability_status: availability, management_state: management } of reader.brokenPromises())
     throw new Violation('in-sync-promise', `subcloud ${id} is ${management} and ${availability}, and its ${endpoint} is in-sync`)
+}
+
+/** What fault management shows is what the rows call for: an alarm for every deployed site that is offline, and for nobody else. */
+export function alarmsTell(fleet: Fleet, reader: Reader): void {
+  const offline = reader
+    .subclouds()
+    .filter((row) => row.availability_status === 'offline' && (row.management_state === 'managed' || row.deploy_status === 'complete'))
+    .filter((row) => reader.failCount(row.id) >= failuresToOffline)
+    .map((row) => `280.001 subcloud=${row.name}`)
+  const raised = [...fleet.platform.alarms.keys()].filter((key) => key.startsWith('280.001 '))
+  const missing = offline.filter((key) => !raised.includes(key))
+  const stale = raised.filter((key) => !offline.includes(key))
+  if (missing.length > 0 || stale.length > 0)
+    throw new Violation(
+      'alarms',
+      `alarms that are missing: ${missing.join(', ') || 'none'}; that nobody calls for: ${stale.join(', ') || 'none'}`,
+    )
 }
 
 /** Audits of a calm fleet are spread: no second of the window has more than half of them, and each site is asked once an interval. */

@@ -63,6 +63,8 @@ export class ControllerProcess {
   #fuse: { left: number; readonly freezeMs: number | undefined } | undefined
   model: DatabaseModel = { slow: 0, longestMs: 0 }
   starts = 0
+  /** Its incarnation that was paused last. */
+  lastPaused: string | undefined
   /** Why the last start failed, if it did. */
   failure: string | undefined
 
@@ -197,9 +199,17 @@ export class ControllerProcess {
 
   /** What it waits for comes first when it goes on: before any timer tells it how late it is. */
   #freeze(process: SimulatedProcess, forMs: number): Promise<void> {
-    process.pause()
-    this.#parts.ears.frozen(process, forMs)
+    this.pauseFor(forMs)
     return process.world.timers.sleep(1)
+  }
+
+  /** As SIGSTOP, and SIGCONT later. */
+  pauseFor(forMs: number): void {
+    const process = this.#current?.process
+    if (process?.state !== 'running') return
+    process.pause()
+    this.lastPaused = process.name
+    this.#parts.ears.frozen(process, forMs)
   }
 
   #world(process: SimulatedProcess): World {

@@ -58,6 +58,8 @@ export class Fleet {
   readonly database: string
   /** Ends whatever the harness itself holds in the database. */
   letGo: () => void = () => {}
+  /** When the controller's wall clock was changed last. */
+  clockSteppedMs = Number.NEGATIVE_INFINITY
   /** Dead processes of the controller are started again. */
   supervised = true
   /** The time of faults is over. */

@@ -15,6 +15,8 @@ export interface PlaybookRun {
   begun: boolean
   holdsLock: boolean
   hangs: boolean
+  /** TERM does not end it, or it says that it must not be ended now. */
+  stubborn: boolean
   /** It came to a bad end by itself. */
   failed: boolean
   endedMs: number | undefined
@@ -79,6 +81,7 @@ export class Playbooks {
       holdsLock: false,
       hangs: false,
       failed: false,
+      stubborn: false,
       endedMs: undefined,
       orphanedMs: undefined,
     }
@@ -110,6 +113,7 @@ export class Playbooks {
     context.ignoreTerm = random.chance(stubborn)
     const tasks = quiet ? 1 : random.between(1, 4)
     const guarded = !quiet && random.chance(stubborn) ? random.int(tasks) : undefined
+    run.stubborn = context.ignoreTerm || guarded !== undefined
     const marker = `${spec.cwd}/.${spec.args[spec.args.indexOf('--limit') + 1]}_deploy_not_abortable`
     run.begun = true
     try {

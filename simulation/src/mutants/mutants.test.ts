@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { mutated } from './apply.ts'
+import { hunt } from './hunt.ts'
+import { mutants } from './list.ts'
+
+test('every mutant still finds its guard in the product', () => {
+  for (const mutant of mutants) {
+    const source = readFileSync(new URL(`../../../${mutant.file}`, import.meta.url), 'utf8')
+    assert.notEqual(mutated(source, mutant), source, mutant.name)
+  }
+  assert.equal(new Set(mutants.map(({ name }) => name)).size, mutants.length)
+})
+
+/** A sample of those that are caught soon; `npm run simulate -- --mutants` hunts all of them. */
+const soonCaught = [
+  ['verbs are allowed in every deploy status', 'lifecycle'],
+  ['writes do not count the revision up', 'change-log'],
+  ['one failed audit makes offline', 'offline-rule'],
+  ['answers are not kept for repeated requests', 'accepted-twice'],
+] as const
+
+for (const [name, invariant] of soonCaught)
+  test(`without this guard some seed fails: ${name}`, async () => {
+    const mutant = mutants.find((each) => each.name === name)
+    assert.ok(mutant)
+    const { caught } = await hunt(mutant, { threads: 1, from: 1, most: 12 })
+    assert.equal(caught?.invariant, invariant)
+  })

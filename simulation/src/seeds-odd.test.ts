@@ -1,0 +1,4 @@
+import { test } from 'node:test'
+import { everySecondSeed, seedsInAll } from './seeds.ts'
+
+test(`fleets under faults keep every invariant: the odd ones of ${seedsInAll} seeds`, () => everySecondSeed(1))
