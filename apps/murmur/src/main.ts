@@ -1,32 +1,9 @@
 #!/usr/bin/env node
-import { createRealWorld } from '@murmuration/world'
-import { CommandFailed, exitCodes } from './exit.ts'
-import { buildProgram } from './program.ts'
-import { tell } from './terminal.ts'
+import { enableCompileCache } from 'node:module'
+import { becomeSiteRuntime, compileCacheFolder } from './serve/runtime.ts'
 
-const serving = process.argv[2] === 'serve'
-const world = createRealWorld({ timersKeepAlive: true, log: { level: serving ? 'info' : 'warn' } })
-
-try {
-  await buildProgram({ world, environment: process.env }).parseAsync()
-} catch (error) {
-  process.exitCode = report(error)
-} finally {
-  await world.net.close()
-  // A served site has ended in good order by now; what still waits (a poll that was about to sleep) must not hold it.
-  if (serving) process.exit()
-}
-
-/** One clear line, what to do about it, and the code. A defect of ours shows its stack only when asked for. */
-function report(error: unknown): number {
-  if (error instanceof CommandFailed) {
-    tell(`error: ${error.message}`)
-    if (error.hint !== undefined) tell(`  try: ${error.hint}`)
-    return error.exitCode
-  }
-  // commander has said what was wrong with the words of the call.
-  if (error instanceof Error && 'exitCode' in error) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
-  tell(`error: ${error instanceof Error ? error.message : String(error)}`)
-  if (process.env['MURMUR_DEBUG'] !== undefined && error instanceof Error) tell(error.stack ?? '')
-  return exitCodes.refused
-}
+if (process.argv[2] === 'serve' && !process.argv.includes('--detach')) becomeSiteRuntime()
+enableCompileCache(compileCacheFolder)
+// After that, so that everything it needs comes from there.
+const { run } = await import('./run.ts')
+await run()
