@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
 import {
   ansibleDocument,
   bootstrapRun,
@@ -44,10 +45,10 @@ test('playbooks deploy, configure and move a real site', { timeout: 240_000 }, a
       system: { description: 'Porto {{ plant }}', location: 'PT', contact: 'ops' },
       hosts: [{ hostname: 'worker-0', personality: 'worker' }],
     }
-    const configure = () =>
+    const configure = (wanted = config) =>
       run.start({
         playbook: 'configure.yml',
-        texts: { 'deploy_config.yml': ansibleDocument(config) },
+        texts: { 'deploy_config.yml': ansibleDocument(wanted) },
         variables: (folder) => ({ deploy_config: `${folder}/deploy_config.yml` }),
       })
     await configure()
@@ -58,6 +59,23 @@ test('playbooks deploy, configure and move a real site', { timeout: 240_000 }, a
         string,
         Record<string, string>[]
       >
+    // The example of the documentation is one that works.
+    const example = parse(await readFile(new URL('../../docs/examples/deploy-config.yaml', import.meta.url), 'utf8')) as typeof config
+    await configure(example)
+    const [exemplary] = (await get('/v1/isystems'))['isystems']!
+    assert.deepEqual({ ...exemplary, ...example.system }, exemplary)
+    for (const wanted of example.hosts)
+      assert.ok(
+        (await get('/v1/ihosts'))['ihosts']!.some(
+          (host) => host['hostname'] === wanted.hostname && host['personality'] === wanted.personality,
+        ),
+      )
+    // Another shape is refused before anything changes.
+    const foreign = { ...config, system: { ...config.system, location: 'elsewhere' }, kind: 'System' }
+    await assert.rejects(configure(foreign), /it wants one map with system .* this one has system, hosts, kind\./)
+    assert.deepEqual((await get('/v1/isystems'))['isystems']![0]!['location'], example.system.location)
+    await configure()
+
     const [system] = (await get('/v1/isystems'))['isystems']!
     assert.deepEqual([system!['description'], system!['location'], system!['contact']], ['Porto {{ plant }}', 'PT', 'ops'])
     assert.equal((await get('/v1/ihosts'))['ihosts']!.filter((host) => host['hostname'] === 'worker-0').length, 1)

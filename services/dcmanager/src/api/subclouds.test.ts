@@ -55,7 +55,7 @@ test('add with all files: phases, and no secret in database, reply or log', asyn
   await image(bench)
   const more = {
     install_values: file(example('install-values')),
-    deploy_config: file(example('deploy-config')),
+    deploy_config: file('kind: System\n---\nkind: Host\n'),
     bmc_password: base64(bmcSecret),
     'bootstrap-address': '',
   }

@@ -7,6 +7,7 @@ import { Secret } from '@murmuration/trust'
 import { filesBelow } from '../testing/leftovers.ts'
 import { bootstrapValues, freePorts, loopbackAddress, sitePorts, subcloudRow, testServicePassword, testSite } from '../testing/test-site.ts'
 import { bootstrapRun, type TestRun } from '../testing/bootstrap-run.ts'
+import { ansibleDocument, type AnsibleValue } from './documents.ts'
 import { logPathOf } from './output-log.ts'
 import { createPlaybookRunner } from './run-playbook.ts'
 
@@ -93,6 +94,32 @@ async function assertNoSecrets(site: Site, run: TestRun): Promise<void> {
   const log = await readFile(logPathOf(varFolder, run.jobId), 'utf8')
   assert.match(log, /TASK \d+ \[write site\.yaml\]/)
 }
+
+test('a deploy config of another shape is refused before anything is done, with what is wanted', { timeout: 120_000 }, async (t) => {
+  const { run } = await setUp(t)
+  const cases: [AnsibleValue, RegExp][] = [
+    [
+      { apiVersion: 'starlingx/v1', kind: 'System', '{{ 7 * 7 }}': 1 },
+      /one map with system .*this one has apiVersion, kind, \?\? 7 \? 7 \?\?\./,
+    ],
+    [{ system: { description: 'x', colour: 'red' } }, /system must be a map with any of name, description, location and contact/],
+    [{ system: { contact: 7 } }, /all texts/],
+    [{ system: [] }, /system must be a map/],
+    [{ hosts: { 'worker-0': {} } }, /hosts must be a list of maps/],
+    [{ hosts: ['worker-0'] }, /hosts must be a list of maps/],
+    [{ hosts: [{ hostname: 'worker-0' }] }, /hostname \(a text\) and personality/],
+    [{ hosts: [{ hostname: 'worker-0', personality: 'worker' }, { personality: 'worker' }] }, /hostname \(a text\)/],
+  ]
+  for (const [config, wanted] of cases)
+    await assert.rejects(
+      run.start({
+        playbook: 'configure.yml',
+        texts: { 'deploy_config.yml': ansibleDocument(config) },
+        variables: (folder) => ({ deploy_config: `${folder}/deploy_config.yml` }),
+      }),
+      (error: Error) => wanted.test(error.message) || assert.fail(`${JSON.stringify(config)}: ${error.message}`),
+    )
+})
 
 test('nasty values travel through Ansible unchanged, and templates in them are never evaluated', { timeout: 60_000 }, async (t) => {
   const site = await testSite(t)
