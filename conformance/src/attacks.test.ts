@@ -265,6 +265,16 @@ test('much, compressed and idle: refused early, and others are served (3, 5, 6)'
     /^HTTP\/1\.1 415 /,
   )
 
+  const slowest = async (): Promise<number> => {
+    const times: number[] = []
+    for (let n = 0; n < 100; n += 1) {
+      const beganMs = performance.now()
+      assert.equal((await exchange({ url: `${fleet.dcmanager.base}/v1.0/subclouds`, headers: as(admin) })).status, 200)
+      times.push(performance.now() - beganMs)
+    }
+    return times.toSorted((a, b) => a - b)[95]!
+  }
+  const undisturbedMs = await slowest()
   const idle: Socket[] = []
   try {
     for (let n = 0; n < 1_000; n += 1) {
@@ -273,14 +283,12 @@ test('much, compressed and idle: refused early, and others are served (3, 5, 6)'
       socket.write('GET /v1.0/subclouds HTTP/1.1\r\nX-Slow: ')
       idle.push(socket)
     }
-    const times: number[] = []
-    for (let n = 0; n < 100; n += 1) {
-      const beganMs = performance.now()
-      assert.equal((await exchange({ url: `${fleet.dcmanager.base}/v1.0/subclouds`, headers: as(admin) })).status, 200)
-      times.push(performance.now() - beganMs)
-    }
-    times.sort((a, b) => a - b)
-    assert.ok(times[95]! < 250, `p95 with 1,000 slow connections: ${times[95]} ms`)
+    const disturbedMs = await slowest()
+    // Whatever else this machine does meanwhile.
+    assert.ok(
+      disturbedMs < 100 + 5 * undisturbedMs,
+      `95 of 100 within ${disturbedMs} ms beside 1,000 slow connections, ${undisturbedMs} ms without`,
+    )
   } finally {
     for (const socket of idle) socket.destroy()
   }

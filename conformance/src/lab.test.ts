@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { after, test } from 'node:test'
 import { freePrefix } from './testing/addresses.ts'
 import { createApi } from './testing/client.ts'
 import { openstackClient, openstackCommand, readOpenrc } from './testing/openstack.ts'
-import { cleanEnvironment, endAllNaming, isAlive, kill, murmur, processesNaming, repository } from './testing/processes.ts'
+import { cleanEnvironment, endAllNaming, isAlive, kill, murmur, murmurProgram, processesNaming, repository } from './testing/processes.ts'
 import { filesBelow, filesHolding, modeOf } from './testing/secrets.ts'
 import { Hopeless, until } from './testing/until.ts'
 
@@ -55,9 +55,17 @@ interface Lab {
   says(text: string, timeoutMs: number): Promise<unknown>
 }
 
+/** Where packages would have to be installed first, the set-up step is left out: a test does not change what others run on. */
+const command = isInstalled() ? [join(repository, 'tools/start.mjs')] : [murmurProgram, 'lab', 'up']
+
+function isInstalled(): boolean {
+  const [installed, lock] = ['node_modules/.package-lock.json', 'package-lock.json'].map((name) => statSync(join(repository, name)).mtimeMs)
+  return installed! >= lock!
+}
+
 /** `npm start` without npm, in a process group of its own. */
 function startLab(more: Readonly<Record<string, string>> = {}): Lab {
-  const child: ChildProcess = spawn('node', [join(repository, 'tools/start.mjs')], {
+  const child: ChildProcess = spawn('node', command, {
     cwd: repository,
     env: cleanEnvironment({ ...environment, ...more }),
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -19,7 +19,7 @@ export const values: readonly unknown[] = [
   [],
   [[[[[]]]]],
   {},
-  { toString: 'x', then: 1 },
+  { toString: 'x', length: 1 },
 ]
 
 /** For parameters of paths, encoded. None of them names anything. */
@@ -53,7 +53,7 @@ export const texts: readonly string[] = [
   '{"__proto__":{"polluted":true}}',
   '{"constructor":{"prototype":{"polluted":true}}}',
   `__import__('os').system('id')`,
-  `${'['.repeat(100_000)}`,
+  '['.repeat(100_000),
   `{"a":"\\ud800"}`,
   `{${Array.from({ length: 20_000 }, (_, n) => `"k${n}":${n}`).join()}}`,
 ]
