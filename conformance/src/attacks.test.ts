@@ -152,10 +152,13 @@ test(
       const name = `${route.service} ${route.method} ${route.path} (${route.policy})`
       assert.equal(await ask({ accept: 'application/json' }), 401, name)
       assert.equal(await ask(forged), 401, `${name}: claimed without a token`)
-      // Malformed bodies and unknown targets may be told first; what counts is that nothing is done.
-      const refusals = [400, 403, 404, 409, 410, 415, 422]
-      assert.ok(refusals.includes(await ask(as(reading, forged))), `${name} as a reader`)
-      if (route.service === 'dcmanager') assert.ok(refusals.includes(await ask(as(elsewhere))), `${name} from another project`)
+      // Rules that depend on the body or its target are asked later: what counts there is that nothing is done.
+      const refusals = route.service === 'identity' || route.policy === 'in-handler' ? [400, 403, 404, 409, 410, 415, 422] : [403]
+      const statuses = [await ask(as(reading, forged)), ...(route.service === 'dcmanager' ? [await ask(as(elsewhere))] : [])]
+      assert.ok(
+        statuses.every((status) => refusals.includes(status)),
+        `${name}: ${statuses.join(' as a reader, from another project ')}`,
+      )
     })
     const asks = async (token: string, path: string): Promise<number> =>
       (await exchange({ url: `${fleet.dcmanager.base}${path}`, headers: as(token, forged) })).status
