@@ -109,6 +109,7 @@ async function authenticate(world: World, credentials: Credentials, withCatalog:
     }),
     deadlineMs: authenticationDeadlineMs,
     maxResponseBytes: maxAnswerBytes,
+    oneOff: true,
     ...(tls === undefined ? {} : { tls }),
   })
   if (response.status === 401 || response.status === 403) throw new AuthenticationFailed(authUrl)

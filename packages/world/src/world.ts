@@ -57,6 +57,8 @@ export interface HttpRequest {
   readonly maxResponseBytes?: number
   /** Who is trusted and who we are; needed for https: to sites under the controller's own CA. */
   readonly tls?: TlsIdentity
+  /** Its connection ends with the answer. For what is asked once an hour of each of thousands of sites. Default false. */
+  readonly oneOff?: boolean
   readonly signal?: AbortSignal
 }
 

@@ -86,6 +86,7 @@ export function exchange(pool: OriginPool, url: URL, request: HttpRequest): Prom
         body: request.body ?? null,
         // Undici repeats idempotent requests on its own when a kept connection turns out to be closed; the caller decides that here.
         idempotent: false,
+        reset: request.oneOff === true,
       },
       handler,
     )

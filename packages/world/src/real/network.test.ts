@@ -154,6 +154,24 @@ void describe('real network', { timeout: 30_000 }, () => {
     assert.deepEqual(seen, ['/cut'])
   })
 
+  void it('keeps no connection after a one-off request', async (t) => {
+    const world = quiet()
+    t.after(() => world.net.close())
+    let open = 0
+    const listening = await world.net.serve(
+      { host: '127.0.0.1', port: 0 },
+      handler((request, response) => {
+        open += 1
+        request.socket.once('close', () => (open -= 1))
+        response.end(String(request.headers.connection))
+      }),
+    )
+    t.after(() => listening.close(10))
+    const answer = await get(world, `http://127.0.0.1:${listening.port}/`, { oneOff: true })
+    assert.equal(Buffer.from(answer.body).toString(), 'close')
+    while (open > 0) await world.timers.sleep(1)
+  })
+
   void it('keeps a bounded number of pools, by origin and identity content', async () => {
     const pools = new Pools({ maxPools: 3, maxConnectionsPerPool: 1, keepAliveMs: 1, certificateCheckMs: 1, maxServerConnections: 1 })
     const first = pools.for('https://a', { ca: 'one' })
@@ -217,6 +235,16 @@ void describe('real TLS', { timeout: 30_000 }, () => {
     await refused({ ...good, ca: text('stranger.pem') })
     await refused({ ...good, cert: text('foreign.pem'), key: text('foreign.key') })
     await refused({ ...good, serverName: 'other.test' })
+    await refused({ ...good, cert: 'no certificate' })
+    // One connector serves every origin of an identity: what one of them is asked for must not be what the other is checked by.
+    const second = await world.net.serve(
+      { host: '127.0.0.1', port: 0, tls: { certFile: path('renewed.pem'), keyFile: path('renewed.key'), clientCaFile: path('ca.pem') } },
+      handler((_request, response) => response.end('other')),
+    )
+    t.after(() => second.close(10))
+    const other = await get(world, `https://127.0.0.1:${second.port}/`, { tls: good })
+    assert.equal(Buffer.from(other.body).toString(), 'other')
+    assert.ok((other.peerCertificateNotAfterMs ?? 0) > (answer.peerCertificateNotAfterMs ?? 0))
   })
 
   void it('takes a renewed certificate without a restart, and stays with the old one while the files do not fit', async (t) => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
-import { checkServerIdentity, TLSSocket, type ConnectionOptions } from 'node:tls'
+import { checkServerIdentity, createSecureContext, TLSSocket, type ConnectionOptions } from 'node:tls'
 import { buildConnector, Pool } from 'undici'
 import type { TlsIdentity } from '../world.ts'
 import type { NetworkLimits } from './network.ts'
@@ -9,6 +9,10 @@ import type { NetworkLimits } from './network.ts'
 const connectTimeoutMs = 15_000
 /** A connection is renewed now and then, so that a renewed certificate is seen and a balancer can spread the load. */
 const maxRequestsPerConnection = 500
+/** Identities in use at once: ours, and ours before it was renewed, per authority. */
+const maxConnectors = 32
+
+type Connector = ReturnType<typeof buildConnector>
 
 /** Connections to one origin under one TLS identity. */
 export interface OriginPool {
@@ -22,16 +26,18 @@ export class Pools {
   readonly #limits: NetworkLimits
   readonly #byKey = new Map<string, OriginPool>()
   readonly #identityKeys = new WeakMap<TlsIdentity, string>()
+  readonly #connectors = new Map<string, Connector>()
 
   constructor(limits: NetworkLimits) {
     this.#limits = limits
   }
 
   for(origin: string, tls: TlsIdentity | undefined): OriginPool {
-    const key = `${origin} ${tls === undefined ? '' : this.#identityKey(tls)}`
+    const identity = tls === undefined ? '' : this.#identityKey(tls)
+    const key = `${origin} ${identity}`
     let pool = this.#byKey.get(key)
     if (pool === undefined) {
-      pool = openPool(origin, tls, this.#limits)
+      pool = openPool(origin, () => this.#connector(identity, tls), this.#limits)
     } else {
       this.#byKey.delete(key)
     }
@@ -59,6 +65,23 @@ export class Pools {
     }
   }
 
+  /** One for all origins of an identity: its parsed certificates and key take 40 KiB. Throws when they are not what they should be. */
+  #connector(identity: string, tls: TlsIdentity | undefined): Connector {
+    let connector = this.#connectors.get(identity)
+    if (connector === undefined) {
+      connector = buildConnector({
+        ...tlsOptions(tls),
+        allowH2: false,
+        timeout: connectTimeoutMs,
+        // A resumed session shows the certificate of the first handshake, not the renewed one.
+        maxCachedSessions: 0,
+      })
+      if (this.#connectors.size >= maxConnectors) for (const oldest of this.#connectors.keys()) if (this.#connectors.delete(oldest)) break
+      this.#connectors.set(identity, connector)
+    }
+    return connector
+  }
+
   /** By content: a renewed certificate gets new connections, the same texts in another object share the old ones. */
   #identityKey(tls: TlsIdentity): string {
     let key = this.#identityKeys.get(tls)
@@ -71,14 +94,7 @@ export class Pools {
   }
 }
 
-function openPool(origin: string, tls: TlsIdentity | undefined, limits: NetworkLimits): OriginPool {
-  const connect = buildConnector({
-    ...tlsOptions(tls),
-    allowH2: false,
-    timeout: connectTimeoutMs,
-    // A resumed session shows the certificate of the first handshake, not the renewed one.
-    maxCachedSessions: 0,
-  })
+function openPool(origin: string, connector: () => Connector, limits: NetworkLimits): OriginPool {
   const pool: OriginPool = {
     peerCertificateNotAfterMs: undefined,
     dispatcher: new Pool(origin, {
@@ -91,7 +107,7 @@ function openPool(origin: string, tls: TlsIdentity | undefined, limits: NetworkL
       headersTimeout: 0,
       bodyTimeout: 0,
       connect(options, callback) {
-        connect(options, (...[error, socket]) => {
+        connector()(options, (...[error, socket]) => {
           if (error !== null) return callback(error, null)
           pool.peerCertificateNotAfterMs = notAfterMs(socket) ?? pool.peerCertificateNotAfterMs
           callback(null, socket)
@@ -103,12 +119,15 @@ function openPool(origin: string, tls: TlsIdentity | undefined, limits: NetworkL
 }
 
 function tlsOptions(tls: TlsIdentity | undefined): ConnectionOptions {
-  const name = tls?.serverName
+  if (tls === undefined) return { minVersion: 'TLSv1.2' }
+  const { serverName: name, ca, cert, key } = tls
   return {
-    minVersion: 'TLSv1.2',
-    ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls?.key === undefined ? {} : { key: tls.key }),
+    secureContext: createSecureContext({
+      minVersion: 'TLSv1.2',
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+    }),
     ...(name === undefined ? {} : { checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate) }),
     // An address can't be asked for by name (RFC 6066 §3); it is still verified above.
     ...(name === undefined || isIP(name) !== 0 ? {} : { servername: name }),
