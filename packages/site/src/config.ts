@@ -20,7 +20,9 @@ export interface SiteConfig {
   readonly address: string
   /** Where this process listens; differs from `address` when several stand behind a balancer. */
   readonly listenAddress: string
-  readonly ports: Readonly<Record<'identity' | 'identityTls' | 'platform' | 'platformTls' | 'dcagent' | 'dcagentTls' | 'dcmanager', number>>
+  readonly ports: Readonly<
+    Record<'identity' | 'identityTls' | 'platform' | 'platformTls' | 'dcagent' | 'dcagentTls' | 'dcmanager' | 'dcmanagerTls', number>
+  >
   readonly services: readonly ServiceName[]
   readonly roles: readonly RoleName[]
   /** Contains `{service}` when several services run. Default `sqlite:<var>/data/{service}.db`. */

@@ -1,6 +1,7 @@
 import type { Database } from '@murmuration/data'
 import { createPolicy } from '@murmuration/http'
 import { policyFileOf, type Service, type Site } from '@murmuration/site'
+import type { ListenAddress } from '@murmuration/world'
 import { addAlarmRoutes } from './api/alarms.ts'
 import { createDcmanagerApp } from './api/app.ts'
 import { addChangeRoutes } from './api/changes.ts'
@@ -91,8 +92,15 @@ async function createApi(site: Site, database: Database<Schema>, facts: Controll
       policy.close()
     },
   }
-  const listen = [{ host: config.listenAddress, port: config.ports.dcmanager }]
-  return { room, app: { name: 'dcmanager', endpoint: await app.endpoint(), listen } }
+  return { room, app: { name: 'dcmanager', endpoint: await app.endpoint(), listen: await listenAddresses(site) } }
+}
+
+/** TLS besides, where the site has a certificate (a site behind somebody else's proxy may have none). */
+async function listenAddresses({ world, config }: Site): Promise<ListenAddress[]> {
+  const { listenAddress: host, ports, tls } = config
+  const plain = { host, port: ports.dcmanager }
+  const certified = (await world.files.size(tls.certFile)) !== undefined && (await world.files.size(tls.keyFile)) !== undefined
+  return certified ? [plain, { host, port: ports.dcmanagerTls, tls: { certFile: tls.certFile, keyFile: tls.keyFile } }] : [plain]
 }
 
 /** Exported for tests that want the real thing around a fake site. */

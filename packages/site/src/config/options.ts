@@ -74,6 +74,7 @@ export const options = {
   'ports.dcagent': option('agent, on loopback for tools of this machine', port, () => 8325),
   'ports.dcagentTls': option('agent with mutual TLS, for the system controller', port, () => 8326),
   'ports.dcmanager': option('distributed cloud manager API', port, () => 8119),
+  'ports.dcmanagerTls': option('distributed cloud manager API with TLS', port, () => 8120),
   systemMode: option('how many controllers the site has', oneOf('simplex', 'duplex', 'duplex-direct'), () => 'simplex'),
   'identity.mode': option('own identity service, or a Keystone that exists', oneOf('embedded', 'external'), () => 'embedded'),
   'identity.url': option(

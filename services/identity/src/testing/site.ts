@@ -36,7 +36,7 @@ export async function makeTestSite(
     varFolder: folder,
     address: '127.0.0.1',
     listenAddress: '127.0.0.1',
-    ports: { identity: 5000, identityTls: 5001, platform: 6385, platformTls: 6386, dcagent: 8325, dcagentTls: 8326, dcmanager: 8119 },
+    ports: { identity: 5000, identityTls: 5001, platform: 6385, platformTls: 6386, dcagent: 8325, dcagentTls: 8326, dcmanager: 8119, dcmanagerTls: 8120 },
     services: ['identity', 'platform', 'dcmanager'],
     roles: ['api', 'manager', 'audit', 'state'],
     dataUrl: `sqlite:${folder}/{service}.db`,
