@@ -8,9 +8,13 @@ import { median } from './results.ts'
 const runs = 5
 const program = fileURLToPath(new URL('../../apps/murmur/src/main.ts', import.meta.url))
 
+/** By then it has signed in to itself, hashed passwords, and its loops have run. */
+const settledMs = 5_000
+
 interface Started {
   readonly readyMs: number
   readonly residentMiB: number
+  readonly settledMiB: number
 }
 
 /** Issue 2 §8: a site from its start to ready, and what it takes then. The limit beside it: the runtime alone with our modules' engine. */
@@ -22,11 +26,12 @@ export async function start(): Promise<string[]> {
     for (let run = 0; run < runs; run += 1) again.push(await startSite(folder))
     const bare = await bareNode()
     const readyMs = median(again.map((run) => run.readyMs))
-    const resident = Math.max(...again.map((run) => run.residentMiB))
+    const resident = Math.max(...again.flatMap((run) => [run.residentMiB, run.settledMiB]))
     return [
       `system controller with all its services; ready = /healthz of every service answers 200`,
-      `first start (migrations, keys, certificates): ${first.readyMs.toFixed(0)} ms, ${first.residentMiB} MiB`,
-      `start: median of ${runs} ${readyMs.toFixed(0)} ms (goal ≤ 1,500: ${readyMs <= 1_500 ? 'met' : 'MISSED'}), ${resident} MiB resident (goal ≤ 150: ${resident <= 150 ? 'met' : 'MISSED'})`,
+      `first start (migrations, keys, certificates): ${toldOf(first)}`,
+      ...again.map((run, n) => `start ${n + 2}: ${toldOf(run)}`),
+      `median ${readyMs.toFixed(0)} ms (goal ≤ 1,500: ${readyMs <= 1_500 ? 'met' : 'MISSED'}), at most ${resident} MiB resident (goal ≤ 150: ${resident <= 150 ? 'met' : 'MISSED'})`,
       `node alone, listening: ${bare.readyMs.toFixed(0)} ms, ${bare.residentMiB} MiB; ratios ${(readyMs / bare.readyMs).toFixed(1)} and ${(resident / bare.residentMiB).toFixed(1)}`,
     ]
   } finally {
@@ -34,13 +39,16 @@ export async function start(): Promise<string[]> {
   }
 }
 
+const toldOf = (run: Started): string =>
+  `${run.readyMs.toFixed(0)} ms, ${run.residentMiB} MiB when ready, ${run.settledMiB} MiB ${settledMs / 1_000} s later`
+
 async function startSite(folder: string): Promise<Started> {
   const file = join(folder, 'site.yaml')
   const address = '127.77.0.1'
   const site = { name: 'bench', role: 'system-controller', varFolder: join(folder, 'var'), address }
   writeFileSync(file, JSON.stringify(site), { mode: 0o600 })
   const urls = [5_000, 6_385, 8_119].map((port) => `http://${address}:${port}/healthz`)
-  return measure(['--disable-warning=ExperimentalWarning', program, 'serve', '--site', file], urls)
+  return measure([program, 'serve', '--site', file], urls)
 }
 
 const bareNode = (): Promise<Started> =>
@@ -48,7 +56,9 @@ const bareNode = (): Promise<Started> =>
 
 async function measure(args: readonly string[], urls: readonly string[]): Promise<Started> {
   const begin = performance.now()
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  // As an operator starts it: nothing of what npm, a test or a benchmark set for Node reaches it.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:NODE_|MALLOC_|MURMUR_)/.test(name)))
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], env })
   let errors = ''
   child.stderr.on('data', (data: Buffer) => (errors += data.toString()))
   let ended = false
@@ -61,13 +71,17 @@ async function measure(args: readonly string[], urls: readonly string[]): Promis
       }
     }
     const readyMs = performance.now() - begin
-    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
-    return { readyMs, residentMiB: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024) }
+    const resident = residentMiB(child.pid)
+    await new Promise((resolve) => setTimeout(resolve, settledMs))
+    return { readyMs, residentMiB: resident, settledMiB: residentMiB(child.pid) }
   } finally {
     child.kill('SIGTERM')
     await exit
   }
 }
+
+const residentMiB = (pid: number | undefined): number =>
+  Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1_024)
 
 const answers = async (url: string): Promise<boolean> => {
   try {

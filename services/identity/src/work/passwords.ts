@@ -1,6 +1,5 @@
 import { argon2, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
-import bcrypt from '@node-rs/bcrypt'
 import type { Secret } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
 import { errors } from '../errors.ts'
@@ -71,8 +70,10 @@ async function verifyKnown(password: string, known: string): Promise<boolean> {
     return timingSafeEqual(tag, expected)
   }
   if (bcryptPattern.test(known)) {
+    // Loaded with the first user who came from Keystone and has not signed in since: a site of our own never needs it.
+    const { verify } = await import('@node-rs/bcrypt')
     // Keystone cuts at 72 bytes, as bcrypt itself does; the hash was made that way.
-    return bcrypt.verify(Buffer.from(password, 'utf8').subarray(0, 72), known.replace(/^\$2y\$/, '$2b$'))
+    return verify(Buffer.from(password, 'utf8').subarray(0, 72), known.replace(/^\$2y\$/, '$2b$'))
   }
   const old = scryptPattern.exec(known)
   if (old !== null) {
