@@ -31,11 +31,10 @@ export class Checks {
       (violation) => this.fail(violation),
       () => this.#fleet?.unreliableDisk === true,
     )
-    this.#jobs = new JobCheck(
-      this.reader,
-      note,
-      (jobId) => this.#fleet?.playbooks.hasFailed(jobId) === true || this.#fleet?.unreliableDisk === true,
-    )
+    this.#jobs = new JobCheck(this.reader, note, {
+      hasCause: (jobId) => this.#fleet?.playbooks.hasFailed(jobId) === true || this.#fleet?.unreliableDisk === true,
+      disturbed: () => this.#fleet?.disturbed !== false,
+    })
     this.#changes = new ChangeCheck(this.reader, {
       failuresToOffline,
       note,

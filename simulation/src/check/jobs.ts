@@ -15,6 +15,13 @@ const stepOf: Readonly<Record<string, string>> = {
 /** A run that lost its lease is ended by its own process within two thirds of a lease, when that process runs at all. */
 const fencedLifeMs = 15_000
 
+export interface Excuses {
+  /** Something outside failed that this job may fail of, or be tried again. */
+  readonly hasCause: (jobId: string) => boolean
+  /** Something was done to the controller's processes, so that leases may be lost. */
+  readonly disturbed: () => boolean
+}
+
 export interface ProcessFacts {
   readonly isPaused: (processName: string) => boolean
   /** It was stopped, or its clock was changed: a lease may have been lost without its noticing. */
@@ -25,18 +32,17 @@ export interface ProcessFacts {
 export class JobCheck {
   readonly #reader: Reader
   readonly #note: (what: string) => void
-  /** Something outside failed that this job may fail of. */
-  readonly #hasCause: (jobId: string) => boolean
+  readonly #excuses: Excuses
   readonly #live = new Map<string, JobRow>()
   readonly #requests = new Map<string, string>()
   readonly #epochs = new Map<string, number>()
   readonly #seen = new Set<string>()
   #lastStep: number
 
-  constructor(reader: Reader, note: (what: string) => void, hasCause: (jobId: string) => boolean) {
+  constructor(reader: Reader, note: (what: string) => void, excuses: Excuses) {
     this.#reader = reader
     this.#note = note
-    this.#hasCause = hasCause
+    this.#excuses = excuses
     this.#lastStep = reader.lastStep()
   }
 
@@ -67,7 +73,7 @@ export class JobCheck {
         `${processName}: ${ended.kind} of ${ended.subject} ${ended.state}${ended.error === null ? '' : `: ${ended.error.slice(0, 120)}`}`,
       )
       // One that was to be aborted may notice it as "somebody has moved the status".
-      if (ended.state === 'failed' && ended.cancel_requested === 0 && !this.#hasCause(ended.id))
+      if (ended.state === 'failed' && ended.cancel_requested === 0 && !this.#excuses.hasCause(ended.id))
         throw new Violation(
           'failed-without-cause',
           `${ended.kind} of ${ended.subject} failed although nothing outside of it did: ${String(ended.error)}`,
@@ -159,6 +165,11 @@ export class JobCheck {
     if (job.lease_epoch < epoch) throw new Violation('fencing', `the epoch of job ${job.id} went back from ${epoch} to ${job.lease_epoch}`)
     if (job.lease_epoch > epoch) {
       this.#epochs.set(job.id, job.lease_epoch)
+      if (job.lease_epoch > 1 && !this.#excuses.disturbed() && !this.#excuses.hasCause(job.id))
+        throw new Violation(
+          'lease-lost',
+          `${String(job.lease_owner)} took ${job.kind} of ${job.subject} from somebody to whom nothing had happened`,
+        )
       this.#note(`${String(job.lease_owner)} takes ${job.kind} of ${job.subject}, epoch ${job.lease_epoch}`)
     }
   }

@@ -18,6 +18,8 @@ export interface ControllerEars {
   tap(endpoint: Endpoint, process: SimulatedProcess): Endpoint
   /** Requests to agents that one process has under way. */
   auditsUnderWay(processName: string, count: number): void
+  /** Something was done to a process of the controller: a lease may be lost from now on. */
+  disturbed(): void
   /** However it came: by a fault, at a statement, or at its own end. */
   crashed(process: ControllerProcess, processName: string): void
   /** It was paused at a statement; it is to go on after so long. */
@@ -111,6 +113,7 @@ export class ControllerProcess {
   }
 
   crash(): void {
+    this.#parts.ears.disturbed()
     this.#current?.process.crash()
   }
 
@@ -128,6 +131,7 @@ export class ControllerProcess {
     const current = this.#current
     if (current?.service === undefined || current.process.state === 'dead') return this.crash()
     const { service } = current
+    this.#parts.ears.disturbed()
     delete current.service
     this.#parts.ears.note(`${current.process.name} is asked to end`)
     await Promise.all(current.listening.map((listening) => listening.close()))
@@ -151,7 +155,7 @@ export class ControllerProcess {
     const world = this.#world(process)
     return {
       world,
-      config: { ...config, roles: this.roles, ports: { ...config.ports, dcmanager: config.ports.dcmanager + this.index } },
+      config: { ...config, roles: this.roles, ports: portsOf(config.ports, this.index) },
       keyring: await openKeyring(world, `${config.varFolder}/keys/keyring.json`),
       authority,
       bus: bus.join(process),
@@ -186,6 +190,7 @@ export class ControllerProcess {
       this.#fuse.left -= 1
       if (this.#fuse.left <= 0) {
         const { freezeMs } = this.#fuse
+        this.#parts.ears.disturbed()
         this.#fuse = undefined
         if (freezeMs !== undefined) return this.#freeze(process, freezeMs)
         process.crash()
@@ -208,6 +213,7 @@ export class ControllerProcess {
     const process = this.#current?.process
     if (process?.state !== 'running') return
     process.pause()
+    this.#parts.ears.disturbed()
     this.lastPaused = process.name
     this.#parts.ears.frozen(process, forMs)
   }
@@ -232,3 +238,11 @@ export class ControllerProcess {
     }
   }
 }
+
+/** Where an API of this number listens; what the ports of other services and sites are stays. */
+export const apiPort = (port: number, index: number): number => port + 100 * index
+
+const portsOf = (ports: SiteConfig['ports'], index: number): SiteConfig['ports'] =>
+  Object.fromEntries(
+    Object.entries(ports).map(([name, port]) => [name, name.startsWith('dcmanager') ? apiPort(port, index) : port]),
+  ) as unknown as SiteConfig['ports']

@@ -58,6 +58,8 @@ export class Fleet {
   readonly database: string
   /** Ends whatever the harness itself holds in the database. */
   letGo: () => void = () => {}
+  /** Something was done to the controller in this seed. */
+  disturbed = false
   /** When the controller's wall clock was changed last. */
   clockSteppedMs = Number.NEGATIVE_INFINITY
   /** Dead processes of the controller are started again. */
@@ -92,6 +94,9 @@ export class Fleet {
         crashed: (process: ControllerProcess, name: string) => {
           this.playbooks.orphan(name)
           this.#restartLater(process)
+        },
+        disturbed: () => {
+          this.disturbed = true
         },
         frozen: (process: SimulatedProcess, forMs: number) =>
           this.simulation.at(this.simulation.nowMs + forMs, `${process.name} goes on`, () => process.resume()),

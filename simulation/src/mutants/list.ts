@@ -27,12 +27,6 @@ export const mutants: readonly Mutant[] = [
     replace: "eb.or([eb('lease_until', '<', absurd), eb('lease_until', '>', absurd)])",
   },
   {
-    name: 'the end of a job is written whoever holds it',
-    file: `${jobs}/run.ts`,
-    find: ".where('lease_owner', '=', held.owner)\n        .where('lease_epoch', '=', held.epoch)\n        .returningAll()",
-    replace: '.returningAll()',
-  },
-  {
     name: 'runs that could not renew their lease go on',
     file: `${jobs}/worker.ts`,
     find: 'if (nowMs - run.renewedAtMs >= (leaseMs * 4) / 6) run.abort(new LeaseLost(run.held.id))',

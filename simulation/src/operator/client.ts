@@ -1,5 +1,6 @@
 import { NetworkError, type HttpResponse } from '@murmuration/world'
 import { operationHeader, type Promised, type RequestCheck } from '../check/requests.ts'
+import { apiPort } from '../fleet/controller.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import { controllerAddress, ports } from '../fleet/places.ts'
 
@@ -51,7 +52,7 @@ export class OperatorClient {
 
   async #attempt(call: Call, operation: string, repeat: boolean): Promise<Answer | undefined> {
     const { operator, prepared } = this.#fleet
-    const url = `http://${controllerAddress}:${ports.dcmanager + this.#apiOf(operation)}/v1.0${call.path}`
+    const url = `http://${controllerAddress}:${apiPort(ports.dcmanager, this.#apiOf(operation))}/v1.0${call.path}`
     try {
       const response = await operator.world.net.request({
         method: call.method,

@@ -103,6 +103,7 @@ function sensible(parts: OperatorParts, row: SubcloudRow, marker: string): Call 
     if (draw < 0.35) return phase(parts, row, 'resume')
     if (draw < 0.8) return phase(parts, row, status === 'bootstrap-complete' && random.chance(0.5) ? 'complete' : verb)
   }
+  if (row.management_state === 'managed' && row.availability_status === 'offline' && random.chance(0.3)) return requests.remove(row.id)
   if (row.management_state === 'managed')
     return random.chance(0.35) ? requests.manage(row.id, 'unmanaged', false) : requests.describe(row.id, marker)
   if (row.availability_status === 'online') {
