@@ -163,9 +163,14 @@ export interface Processes {
 
 // --- files -------------------------------------------------------------------------------------------------------
 
-/** Small private files (vault, logs of playbooks). Paths come from our own code, never from user input. */
+/** Private files, small but for what is streamed (vault, logs of playbooks, images). Paths come from our own code, never from user input. */
 export interface Files {
   read(path: string): Promise<Uint8Array | undefined>
+  /**
+   * The bytes from `start` to `end` (both included; default all of it) of a file of any size, a small piece at a time: the next one is
+   * read when it is asked for. Throws ENOENT at the first piece; ends early when the file does.
+   */
+  stream(path: string, range?: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>
   /** Replaces the whole file atomically (write aside, fsync, rename). Default mode 0600; folders are made 0700. */
   write(path: string, data: string | Uint8Array, options?: { mode?: number }): Promise<void>
   append(path: string, data: string): Promise<void>

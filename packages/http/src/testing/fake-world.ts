@@ -54,6 +54,7 @@ export function createFakeWorld(): FakeWorld {
         const text = disk.get(path)
         return text === undefined ? undefined : Buffer.from(text)
       },
+      stream: absent,
       write: absent,
       append: absent,
       remove: absent,

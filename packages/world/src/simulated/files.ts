@@ -14,6 +14,7 @@ interface StoredFile {
 }
 
 const longestOperationMs = 2
+const pieceBytes = 64 * 1024
 
 /** The disk of one host. It outlives every process; what a dying process was writing is whole, absent, or (appends) torn. */
 export class Disk {
@@ -33,6 +34,7 @@ export class Disk {
   of(core: ProcessCore): Files {
     return {
       read: (path) => this.#do(core, 'read', path, () => this.peek(path)?.slice()),
+      stream: (path, range) => this.#stream(core, path, range),
       write: (path, data, options) => {
         const file: StoredFile = { data: toBytes(data), mode: options?.mode ?? 0o600 }
         return this.#do(core, 'write', path, () => void this.#files.set(normalize(path), file), 'whole or not')
@@ -84,6 +86,20 @@ export class Disk {
         }
       })
     })
+  }
+
+  async *#stream(core: ProcessCore, path: string, range = { start: 0, end: Number.MAX_SAFE_INTEGER }): AsyncGenerator<Uint8Array> {
+    for (let position = range.start; position <= range.end;) {
+      const from = position
+      const piece = await this.#do(core, 'read', path, () => {
+        const data = this.peek(path)
+        if (data === undefined) throw diskError('ENOENT', 'read', path)
+        return data.slice(from, Math.min(range.end + 1, from + pieceBytes))
+      })
+      if (piece.length === 0) return
+      position += piece.length
+      yield piece
+    }
   }
 
   #append(path: string, added: Uint8Array, part: number): void {

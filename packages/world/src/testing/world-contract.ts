@@ -233,6 +233,31 @@ export function worldContract(name: string, make: () => Promise<WorldUnderTest>)
       assert.deepEqual(await under.run(world.files.list(`${under.folder}/vault`)), ['deep', 'open'])
     })
 
+    void it('streams files of any size in small pieces, whole or a part', async () => {
+      const path = `${under.folder}/vault/image`
+      const data = Uint8Array.from({ length: 200_000 }, (_, index) => index % 251)
+      await under.run(world.files.write(path, data))
+      const read = async (range?: { start: number; end: number }): Promise<Uint8Array> => {
+        const pieces: Uint8Array[] = []
+        for await (const piece of world.files.stream(path, range)) pieces.push(piece)
+        assert.ok(pieces.every((piece) => piece.length > 0 && piece.length <= 65_536))
+        return new Uint8Array(Buffer.concat(pieces))
+      }
+      assert.deepEqual(await under.run(read()), data)
+      assert.deepEqual(await under.run(read({ start: 70_000, end: 140_000 })), data.slice(70_000, 140_001))
+      assert.deepEqual(await under.run(read({ start: 199_999, end: 300_000 })), data.slice(199_999))
+      assert.deepEqual(await under.run(read({ start: 200_000, end: 300_000 })), new Uint8Array())
+      const first = async (): Promise<number> => {
+        for await (const piece of world.files.stream(path)) return piece.length
+        return 0
+      }
+      assert.equal(await under.run(first()), 65_536, 'who has enough stops')
+      const absent = async (): Promise<void> => {
+        for await (const _ of world.files.stream(`${path}.gone`)) assert.fail()
+      }
+      await assert.rejects(under.run(absent()), { code: 'ENOENT' })
+    })
+
     void it('appends, renames and removes; what is not there is no error', async () => {
       const log = `${under.folder}/logs/play.log`
       await under.run(world.files.append(log, 'one\n'))
