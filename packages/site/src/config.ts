@@ -21,7 +21,10 @@ export interface SiteConfig {
   /** Where this process listens; differs from `address` when several stand behind a balancer. */
   readonly listenAddress: string
   readonly ports: Readonly<
-    Record<'identity' | 'identityTls' | 'platform' | 'platformTls' | 'dcagent' | 'dcagentTls' | 'dcmanager' | 'dcmanagerTls', number>
+    Record<
+      'identity' | 'identityTls' | 'platform' | 'platformTls' | 'dcagent' | 'dcagentTls' | 'dcmanager' | 'dcmanagerTls' | 'iso',
+      number
+    >
   >
   readonly services: readonly ServiceName[]
   readonly roles: readonly RoleName[]

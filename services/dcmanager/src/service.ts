@@ -17,6 +17,7 @@ import { createChangeFeed } from './work/change-feed.ts'
 import { createControllerFacts, type ControllerFacts } from './work/controller-facts.ts'
 import { createDeployFiles } from './work/deploy-files.ts'
 import { readLiveDetail } from './work/live-detail.ts'
+import { createImageServer } from './work/image-server.ts'
 import { createManager } from './work/manager.ts'
 import { createStateKeeper } from './work/state-keeper.ts'
 import { auditTopic, changesTopic, managerTopic } from './work/topics.ts'
@@ -44,7 +45,7 @@ export async function createDcmanagerService(site: Site): Promise<Service> {
     const rooms: Room[] = [
       ...(api === undefined ? [] : [api.room]),
       ...(roles.includes('state') ? [createStateKeeper(site, database)] : []),
-      ...(roles.includes('manager') ? [createManager(site, database)] : []),
+      ...(roles.includes('manager') ? [createImageServer(site, database), createManager(site, database)] : []),
       ...(roles.includes('audit') ? [createAuditor(site, database, facts)] : []),
     ]
     return {

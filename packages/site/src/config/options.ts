@@ -75,6 +75,7 @@ export const options = {
   'ports.dcagentTls': option('agent with mutual TLS, for the system controller', port, () => 8326),
   'ports.dcmanager': option('distributed cloud manager API', port, () => 8119),
   'ports.dcmanagerTls': option('distributed cloud manager API with TLS', port, () => 8120),
+  'ports.iso': option('installation images, for BMCs while they install a subcloud', port, () => 8080),
   systemMode: option('how many controllers the site has', oneOf('simplex', 'duplex', 'duplex-direct'), () => 'simplex'),
   'identity.mode': option('own identity service, or a Keystone that exists', oneOf('embedded', 'external'), () => 'embedded'),
   'identity.url': option(

@@ -1,6 +1,5 @@
 import type { JobContext } from '@murmuration/jobs'
 import { JobCancelled } from '@murmuration/jobs'
-import type { SiteConfig } from '@murmuration/site'
 import { Secret } from '@murmuration/trust'
 import { NetworkError, type World } from '@murmuration/world'
 import type { SubcloudRow } from '../store/subclouds.ts'
@@ -11,8 +10,6 @@ import type { AnsibleValue } from './playbooks/documents.ts'
 
 const powerOffDeadlineMs = 60_000
 const probeDeadlineMs = 3_000
-/** Port of the platform's web server, which serves the generated images. */
-const imagePort = 8080
 
 /** Install values carry it in base64 (reference dcmanager §4.9). */
 export function bmcPasswordOf(values: Values): Secret {
@@ -25,18 +22,12 @@ export function bmcPasswordOf(values: Values): Secret {
 }
 
 /** rvmc-config.yaml, as the reference names its members; the password only where a foreign playbook must read it there. */
-export function bmcSettings(
-  config: SiteConfig,
-  row: Pick<SubcloudRow, 'name'>,
-  values: Values,
-  release: string,
-  passwordInFile: Secret | undefined,
-): Record<string, AnsibleValue> {
+export function bmcSettings(values: Values, image: string, passwordInFile: Secret | undefined): Record<string, AnsibleValue> {
   return {
     bmc_address: textOf(values['bmc_address']),
     bmc_username: textOf(values['bmc_username']),
     ...(passwordInFile === undefined ? {} : { bmc_password: Buffer.from(passwordInFile.reveal(), 'utf8').toString('base64') }),
-    image: `http://${urlHost(config.networks.oam.floating)}:${imagePort}/iso/${release}/nodes/${encodeURIComponent(row.name)}/bootimage.iso`,
+    image,
   }
 }
 

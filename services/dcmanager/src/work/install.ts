@@ -1,6 +1,8 @@
 import type { JobContext } from '@murmuration/jobs'
+import type { Secret } from '@murmuration/trust'
 import type { DeployInput } from '../rules/operations.ts'
 import { bmcPasswordOf, bmcSettings, powerOff } from './bmc.ts'
+import { imageUrl } from './image-server.ts'
 import { inventoryOf } from './inventory.ts'
 import { playbook, subcloudOf, valuesOf, type OperationParts } from './operations.ts'
 import { operatorVariables } from './overrides.ts'
@@ -9,12 +11,14 @@ import { operatorVariables } from './overrides.ts'
 const deadlineMs = 180 * 60_000
 
 /** Reference dcmanager §4.2, §4.4: install.yml with the install values, rvmc_config_file and install_release_version. */
-export async function runInstall(parts: OperationParts, context: JobContext<DeployInput>): Promise<void> {
+export async function runInstall(parts: OperationParts, context: JobContext<DeployInput>, token: Secret): Promise<void> {
   const { config } = parts.site
   const row = await subcloudOf(parts, context.input.subcloudId)
   const values = await valuesOf(parts, row.id, 'install_values')
   const password = bmcPasswordOf(values)
-  const settings = bmcSettings(config, row, values, context.input.release, parts.secretsInFiles ? password : undefined)
+  const { release } = context.input
+  const image = imageUrl(config, { release, subcloudId: row.id, token })
+  const settings = bmcSettings(values, image, parts.secretsInFiles ? password : undefined)
   const { bmc_password: _sealed, ...variables } = values
   try {
     await playbook(parts, context, row, {
@@ -26,7 +30,7 @@ export async function runInstall(parts: OperationParts, context: JobContext<Depl
       },
       variables: (folder) => ({
         ...operatorVariables(variables),
-        install_release_version: context.input.release,
+        install_release_version: release,
         rvmc_config_file: `${folder}/rvmc-config.yaml`,
         override_files_dir: folder,
       }),

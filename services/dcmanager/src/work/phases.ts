@@ -2,6 +2,7 @@ import type { JobContext } from '@murmuration/jobs'
 import { noError } from '../rules/error-description.ts'
 import type { DeployStatus } from '../rules/lifecycle.ts'
 import type { DeployInput, Phase } from '../rules/operations.ts'
+import { installToken } from './image-server.ts'
 import { runInstall } from './install.ts'
 import { moveStatus, OperationRefused, subcloudOf, valuesOf, type OperationParts } from './operations.ts'
 import { bootstrapAddressOf, readySite, runBootstrap, runConfigure } from './site-runs.ts'
@@ -41,7 +42,8 @@ export const phases: Readonly<Record<Phase, (parts: OperationParts, context: Dep
         throw new OperationRefused('There are no install values: send the file install_values with the request.')
     })
     await playing(parts, context, 'install', 'pre-install', 'installing')
-    await context.step('install.run', () => runInstall(parts, context))
+    const token = await installToken(parts.site, context)
+    await context.step('install.run', () => runInstall(parts, context, token))
   },
 
   async bootstrap(parts, context) {

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { Secret } from '@murmuration/trust'
+import { imageEndpoint, imagePath } from '../image-endpoint.ts'
 import { fakeBmc, type FakeBmc } from '../testing/fake-bmc.ts'
 import { filesBelow } from '../testing/leftovers.ts'
 import { temporaryFolder } from '../testing/test-site.ts'
@@ -12,7 +13,15 @@ import { Expression } from './documents.ts'
 import { PlaybookFailed } from './failure.ts'
 import { createPlaybookRunner, shippedPlaybooksFolder } from './run-playbook.ts'
 
-async function install(t: TestContext, bmc: FakeBmc, playbook = 'install.yml', password = bmc.password): Promise<string> {
+const staticImage = 'http://203.0.113.5:8080/iso/26.09/nodes/edge/bootimage.iso'
+
+async function install(
+  t: TestContext,
+  bmc: FakeBmc,
+  playbook = 'install.yml',
+  password = bmc.password,
+  image = staticImage,
+): Promise<string> {
   const folder = await temporaryFolder(t)
   // The installed system answers here.
   const ssh = createServer()
@@ -44,7 +53,7 @@ async function install(t: TestContext, bmc: FakeBmc, playbook = 'install.yml', p
           bmc_url: bmc.url,
           bmc_address: '127.0.0.1',
           bmc_username: bmc.user,
-          image: 'http://203.0.113.5:8080/iso/26.09/nodes/edge/bootimage.iso',
+          image,
         },
       },
       variables: (run) => ({
@@ -78,6 +87,23 @@ test('install: image inserted, one boot from it, power cycle, nothing secret kep
     'POST /redfish/v1/Systems/1/Actions/ComputerSystem.Reset {"ResetType": "ForceOff"}',
     'POST /redfish/v1/Systems/1/Actions/ComputerSystem.Reset {"ResetType": "On"}',
   ])
+})
+
+test('install: the BMC reads its image from the system controller', { timeout: 60_000 }, async (t) => {
+  const world = createRealWorld({ log: { level: 'silent' } })
+  const path = join(await temporaryFolder(t), 'os.iso')
+  await world.files.write(path, Buffer.alloc(40_000, 'x'))
+  const wanted = { release: '26.09', subcloudId: 3, token: 't'.repeat(43) }
+  const endpoint = imageEndpoint(world, async (asked) => {
+    assert.deepEqual(asked, wanted)
+    return { path, size: 40_000 }
+  })
+  const listening = await world.net.serve({ host: '127.0.0.1', port: 0 }, endpoint)
+  t.after(() => listening.close(0))
+  const bmc = await fakeBmc(t, { password: 'bmc-password', reads: true })
+  await install(t, bmc, 'install.yml', bmc.password, `http://127.0.0.1:${listening.port}${imagePath(wanted)}`)
+  assert.deepEqual(bmc.fetched, ['HEAD 200 40000: 0', 'GET 206 bytes 34816-36863/40000: 2048', 'GET 206 bytes 37952-39999/40000: 2048'])
+  assert.equal(bmc.power, 'On')
 })
 
 test('power_off: after an aborted installation the server is off', { timeout: 60_000 }, async (t) => {

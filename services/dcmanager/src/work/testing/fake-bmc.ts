@@ -11,10 +11,15 @@ export interface FakeBmc {
   /** What is on while the host runs. */
   power: 'On' | 'Off'
   image: string | undefined
+  /** What the virtual drive has read of it: status, range and length of each request. */
+  readonly fetched: string[]
 }
 
 /** A Redfish service as small as install.yml needs it: one system, one manager, a floppy and a CD drive. */
-export async function fakeBmc(t: TestContext, options: { password: string; drives?: readonly string[] }): Promise<FakeBmc> {
+export async function fakeBmc(
+  t: TestContext,
+  options: { password: string; drives?: readonly string[]; reads?: boolean },
+): Promise<FakeBmc> {
   const drives = options.drives ?? ['Floppy', 'CD']
   const bmc = {
     url: '',
@@ -23,6 +28,7 @@ export async function fakeBmc(t: TestContext, options: { password: string; drive
     changes: [] as string[],
     power: 'On' as 'On' | 'Off',
     image: undefined as string | undefined,
+    fetched: [] as string[],
   }
   const wanted = `Basic ${Buffer.from(`${bmc.user}:${bmc.password}`).toString('base64')}`
   const id = (path: string) => ({ '@odata.id': path })
@@ -67,6 +73,7 @@ export async function fakeBmc(t: TestContext, options: { password: string; drive
       bmc.changes.push(`${request.method} ${path} ${text}`)
       const body = JSON.parse(text) as { Image?: string; ResetType?: string }
       if (path.endsWith('InsertMedia')) bmc.image = body.Image
+      if (path.endsWith('InsertMedia') && options.reads === true) return void readImage(bmc).finally(() => response.writeHead(204).end())
       if (path.endsWith('EjectMedia')) bmc.image = undefined
       if (body.ResetType !== undefined) bmc.power = body.ResetType === 'On' ? 'On' : 'Off'
       return response.writeHead(204).end()
@@ -76,4 +83,18 @@ export async function fakeBmc(t: TestContext, options: { password: string; drive
   t.after(() => server.close())
   bmc.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return bmc
+}
+
+/** As a virtual drive does: how large it is, then the sector that says what it boots, then the end. */
+async function readImage(bmc: { readonly image: string | undefined; readonly fetched: string[] }): Promise<void> {
+  for (const [method, range] of [
+    ['HEAD', undefined],
+    ['GET', 'bytes=34816-36863'],
+    ['GET', 'bytes=-2048'],
+  ] as const) {
+    const answer = await fetch(bmc.image!, { method, headers: range === undefined ? {} : { range } })
+    const { length } = new Uint8Array(await answer.arrayBuffer())
+    const told = answer.headers.get('content-range') ?? answer.headers.get('content-length')
+    bmc.fetched.push(`${method} ${answer.status} ${told}: ${length}`)
+  }
 }

@@ -28,14 +28,18 @@ export const asker = { userId: 'u1', requestId: 'req-1' }
 export const event = (fields: object): string => JSON.stringify(fields)
 
 /** A controller with a database and scripted playbooks; the test runs the managers. */
-export async function openFleet(t: TestContext, script: Script = async () => {}): Promise<Fleet> {
+export async function openFleet(
+  t: TestContext,
+  script: Script = async () => {},
+  options: { readonly ports?: Record<string, number> } = {},
+): Promise<Fleet> {
   const played: string[] = []
   // Timers of managers that "died" must not hold the process; the test itself does.
   const hold = setInterval(() => {}, 1_000)
   t.after(() => clearInterval(hold))
   const real = createRealWorld({ log: { level: 'silent' } })
   const world: World = { ...real, processes: scripted(played, script) }
-  const site = await testSite(t, { world })
+  const site = await testSite(t, { world, ...options })
   const database = await openDatabase<Schema>('sqlite::memory:', { world, name: 'dcmanager' })
   t.after(() => database.close())
   await database.migrate(migrations)

@@ -85,7 +85,16 @@ export async function freePorts(address: string, names: readonly string[]): Prom
   return Object.fromEntries(names.map((name, index) => [name, servers[index]!.port]))
 }
 
-export const sitePorts = ['identity', 'identityTls', 'platform', 'platformTls', 'dcagent', 'dcagentTls', 'dcmanager', 'dcmanagerTls'] as const
+export const sitePorts = [
+  'identity',
+  'identityTls',
+  'platform',
+  'platformTls',
+  'dcagent',
+  'dcagentTls',
+  'dcmanager',
+  'dcmanagerTls',
+] as const
 
 /** An address of this machine that other tests do not use by chance. */
 export const loopbackAddress = (): string => `127.${100 + Math.floor(Math.random() * 100)}.${1 + Math.floor(Math.random() * 250)}.2`
