@@ -1,0 +1,131 @@
+import {
+  sql,
+  type DatabaseIntrospector,
+  type DatabaseMetadataOptions,
+  type Dialect,
+  type DialectAdapter,
+  type Driver,
+  type Kysely,
+  type MigrationLockOptions,
+  type QueryCompiler,
+  type RawBuilder,
+  type SchemaMetadata,
+  type TableMetadata,
+} from 'kysely'
+import { RedisQueryCompiler } from './compile/compiler.ts'
+import { allowScanWords } from './compile/selects.ts'
+import { RedisDriver } from './driver.ts'
+import { Engine } from './engine.ts'
+import { RedisDatabaseError } from './errors.ts'
+import { Locks, type HeldLock } from './locks.ts'
+import type { RedisDialectOptions } from './options.ts'
+
+const migrationLock = 'kysely-migrations'
+const migrationLockMs = 30_000
+
+/** For Kysely: `new Kysely<DB>({ dialect: new RedisDialect({ url, environment }) })`. Opens no connection before the first query. */
+export class RedisDialect implements Dialect {
+  readonly #engine: Engine
+  readonly locks: Locks
+
+  constructor(options: RedisDialectOptions) {
+    this.#engine = new Engine(options)
+    this.locks = new Locks(this.#engine)
+  }
+
+  createDriver(): Driver {
+    return new RedisDriver(this.#engine)
+  }
+
+  createQueryCompiler(): QueryCompiler {
+    return new RedisQueryCompiler()
+  }
+
+  createAdapter(): DialectAdapter {
+    return new RedisAdapter(this.locks)
+  }
+
+  createIntrospector(): DatabaseIntrospector {
+    return new RedisIntrospector(this.#engine)
+  }
+
+  /**
+   * What became of a commit whose reply was lost (`UnknownOutcome`). One that has not arrived yet will be refused from now on, so the
+   * answer is final, as long as the outcome is kept (`outcomeKeptMs`).
+   */
+  async resolveCommit(group: string, commitId: string): Promise<'committed' | 'not committed'> {
+    const reply = await this.#engine.call('outcome', group, [commitId, this.#engine.limits.outcomeKeptMs])
+    return reply === 'refused' ? 'not committed' : 'committed'
+  }
+}
+
+class RedisAdapter implements DialectAdapter {
+  readonly supportsCreateIfNotExists = true
+  readonly supportsMultipleConnections = true
+  readonly supportsTransactionalDdl = false
+  readonly supportsReturning = true
+  readonly supportsOutput = false
+  readonly #locks: Locks
+  #held: { lock: HeldLock; release: () => void; done: Promise<void> } | undefined
+
+  constructor(locks: Locks) {
+    this.#locks = locks
+  }
+
+  /** Renewed in the background until it is released. */
+  async acquireMigrationLock(_db: Kysely<unknown>, _options: MigrationLockOptions): Promise<void> {
+    const acquired = Promise.withResolvers<HeldLock>()
+    const released = Promise.withResolvers<void>()
+    const done = this.#locks.hold(migrationLock, { ttlMs: migrationLockMs, waitMs: migrationLockMs * 2 }, async (lock) => {
+      acquired.resolve(lock)
+      await released.promise
+    })
+    done.catch(acquired.reject)
+    this.#held = { lock: await acquired.promise, release: released.resolve, done }
+  }
+
+  async releaseMigrationLock(): Promise<void> {
+    this.#held?.release()
+    await this.#held?.done
+    this.#held = undefined
+  }
+}
+
+class RedisIntrospector implements DatabaseIntrospector {
+  readonly #engine: Engine
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  getSchemas(): Promise<SchemaMetadata[]> {
+    return Promise.resolve([])
+  }
+
+  async getTables(options: DatabaseMetadataOptions = { withInternalKyselyTables: false }): Promise<TableMetadata[]> {
+    const tables: TableMetadata[] = []
+    for (const group of this.#engine.groups)
+      for (const table of (await this.#engine.catalog(group)).byName.values()) {
+        if (!options.withInternalKyselyTables && ['kysely_migration', 'kysely_migration_lock'].includes(table.name)) continue
+        const columns = [...table.places.values()].map((place) => {
+          const column = table.column(place)
+          return {
+            name: column.name,
+            dataType: column.kind,
+            isAutoIncrementing: column.counted,
+            isNullable: !column.notNull,
+            hasDefaultValue: column.default !== undefined,
+          }
+        })
+        tables.push({ name: table.name, isView: false, isForeign: false, columns })
+      }
+    return tables
+  }
+}
+
+/** `query.modifyEnd(allowScan)`: this statement means to read a whole table, whatever it finds. */
+export const allowScan: RawBuilder<unknown> = sql.raw(allowScanWords)
+
+/** True for errors that say the database can't be reached or is not fit: there is no use in asking again at once. */
+export const isUnavailable = (error: unknown): boolean =>
+  error instanceof RedisDatabaseError && (error.kind === 'unavailable' || error.kind === 'configuration')

@@ -1,0 +1,176 @@
+/* oxlint-disable typescript/switch-exhaustiveness-check -- the default: all other statements change tables */
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely'
+import { changeSchema } from './catalog/ddl.ts'
+import { statementOf } from './compile/compiler.ts'
+import type { Statement } from './compile/ir.ts'
+import type { Engine } from './engine.ts'
+import { fail, isSerializationFailure } from './errors.ts'
+import { pauseMs } from './retry.ts'
+import { execute, type QueryIr } from './run/execute.ts'
+import { Session } from './run/session.ts'
+
+/** Connections are nothing but the state of a transaction: all of them share the sockets of the engine. */
+export class RedisDriver implements Driver {
+  readonly #engine: Engine
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  /** Refuses a server that is too old or may evict keys. */
+  async init(): Promise<void> {
+    await this.#engine.checkServers()
+  }
+
+  acquireConnection(): Promise<DatabaseConnection> {
+    return Promise.resolve(new RedisConnection(this.#engine))
+  }
+
+  releaseConnection(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    ;(connection as RedisConnection).begin(settings)
+    return Promise.resolve()
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await (connection as RedisConnection).commit()
+  }
+
+  rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    ;(connection as RedisConnection).rollback()
+    return Promise.resolve()
+  }
+
+  savepoint(connection: DatabaseConnection, name: string): Promise<void> {
+    ;(connection as RedisConnection).savepoint(name)
+    return Promise.resolve()
+  }
+
+  rollbackToSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
+    ;(connection as RedisConnection).rollbackTo(name)
+    return Promise.resolve()
+  }
+
+  releaseSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
+    ;(connection as RedisConnection).release(name)
+    return Promise.resolve()
+  }
+
+  async destroy(): Promise<void> {
+    await this.#engine.wire.close()
+  }
+}
+
+interface Open {
+  readonly session: Session
+  readonly savepoints: { name: string; mark: number }[]
+}
+
+export class RedisConnection implements DatabaseConnection {
+  readonly #engine: Engine
+  #transaction: Open | undefined
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  begin(settings: TransactionSettings): void {
+    this.#transaction = { session: new Session(this.#engine, { readOnly: settings.accessMode === 'read only' }), savepoints: [] }
+  }
+
+  /** Every isolation level is served as serializable. */
+  async commit(): Promise<void> {
+    const transaction = this.#transaction
+    this.#transaction = undefined
+    await transaction?.session.commit()
+  }
+
+  rollback(): void {
+    this.#transaction = undefined
+  }
+
+  savepoint(name: string): void {
+    const transaction = this.#transaction ?? fail('invalid-query', 'A savepoint needs a transaction.')
+    transaction.savepoints.push({ name, mark: transaction.session.buffer.mark() })
+  }
+
+  rollbackTo(name: string): void {
+    const { transaction, at } = this.#find(name)
+    transaction.session.buffer.rollbackTo((transaction.savepoints[at] as { mark: number }).mark)
+    transaction.savepoints.length = at + 1
+  }
+
+  release(name: string): void {
+    const { transaction, at } = this.#find(name)
+    transaction.savepoints.length = at
+  }
+
+  #find(name: string): { transaction: Open; at: number } {
+    const transaction = this.#transaction ?? fail('invalid-query', 'A savepoint needs a transaction.')
+    const at = transaction.savepoints.findLastIndex((savepoint) => savepoint.name === name)
+    return at >= 0 ? { transaction, at } : fail('undefined-object', `There is no savepoint ${name}.`)
+  }
+
+  async executeQuery<R>(compiled: CompiledQuery): Promise<QueryResult<R>> {
+    return (await this.#run(statementOf(compiled.query))) as QueryResult<R>
+  }
+
+  /** Rows in chunks. The whole result is made first: the limit on rows in memory holds. */
+  async *streamQuery<R>(compiled: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
+    const { rows } = await this.executeQuery<R>(compiled)
+    for (let at = 0; at < rows.length; at += chunkSize) yield { rows: rows.slice(at, at + chunkSize) }
+  }
+
+  async #run(statement: Statement): Promise<QueryResult<Record<string, unknown>>> {
+    const transaction = this.#transaction
+    switch (statement.t) {
+      case 'select':
+      case 'insert':
+      case 'update':
+      case 'delete':
+        if (!transaction) return await this.#alone(statement)
+        try {
+          return await execute(transaction.session, statement)
+        } finally {
+          this.#report(transaction.session)
+        }
+      case 'fence':
+        if (!transaction) return fail('invalid-query', 'A fence needs a transaction.')
+        transaction.session.fence(statement.lock, statement.value)
+        return { rows: [] }
+      default:
+        if (transaction)
+          return fail('invalid-query', 'Tables can not be changed inside of a transaction: every such statement is applied at once.')
+        await changeSchema(this.#engine, statement)
+        return { rows: [] }
+    }
+  }
+
+  /** A statement outside of a transaction is one of its own, and is run again after a lost race. */
+  async #alone(statement: QueryIr): Promise<QueryResult<Record<string, unknown>>> {
+    const { environment, limits } = this.#engine
+    for (let attempt = 1; ; attempt++) {
+      // A query that others always get in the way of is answered without the check in the end: what it saw was committed, but not at one moment.
+      const last = attempt >= limits.statementAttempts
+      const session = new Session(this.#engine, { validated: !(last && statement.t === 'select') })
+      session.counters.attempts = attempt
+      try {
+        const result = await execute(session, statement)
+        await session.commit()
+        this.#report(session)
+        return result
+      } catch (error) {
+        if (!isSerializationFailure(error) || last) throw error
+      }
+      await environment.sleep(pauseMs(attempt, environment.random()))
+    }
+  }
+
+  #report(session: Session): void {
+    this.#engine.onStatement?.({ ...session.counters })
+    Object.assign(session.counters, { keysRead: 0, rowsFetched: 0, rowsReturned: 0, roundTrips: 0 })
+  }
+}

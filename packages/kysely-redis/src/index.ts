@@ -1,0 +1,13 @@
+export { RedisDialect, allowScan, isUnavailable } from './dialect.ts'
+export { RedisDatabaseError, UnknownOutcome, UnsupportedNode, isSerializationFailure, type RedisErrorKind } from './errors.ts'
+export { Locks, fencedBy, type HeldLock, type LockOptions } from './locks.ts'
+export {
+  defaultLimits,
+  type Address,
+  type Environment,
+  type Limits,
+  type RedisDialectOptions,
+  type Socket,
+  type StatementCounters,
+} from './options.ts'
+export { withRetry, type RetryOptions } from './retry.ts'

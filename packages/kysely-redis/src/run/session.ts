@@ -1,0 +1,359 @@
+import type { Catalog, Index, Table } from '../catalog/types.ts'
+import type { Engine } from '../engine.ts'
+import { fail, RedisDatabaseError, UnknownOutcome } from '../errors.ts'
+import type { StatementCounters } from '../options.ts'
+import type { Row } from '../values/kinds.ts'
+import { versionLength } from '../values/rows.ts'
+import { encodeRow } from '../values/rows.ts'
+import { compareText } from '../values/compare.ts'
+import type { Reply } from '../wire/resp.ts'
+import { LostReply } from '../wire/wire.ts'
+import { WriteBuffer } from './buffer.ts'
+import { ReadSet, type RangeRead } from './read-set.ts'
+
+/** A row of a table, and the key it is stored by. */
+export interface Found {
+  readonly key: string
+  readonly row: Row
+}
+
+export interface RangeRequest {
+  readonly index: Index
+  /** In the notation of ZRANGE … BYLEX: `[text`, `(text`, `-`, `+`. */
+  readonly low: string
+  readonly high: string
+  readonly reverse: boolean
+  readonly limit: number
+  /** Set when the range is all entries with exactly these encoded columns. */
+  readonly exactly?: string
+}
+
+export interface RangeResult {
+  readonly found: Found[]
+  /** Where to go on; undefined when the range is exhausted. */
+  readonly next: RangeRequest | undefined
+}
+
+interface Pending {
+  readonly args: readonly (string | number)[]
+  readonly table: Table | undefined
+  readonly resolve: (reply: Reply) => void
+  readonly reject: (error: unknown) => void
+}
+
+const lost = (what: string): RedisDatabaseError =>
+  new RedisDatabaseError('serialization', `Another transaction changed what this one has read (${what}); run it again.`)
+
+/**
+ * One transaction, or one statement outside of any. Reads note what they saw, writes stay here, and the commit asks the server to
+ * repeat the reads and apply the writes in one step. Reads asked for in the same turn travel together.
+ */
+export class Session {
+  readonly engine: Engine
+  readonly counters: StatementCounters = { keysRead: 0, rowsFetched: 0, rowsReturned: 0, roundTrips: 0, attempts: 1 }
+  readonly buffer = new WriteBuffer()
+  readonly #reads: ReadSet
+  readonly #locks = new Map<string, string>()
+  readonly readOnly: boolean
+  /** Reads that are not the statement's own business: not checked again. */
+  readonly validated: boolean
+  #group: string | undefined
+  #catalog: Catalog | undefined
+  #pending: Pending[] = []
+
+  constructor(engine: Engine, options: { readOnly?: boolean; validated?: boolean } = {}) {
+    this.engine = engine
+    this.readOnly = options.readOnly ?? false
+    this.validated = options.validated ?? true
+    this.#reads = new ReadSet(engine.limits)
+  }
+
+  /** The catalogue of the group that the first table of a transaction fixes. */
+  async catalogFor(tables: readonly string[]): Promise<Catalog> {
+    for (const table of tables) {
+      const group = this.engine.groupOf(table)
+      if (this.#group !== undefined && this.#group !== group)
+        throw new RedisDatabaseError(
+          'cross-group',
+          `Table ${table} is in group ${group}: a transaction or a query stays in one, here ${this.#group}.`,
+        )
+      this.#group = group
+    }
+    this.#group ??= this.engine.groups[0] as string
+    this.#catalog ??= await this.engine.catalog(this.#group)
+    return this.#catalog
+  }
+
+  get catalog(): Catalog {
+    return this.#catalog as Catalog
+  }
+
+  /** Rows by key, in the order asked; null for those that are not there. Own writes are seen. */
+  async get(table: Table, keys: readonly string[]): Promise<(Found | null)[]> {
+    const own = this.buffer.find(table)
+    const wanted = [...new Set(own ? keys.filter((key) => !own.rows.has(key)) : keys)]
+    const stored = new Map<string, Found | null>()
+    const step = this.engine.limits.rowsPerCall
+    for (let at = 0; at < wanted.length; at += step) {
+      const part = wanted.slice(at, at + step)
+      const texts = (await this.#ask(table, ['G', table.id, part.length, ...part])) as (string | null)[]
+      for (const [index, key] of part.entries()) stored.set(key, this.#take(table, key, texts[index] ?? null))
+    }
+    return keys.map((key) => {
+      const written = own?.rows.get(key)
+      if (written) return written.now ? { key, row: written.now } : null
+      return stored.get(key) ?? null
+    })
+  }
+
+  /** Index entries in order, with their rows. Own writes are merged in. */
+  async range(table: Table, request: RangeRequest): Promise<RangeResult> {
+    const { index, low, high, reverse, limit } = request
+    const read: RangeRead = { index: index.id, low, high, reverse, limit }
+    const [members, texts] = (await this.#ask(table, ['R', table.id, index.id, low, high, reverse ? '1' : '0', limit])) as [
+      string[],
+      (string | null)[],
+    ]
+    this.#reads.range(table.id, read, members)
+    const found: (Found & { member: string })[] = []
+    for (const [at, member] of members.entries()) {
+      const key = index.primary ? member : keyInMember(member)
+      const text = texts[at] ?? null
+      if (text === null) throw new RedisDatabaseError('corrupt', `Index ${index.name} of ${table.name} has an entry without a row.`)
+      const taken = this.#take(table, key, text) as Found
+      found.push({ ...taken, member })
+    }
+    const last = members.at(-1)
+    const more = members.length >= limit && last !== undefined
+    const next = more ? { ...request, ...(reverse ? { high: `(${last}` } : { low: `(${last}` }) } : undefined
+    return { found: this.#merge(table, request, found, more ? last : undefined), next }
+  }
+
+  /** How many rows the table has, own writes included. */
+  async count(table: Table): Promise<number> {
+    const size = Number(await this.#ask(table, ['C', table.id]))
+    this.#reads.size(table.id, size)
+    this.engine.sizes.set(`${table.group}/${table.id}`, size)
+    let delta = 0
+    for (const written of this.buffer.find(table)?.rows.values() ?? [])
+      delta += Number(written.now !== null) - Number(written.stored !== null)
+    return size + delta
+  }
+
+  /** For `explain`: entries in a range, by the index alone. */
+  async estimate(table: Table, index: Index, low: string, high: string): Promise<number> {
+    return Number(await this.#ask(table, ['L', table.id, index.id, low, high]))
+  }
+
+  /** Reserves ids; they are not given back. Returns the last. */
+  async reserveIds(table: Table, count: number): Promise<number> {
+    return Number(await this.#ask(table, ['S', table.id, count]))
+  }
+
+  /** A row that must not be there when we commit, without looking now: its key is one that nobody else has. */
+  expectAbsent(table: Table, key: string): void {
+    if (this.#reads.tables.has(table.id)) this.#reads.row(table.id, key, '')
+  }
+
+  fence(lock: string, value: string): void {
+    this.#locks.set(lock, value)
+  }
+
+  #take(table: Table, key: string, text: string | null): Found | null {
+    this.counters.keysRead++
+    if (!this.#reads.row(table.id, key, text === null ? '' : text.slice(0, versionLength))) throw lost(table.name)
+    if (text === null) return null
+    this.counters.rowsFetched++
+    return { key, row: table.decode(text.slice(versionLength)) }
+  }
+
+  /** Puts own writes over what the server answered for a range, up to where the answer reaches. */
+  #merge(table: Table, request: RangeRequest, found: (Found & { member: string })[], reach: string | undefined): Found[] {
+    const own = this.buffer.find(table)
+    if (!own || own.rows.size === 0) return found
+    const { index, reverse } = request
+    const merged = found.filter((row) => !own.rows.has(row.key))
+    const low = reverse && reach !== undefined ? `[${reach}` : request.low
+    const high = !reverse && reach !== undefined ? `[${reach}` : request.high
+    const candidates = request.exactly === undefined ? own.rows.keys() : own.withKey(index, request.exactly)
+    let added = false
+    for (const key of candidates) {
+      const now = own.rows.get(key)?.now
+      if (!now) continue
+      const member = table.memberIn(index, now)
+      if (!within(member, low, high)) continue
+      merged.push({ key, row: now, member })
+      added = true
+    }
+    if (added) merged.sort((a, b) => (reverse ? compareText(b.member, a.member) : compareText(a.member, b.member)))
+    return merged
+  }
+
+  #ask(table: Table | undefined, args: readonly (string | number)[]): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      if (this.#pending.length === 0) queueMicrotask(() => void this.#flush())
+      this.#pending.push({ args, table, resolve, reject })
+    })
+  }
+
+  async #flush(): Promise<void> {
+    const asked = this.#pending
+    this.#pending = []
+    try {
+      const results = await this.#read(asked)
+      for (const [index, ask] of asked.entries()) ask.resolve(results[index] ?? null)
+    } catch (error) {
+      for (const ask of asked) ask.reject(error)
+    }
+  }
+
+  async #read(asked: readonly Pending[]): Promise<Reply[]> {
+    const catalog = this.catalog
+    const tables = new Set(this.#reads.tables.keys())
+    for (const ask of asked) if (ask.table) tables.add(ask.table.id)
+    const ids = [...tables]
+    const alone = this.#reads.empty
+    this.counters.roundTrips++
+    const reply = (await this.engine.call('read', catalog.group, [
+      catalog.version,
+      ids.length,
+      ...ids,
+      ...asked.flatMap((ask) => ask.args),
+    ])) as Reply[]
+    if (reply[0] === 'schema') throw this.engine.schemaChanged(catalog.group)
+    const versions = reply[1] as string[]
+    let changed = false
+    for (const [index, id] of ids.entries()) if (this.#reads.seen(id, versions[index] ?? '')) changed = true
+    // What we saw before may not fit what we see now: then nobody may act on both together.
+    if (changed && !alone && this.validated) await this.validate()
+    return reply[2] as Reply[]
+  }
+
+  /** Asks whether all that was read is still so. Throws a serialization failure when it is not. */
+  async validate(): Promise<void> {
+    const catalog = this.catalog
+    const ids = [...this.#reads.tables.keys()]
+    this.counters.roundTrips++
+    const reply = (await this.engine.call('validate', catalog.group, [
+      catalog.version,
+      ids.length,
+      ...ids,
+      ...this.#reads.checks(),
+    ])) as Reply[]
+    if (reply[0] === 'schema') throw this.engine.schemaChanged(catalog.group)
+    if (reply[0] !== 'ok') throw lost(this.#nameIn(String(reply[1])))
+    const versions = reply[1] as string[]
+    this.#reads.confirmed(new Map(ids.map((id, index) => [id, versions[index] ?? ''])))
+  }
+
+  #nameIn(problem: string): string {
+    const [what, id] = problem.split(' ')
+    const table = this.catalog.byId.get(Number(id))
+    return table ? `${what} of ${table.name}` : (what ?? '')
+  }
+
+  /** Applies all writes in one step on the server, or none. */
+  async commit(): Promise<void> {
+    const writes = this.#writes()
+    if (writes.length === 0) return
+    const { engine, catalog } = this
+    const id = engine.environment.uniqueId()
+    const locks = [...this.#locks].flatMap(([lock, value]) => ['F', lock, value])
+    const args = [id, String(engine.limits.outcomeKeptMs), catalog.version, ...locks, ...this.#reads.checks(), 'W', ...writes]
+    let size = 0
+    for (const arg of args) size += arg.length
+    if (size > engine.limits.charactersPerCommit)
+      fail('too-large', `The transaction is too large: ${size} characters, ${engine.limits.charactersPerCommit} at most.`)
+    this.counters.roundTrips++
+    let reply: Reply[]
+    try {
+      reply = (await engine.call('commit', catalog.group, args)) as Reply[]
+    } catch (error) {
+      if (error instanceof LostReply) throw new UnknownOutcome(catalog.group, id, error)
+      throw error
+    }
+    if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
+    if (reply[0] === 'conflict' && reply[1] === 'lock')
+      throw new RedisDatabaseError('lock-lost', 'The lock that this transaction relies on is no longer held.')
+    if (reply[0] !== 'ok') throw lost(this.#nameIn(String(reply[1])))
+    await engine.replicated(catalog.group)
+  }
+
+  /** For building indexes: commits entries of our own making if what was read is still so, and the schema has this version. */
+  async commitAlso(schemaVersion: string, writes: readonly string[]): Promise<void> {
+    const { engine, catalog } = this
+    if (catalog.version !== schemaVersion) throw engine.schemaChanged(catalog.group)
+    const args = [
+      engine.environment.uniqueId(),
+      String(engine.limits.outcomeKeptMs),
+      catalog.version,
+      ...this.#reads.checks(),
+      'W',
+      ...writes,
+    ]
+    const reply = (await engine.call('commit', catalog.group, args)) as Reply[]
+    if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
+    if (reply[0] !== 'ok') throw lost(this.#nameIn(String(reply[1])))
+  }
+
+  /** The version of a table at which all reads were true. */
+  versionOf(table: Table): string {
+    return this.#reads.tables.get(table.id)?.version ?? ''
+  }
+
+  #writes(): string[] {
+    const out: string[] = []
+    let rows = 0
+    for (const buffer of this.buffer.tables.values()) {
+      const { table } = buffer
+      const puts: string[] = []
+      const deletes: string[] = []
+      const added = new Map<number, string[]>()
+      const removed = new Map<number, string[]>()
+      for (const [key, { stored, now }] of buffer.rows) {
+        if (now === null && stored === null) continue
+        rows++
+        if (now) puts.push(key, encodeRow(now))
+        else deletes.push(key)
+        for (const index of table.indexes) {
+          const before = stored && table.memberIn(index, stored)
+          const after = now && table.memberIn(index, now)
+          if (before === after) continue
+          if (before !== null) push(removed, index.id, before)
+          if (after !== null) push(added, index.id, after)
+        }
+      }
+      const id = String(table.id)
+      if (puts.length > 0) out.push('P', id, String(puts.length / 2), ...puts)
+      if (deletes.length > 0) out.push('D', id, String(deletes.length), ...deletes)
+      for (const [index, members] of removed) out.push('Z', id, String(index), String(members.length), ...members)
+      for (const [index, members] of added) out.push('A', id, String(index), String(members.length), ...members)
+    }
+    if (out.length > 0) for (const [table, last] of this.buffer.counters) out.push('Q', String(table), String(last))
+    if (rows > this.engine.limits.rowsPerCommit)
+      fail('too-large', `The transaction is too large: ${rows} rows, ${this.engine.limits.rowsPerCommit} at most.`)
+    return out
+  }
+}
+
+const push = (map: Map<number, string[]>, key: number, value: string): void => {
+  const list = map.get(key)
+  if (list) list.push(value)
+  else map.set(key, [value])
+}
+
+function keyInMember(member: string): string {
+  const bytes = Buffer.from(member)
+  const length = Number.parseInt(member.slice(-4), 16)
+  return bytes.toString('utf8', bytes.length - 4 - length, bytes.length - 4)
+}
+
+function within(member: string, low: string, high: string): boolean {
+  if (low !== '-') {
+    const order = compareText(member, low.slice(1))
+    if (order < 0 || (order === 0 && low.startsWith('('))) return false
+  }
+  if (high === '+') return true
+  const order = compareText(member, high.slice(1))
+  return order < 0 || (order === 0 && !high.startsWith('('))
+}

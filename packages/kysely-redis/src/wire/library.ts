@@ -1,0 +1,240 @@
+import { createHash } from 'node:crypto'
+
+/**
+ * What runs on the server. KEYS[1] is `{namespace/group}:n`, the group's commit number; all other keys of a group begin alike and lie
+ * in the same slot:
+ *
+ *   :r:<table>:<row key>      version (16 digits) and the row as JSON
+ *   :i:<table>:<index>        sorted set of index members, all with score 0; index 0 is the primary key's
+ *   :tv   hash of table → number of the commit that changed it last
+ *   :seq  hash of table → last id given out
+ *   :cat  hash: `version`, and a JSON text for each table
+ *   :c:<commit id>            outcome of a commit: its number, or `refused`
+ *   :k:<lock>  :kf            locks, and the counter of their fencing tokens
+ */
+const source = String.raw`
+local function names(keys)
+  local base = string.sub(keys[1], 1, -3)
+  return base, base .. ':i:', base .. ':r:', base .. ':tv', base .. ':cat'
+end
+
+local function index_range(key, lo, hi, reverse, limit)
+  if reverse == '1' then return redis.call('ZRANGE', key, hi, lo, 'BYLEX', 'REV', 'LIMIT', 0, limit) end
+  return redis.call('ZRANGE', key, lo, hi, 'BYLEX', 'LIMIT', 0, limit)
+end
+
+local function row_key(index, member)
+  if index == '0' then return member end
+  local length = tonumber(string.sub(member, -4), 16)
+  return string.sub(member, -4 - length, -5)
+end
+
+local function rows_of(prefix, keys)
+  local rows, at = {}, 1
+  while at <= #keys do
+    local part = {}
+    for i = at, math.min(at + 999, #keys) do part[#part + 1] = prefix .. keys[i] end
+    local got = redis.call('MGET', unpack(part))
+    for i = 1, #got do rows[#rows + 1] = got[i] end
+    at = at + 1000
+  end
+  return rows
+end
+
+local function table_versions(key, tables)
+  if #tables == 0 then return {} end
+  local got = redis.call('HMGET', key, unpack(tables))
+  for i = 1, #got do got[i] = got[i] or '' end
+  return got
+end
+
+-- ARGV: schema version, number of tables to report, their ids, then operations.
+local function read(keys, argv)
+  local base, ibase, rbase, tv, cat = names(keys)
+  local schema = redis.call('HGET', cat, 'version') or '0'
+  if argv[1] ~= '' and argv[1] ~= schema then return { 'schema', schema } end
+  local tables, at = {}, 3
+  for i = 1, tonumber(argv[2]) do tables[i] = argv[at]; at = at + 1 end
+  local results = {}
+  while at <= #argv do
+    local op = argv[at]
+    if op == 'G' then
+      local prefix, count, wanted = rbase .. argv[at + 1] .. ':', tonumber(argv[at + 2]), {}
+      for i = 1, count do wanted[i] = argv[at + 2 + i] end
+      results[#results + 1] = rows_of(prefix, wanted)
+      at = at + 3 + count
+    elseif op == 'R' then
+      local index = argv[at + 2]
+      local members = index_range(ibase .. argv[at + 1] .. ':' .. index, argv[at + 3], argv[at + 4], argv[at + 5], argv[at + 6])
+      local wanted = {}
+      for i = 1, #members do wanted[i] = row_key(index, members[i]) end
+      results[#results + 1] = { members, rows_of(rbase .. argv[at + 1] .. ':', wanted) }
+      at = at + 7
+    elseif op == 'C' then
+      results[#results + 1] = redis.call('ZCARD', ibase .. argv[at + 1] .. ':0')
+      at = at + 2
+    elseif op == 'L' then
+      results[#results + 1] = redis.call('ZLEXCOUNT', ibase .. argv[at + 1] .. ':' .. argv[at + 2], argv[at + 3], argv[at + 4])
+      at = at + 5
+    elseif op == 'S' then
+      results[#results + 1] = redis.call('HINCRBY', base .. ':seq', argv[at + 1], argv[at + 2])
+      at = at + 3
+    else
+      return redis.error_reply('ERR unknown read operation')
+    end
+  end
+  return { 'ok', table_versions(tv, tables), results }
+end
+
+-- Returns where it stopped, or nil and what is not as it was read.
+local function check(keys, argv, at)
+  local base, ibase, rbase, tv, cat = names(keys)
+  while at <= #argv do
+    local op = argv[at]
+    if op == 'W' then return at + 1 end
+    if op == 'V' then
+      local prefix, count = rbase .. argv[at + 1] .. ':', tonumber(argv[at + 2])
+      for i = 1, count do
+        if redis.call('GETRANGE', prefix .. argv[at + 1 + 2 * i], 0, 15) ~= argv[at + 2 + 2 * i] then return nil, 'row ' .. argv[at + 1] end
+      end
+      at = at + 3 + 2 * count
+    elseif op == 'R' then
+      local members = index_range(ibase .. argv[at + 1] .. ':' .. argv[at + 2], argv[at + 3], argv[at + 4], argv[at + 5], argv[at + 6])
+      if redis.sha1hex(table.concat(members, '\n')) ~= argv[at + 7] then return nil, 'range ' .. argv[at + 1] end
+      at = at + 8
+    elseif op == 'T' then
+      if (redis.call('HGET', tv, argv[at + 1]) or '') ~= argv[at + 2] then return nil, 'table ' .. argv[at + 1] end
+      at = at + 3
+    elseif op == 'C' then
+      if redis.call('ZCARD', ibase .. argv[at + 1] .. ':0') ~= tonumber(argv[at + 2]) then return nil, 'count ' .. argv[at + 1] end
+      at = at + 3
+    elseif op == 'F' then
+      if redis.call('GET', base .. ':k:' .. argv[at + 1]) ~= argv[at + 2] then return nil, 'lock' end
+      at = at + 3
+    else
+      return nil, 'operation'
+    end
+  end
+  return at
+end
+
+-- ARGV: schema version, number of tables to report, their ids, then checks. Nothing is written.
+local function validate(keys, argv)
+  local base, ibase, rbase, tv, cat = names(keys)
+  local schema = redis.call('HGET', cat, 'version') or '0'
+  if argv[1] ~= schema then return { 'schema', schema } end
+  local tables, at = {}, 3
+  for i = 1, tonumber(argv[2]) do tables[i] = argv[at]; at = at + 1 end
+  local _, problem = check(keys, argv, at)
+  if problem then return { 'conflict', problem } end
+  return { 'ok', table_versions(tv, tables) }
+end
+
+local function call_many(command, key, argv, from, count, score)
+  local at = from
+  while at < from + count do
+    local part = {}
+    for i = at, math.min(at + 999, from + count - 1) do
+      if score then part[#part + 1] = '0' end
+      part[#part + 1] = argv[i]
+    end
+    redis.call(command, key, unpack(part))
+    at = at + 1000
+  end
+end
+
+-- ARGV: commit id, how long to remember it (ms), schema version, then checks, 'W', writes. Everything or nothing:
+-- all that can be refused is refused before the first write.
+local function commit(keys, argv)
+  local base, ibase, rbase, tv, cat = names(keys)
+  local outcome_key = base .. ':c:' .. argv[1]
+  local before = redis.call('GET', outcome_key)
+  if before == 'refused' then return { 'refused' } end
+  if before then return { 'ok', before } end
+  local schema = redis.call('HGET', cat, 'version') or '0'
+  if argv[3] ~= schema then return { 'schema', schema } end
+  local at, problem = check(keys, argv, 4)
+  if problem then return { 'conflict', problem } end
+  local number = string.format('%016.0f', redis.call('INCR', keys[1]))
+  redis.call('SET', outcome_key, number, 'PX', argv[2])
+  while at <= #argv do
+    local op = argv[at]
+    if op == 'P' then
+      local prefix, count = rbase .. argv[at + 1] .. ':', tonumber(argv[at + 2])
+      for i = 1, count do redis.call('SET', prefix .. argv[at + 1 + 2 * i], number .. argv[at + 2 + 2 * i]) end
+      redis.call('HSET', tv, argv[at + 1], number)
+      at = at + 3 + 2 * count
+    elseif op == 'D' then
+      local prefix, count = rbase .. argv[at + 1] .. ':', tonumber(argv[at + 2])
+      for i = 1, count do redis.call('DEL', prefix .. argv[at + 2 + i]) end
+      redis.call('HSET', tv, argv[at + 1], number)
+      at = at + 3 + count
+    elseif op == 'A' or op == 'Z' then
+      local key, count = ibase .. argv[at + 1] .. ':' .. argv[at + 2], tonumber(argv[at + 3])
+      call_many(op == 'A' and 'ZADD' or 'ZREM', key, argv, at + 4, count, op == 'A')
+      at = at + 4 + count
+    elseif op == 'Q' then
+      if tonumber(redis.call('HGET', base .. ':seq', argv[at + 1]) or '0') < tonumber(argv[at + 2]) then
+        redis.call('HSET', base .. ':seq', argv[at + 1], argv[at + 2])
+      end
+      at = at + 3
+    elseif op == 'K' then
+      if argv[at + 2] == '' then redis.call('HDEL', cat, argv[at + 1]) else redis.call('HSET', cat, argv[at + 1], argv[at + 2]) end
+      redis.call('HSET', cat, 'version', number)
+      at = at + 3
+    elseif op == 'X' then
+      redis.call('UNLINK', base .. argv[at + 1])
+      at = at + 2
+    elseif op == 'H' then
+      redis.call('HDEL', base .. argv[at + 1], argv[at + 2])
+      at = at + 3
+    end
+  end
+  return { 'ok', number }
+end
+
+-- ARGV: commit id, how long to remember it. Answers the number of the commit; one that has not arrived yet is refused from now on.
+local function outcome(keys, argv)
+  local base = names(keys)
+  local key = base .. ':c:' .. argv[1]
+  local found = redis.call('GET', key)
+  if found then return found end
+  redis.call('SET', key, 'refused', 'PX', argv[2])
+  return 'refused'
+end
+
+-- ARGV: lock, owner, ttl (ms). Answers owner and token as stored, or '' when somebody else holds it.
+local function lock_acquire(keys, argv)
+  local base = names(keys)
+  local key = base .. ':k:' .. argv[1]
+  local held = redis.call('GET', key)
+  if held then
+    if string.sub(held, 1, #argv[2] + 1) ~= argv[2] .. ' ' then return '' end
+    redis.call('PEXPIRE', key, argv[3])
+    return held
+  end
+  local value = argv[2] .. ' ' .. string.format('%.0f', redis.call('INCR', base .. ':kf'))
+  redis.call('SET', key, value, 'PX', argv[3])
+  return value
+end
+
+-- ARGV: lock, value, ttl (ms; 0 releases). Answers 1 when it was still held.
+local function lock_keep(keys, argv)
+  local base = names(keys)
+  local key = base .. ':k:' .. argv[1]
+  if redis.call('GET', key) ~= argv[2] then return 0 end
+  if argv[3] == '0' then redis.call('DEL', key) else redis.call('PEXPIRE', key, argv[3]) end
+  return 1
+end
+`
+
+const entries = ['read', 'validate', 'commit', 'outcome', 'lock_acquire', 'lock_keep'] as const
+export type LibraryFunction = (typeof entries)[number]
+
+/** Processes of different versions may share a server: a library's name holds the digest of its text. */
+const digest = createHash('sha256').update(source).digest('hex').slice(0, 12)
+export const functionName = (entry: LibraryFunction): string => `kr_${digest}_${entry}`
+export const libraryCode = `#!lua name=kysely_redis_${digest}
+${source}
+${entries.map((entry) => `redis.register_function{ function_name = '${functionName(entry)}', callback = ${entry} }`).join('\n')}
+`

@@ -1,0 +1,193 @@
+import { RedisDatabaseError } from '../errors.ts'
+import type { Address, Environment } from '../options.ts'
+import type { Target } from './address.ts'
+import { Connection, ConnectionLost } from './connection.ts'
+import { libraryCode } from './library.ts'
+import { ReplyError, type Reply } from './resp.ts'
+import { slotOf } from './slots.ts'
+
+/** Words of errors after which the same command may be sent again, here or at another server. */
+const passing: ReadonlySet<string> = new Set(['TRYAGAIN', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'READONLY', 'BUSY'])
+const pauseMs = 20
+
+/** The command may have reached the server, and nobody knows what came of it. */
+export class LostReply extends RedisDatabaseError {
+  constructor(cause: unknown) {
+    super('unavailable', 'Redis can not be reached: the connection was lost and could not be made again in time.', { cause })
+  }
+}
+
+/**
+ * Servers of one database. Every command of ours can be sent twice without harm (commits are known by their id), so all of them
+ * are sent again after a lost connection, until the deadline.
+ */
+export class Wire {
+  readonly #environment: Environment
+  readonly #target: Target
+  readonly #timeoutMs: number
+  readonly #connections = new Map<string, Promise<Connection>>()
+  /** Where each slot lives; undefined until known. A single server has them all. */
+  #slots: (Address | undefined)[] | undefined
+  #refreshing: Promise<void> | undefined
+  #closed = false
+
+  constructor(environment: Environment, target: Target, timeoutMs: number) {
+    this.#environment = environment
+    this.#target = target
+    this.#timeoutMs = timeoutMs
+  }
+
+  get clustered(): boolean {
+    return this.#target.cluster
+  }
+
+  /** Runs a command where `key` lives. Follows a cluster's redirections; throws `unavailable` when the deadline has passed. */
+  async call(key: string, args: readonly (string | number)[]): Promise<Reply> {
+    const deadline = this.#environment.monotonicMs() + this.#timeoutMs
+    const slot = this.#target.cluster ? slotOf(key) : 0
+    let address: Address | undefined
+    let asking = false
+    let maybeSent = false
+    for (;;) {
+      if (this.#closed) throw new RedisDatabaseError('unavailable', 'The database handle is closed.')
+      let trouble: Error
+      try {
+        address ??= await this.#addressOf(slot)
+        const connection = await this.#connect(address)
+        if (asking) void connection.send(['ASKING']).catch(() => {})
+        const reply = await connection.send(args)
+        if (!(reply instanceof ReplyError)) return reply
+        asking = false
+        if (reply.word === 'MOVED' || reply.word === 'ASK') {
+          address = addressIn(reply.message, address)
+          asking = reply.word === 'ASK'
+          if (!asking) void this.#refresh()
+          if (this.#environment.monotonicMs() < deadline) continue
+        } else if (reply.message.includes('Function not found')) {
+          await this.#load(connection)
+          continue
+        } else if (!passing.has(reply.word)) throw translateReply(reply)
+        trouble = reply
+        if (reply.word === 'READONLY') await this.#forget(address)
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error
+        trouble = error
+        maybeSent ||= error.sent
+        if (address) await this.#forget(address)
+        if (this.#target.cluster) this.#slots = undefined
+      }
+      if (this.#environment.monotonicMs() >= deadline) {
+        if (maybeSent) throw new LostReply(trouble)
+        throw new RedisDatabaseError('unavailable', 'Redis can not be reached.', { cause: trouble })
+      }
+      await this.#environment.sleep(pauseMs * (0.5 + this.#environment.random()))
+      address = undefined
+    }
+  }
+
+  /** Runs a command on every primary. */
+  async callAll(args: readonly (string | number)[]): Promise<Reply[]> {
+    return await Promise.all((await this.#primaries()).map(async (address) => await (await this.#connect(address)).send(args)))
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const open = [...this.#connections.values()]
+    this.#connections.clear()
+    for (const connection of open) (await connection.catch(() => undefined))?.close()
+  }
+
+  async #primaries(): Promise<Address[]> {
+    await this.#addressOf(0)
+    const all = new Map<string, Address>()
+    for (const address of this.#slots ?? this.#target.seeds) if (address) all.set(`${address.host}:${address.port}`, address)
+    return [...all.values()]
+  }
+
+  async #addressOf(slot: number): Promise<Address> {
+    if (!this.#target.cluster) return this.#target.seeds[0] as Address
+    if (this.#slots === undefined) await this.#refresh()
+    const address = this.#slots?.[slot]
+    if (!address) throw new ConnectionLost('no server of the cluster has this slot', false)
+    return address
+  }
+
+  #refresh(): Promise<void> {
+    this.#refreshing ??= this.#readSlots().finally(() => (this.#refreshing = undefined))
+    return this.#refreshing
+  }
+
+  /** Asks one server after the other, known ones and seeds, for the map of slots. */
+  async #readSlots(): Promise<void> {
+    const known = new Map<string, Address>()
+    for (const address of [...(this.#slots ?? []), ...this.#target.seeds])
+      if (address) known.set(`${address.host}:${address.port}`, address)
+    for (const address of known.values()) {
+      try {
+        const reply = await (await this.#connect(address)).send(['CLUSTER', 'SLOTS'])
+        if (!Array.isArray(reply)) continue
+        const slots: (Address | undefined)[] = Array.from({ length: 16_384 })
+        for (const [from, to, node] of reply as [number, number, [string, number]][])
+          for (let slot = from; slot <= to; slot++) slots[slot] = { host: node[0] === '' ? address.host : node[0], port: node[1] }
+        this.#slots = slots
+        return
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error
+        await this.#forget(address)
+      }
+    }
+  }
+
+  #connect(address: Address): Promise<Connection> {
+    const name = `${address.host}:${address.port}`
+    let opening = this.#connections.get(name)
+    if (opening === undefined) {
+      opening = this.#open(address)
+      this.#connections.set(name, opening)
+      opening.catch(() => {
+        if (this.#connections.get(name) === opening) this.#connections.delete(name)
+      })
+    }
+    return opening
+  }
+
+  async #open(address: Address): Promise<Connection> {
+    const connection = new Connection(this.#environment, address, this.#timeoutMs)
+    try {
+      await connection.greet(this.#target.credentials)
+    } catch (error) {
+      connection.close()
+      if (error instanceof ReplyError && !passing.has(error.word)) throw translateReply(error)
+      throw new ConnectionLost((error as Error).message, false)
+    }
+    return connection
+  }
+
+  async #forget(address: Address): Promise<void> {
+    const name = `${address.host}:${address.port}`
+    const connection = await this.#connections.get(name)?.catch(() => undefined)
+    if (connection && (connection.closed || !this.#target.cluster)) {
+      connection.close()
+      this.#connections.delete(name)
+    }
+  }
+
+  async #load(connection: Connection): Promise<void> {
+    const reply = await connection.send(['FUNCTION', 'LOAD', 'REPLACE', libraryCode])
+    if (reply instanceof ReplyError) throw translateReply(reply)
+  }
+}
+
+function addressIn(message: string, from: Address): Address {
+  const [, , where = ''] = message.split(' ')
+  const at = where.lastIndexOf(':')
+  return { host: where.slice(0, at) || from.host, port: Number(where.slice(at + 1)) }
+}
+
+/** Messages of the server hold no values of ours: our functions raise none. */
+function translateReply(reply: ReplyError): RedisDatabaseError {
+  if (reply.word === 'OOM') return new RedisDatabaseError('too-large', 'Redis has run out of memory; nothing was written.')
+  if (['NOAUTH', 'WRONGPASS', 'NOPERM'].includes(reply.word))
+    return new RedisDatabaseError('configuration', `Redis does not let us in (${reply.word}).`)
+  return new RedisDatabaseError('unavailable', `Redis: ${reply.message}`)
+}
