@@ -95,8 +95,7 @@ export async function auditSweep({ tls, kept }: { readonly tls: boolean; readonl
       lines.push(`${what}: ${percent(share)} of one core, ${rssMiB()} MiB resident, ${answered} audits answered, ${statements} statements`)
       return share
     }
-    await sweep('first sweep (connects to all, authenticates)')
-    const shares = [await sweep('unchanged'), await sweep('unchanged')]
+    const shares = [await sweep('first sweep (connects to all, authenticates)'), await sweep('unchanged'), await sweep('unchanged')]
     firstCount = shares.length
     await ask(child, { outOfSync: changedInSweep })
     shares.push(await sweep(`${changedInSweep} subclouds change`))
