@@ -90,7 +90,10 @@ class Child implements Owner {
     this.#steps = Symbol.asyncIterator in script ? script[Symbol.asyncIterator]() : script[Symbol.iterator]()
     this.done = parent.outside((resolve, reject) => void this.#settled.promise.then(resolve, reject))
     this.done.catch(() => {})
-    this.#forgetCrash = parent.onCrash(() => (orphans === 'killed' ? this.#end(null, 'SIGKILL') : undefined))
+    this.#forgetCrash = parent.onCrash(() => {
+      spec.signal?.removeEventListener('abort', this.#onAbort)
+      if (orphans === 'killed') this.#end(null, 'SIGKILL')
+    })
     spec.signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (spec.deadlineMs !== undefined) {
       this.#timers.push(parent.after(spec.deadlineMs, `deadline of child ${context.pid}`, () => this.#terminate('deadline')))

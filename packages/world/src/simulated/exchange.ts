@@ -23,6 +23,7 @@ export class Exchange {
   readonly #settle: { resolve(response: HttpResponse): void; reject(error: Error): void; over(): void }
   readonly #onAbort = (): void => this.fail('aborted', 'the caller gave up waiting', this.request.signal?.reason)
   #deadline: Timer | undefined
+  #stopWatching: (() => void) | undefined
   #over = false
 
   constructor(
@@ -58,7 +59,11 @@ export class Exchange {
   start(): void {
     const { signal, deadlineMs } = this.request
     if (signal?.aborted) return this.#onAbort()
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (signal !== undefined) {
+      signal.addEventListener('abort', this.#onAbort, { once: true })
+      // A dead caller listens no more (see sleepUntilCrash in host.ts).
+      this.#stopWatching = this.#caller.onCrash(() => signal.removeEventListener('abort', this.#onAbort))
+    }
     this.#deadline = this.#caller.after(Math.max(0, deadlineMs), `deadline of ${this.#label}`, () =>
       this.fail('timeout', `no complete answer within ${deadlineMs} ms`),
     )
@@ -116,6 +121,7 @@ export class Exchange {
     this.#over = true
     this.#deadline?.cancel()
     this.request.signal?.removeEventListener('abort', this.#onAbort)
+    this.#stopWatching?.()
     this.#caller.note(`<- ${this.#label} ${outcome}`)
     this.#settle.over()
   }

@@ -1,5 +1,4 @@
-import type { Clock, World } from '../world.ts'
-import { sleepWith } from '../sleep.ts'
+import type { Clock, Timers, World } from '../world.ts'
 import { SimulatedChildren, type ChildHandler } from './children.ts'
 import { Disk, type DiskFault } from './files.ts'
 import { simulatedLog } from './log.ts'
@@ -123,10 +122,7 @@ export class HostCore implements SimulatedHost {
       clock,
       timers: {
         after,
-        sleep: (delayMs, signal) =>
-          core.outside((resolve, reject) => {
-            sleepWith(after, delayMs, signal).then(resolve, reject)
-          }),
+        sleep: (delayMs, signal) => core.outside((resolve, reject) => sleepUntilCrash(core, after, delayMs, signal, resolve, reject)),
       },
       random,
       net: this.#parts.network.of(core, this.#disk),
@@ -135,4 +131,35 @@ export class HostCore implements SimulatedHost {
       log: simulatedLog(core),
     }
   }
+}
+
+/**
+ * As `sleepWith`, but with an end when the process has its own: Node keeps a composed signal, and all that its listeners know, for
+ * as long as somebody listens, and those who died would listen for ever.
+ */
+function sleepUntilCrash(
+  core: ProcessCore,
+  after: Timers['after'],
+  delayMs: number,
+  signal: AbortSignal | undefined,
+  resolve: () => void,
+  reject: (error: Error) => void,
+): void {
+  if (signal === undefined) return void after(delayMs, resolve)
+  if (signal.aborted) return reject(signal.reason as Error)
+  const forget = (): void => {
+    timer.cancel()
+    signal.removeEventListener('abort', onAbort)
+    stopWatching()
+  }
+  const onAbort = (): void => {
+    forget()
+    reject(signal.reason as Error)
+  }
+  const timer = after(delayMs, () => {
+    forget()
+    resolve()
+  })
+  signal.addEventListener('abort', onAbort, { once: true })
+  const stopWatching = core.onCrash(forget)
 }
