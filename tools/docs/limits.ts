@@ -54,6 +54,7 @@ const limits: readonly (readonly [area: string, limits: readonly Limit[]])[] = [
       ['of these, only for phased creates and deletes', 'services/dcmanager/src/work/deploy.ts', 'slots'],
       ['installation images under way at once in one manager', 'services/dcmanager/src/work/image-endpoint.ts', 'transfersMost'],
       ['time until a reader of an image that takes nothing is cut', 'services/dcmanager/src/work/image-endpoint.ts', 'stalledMs'],
+      ['leases that a job may lose in a row', 'packages/jobs/src/run.ts', 'lostLeasesMost'],
       ['a result of a step', 'packages/jobs/src/steps.ts', 'resultLimitBytes'],
       ['operations of deployments are kept', 'services/dcmanager/src/work/deploy.ts', 'keptMs'],
       ['other ended jobs are kept', 'packages/jobs/src/worker.ts', 'defaultRetentionMs'],

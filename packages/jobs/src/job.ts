@@ -14,12 +14,14 @@ export interface JobRow {
   /** Never holds a secret in clear: seal it first (packages/trust). */
   input: Json<unknown>
   state: JobState
-  /** From 1. Counts failures that were retried; crashes, lost leases and shutdowns don't count. */
+  /** From 1. Counts failures that were retried; crashes, lost leases and shutdowns don't count (`lost_leases` does). */
   attempt: number
   run_at: Timestamp
   lease_owner: string | null
   lease_epoch: number
   lease_until: Timestamp | null
+  /** Runs in a row that neither ended nor recorded a step nor lived for long before their lease ran out: crashes, most likely. */
+  lost_leases: number
   cancel_requested: Flag
   cancel_reason: string | null
   progress: string | null
@@ -133,6 +135,13 @@ export class Shutdown extends Error {
   constructor() {
     super('the worker is stopping')
     this.name = 'Shutdown'
+  }
+}
+/** The job is failed without running again: whoever runs it dies of it, as far as one can tell from outside. */
+export class LeasesLostInARow extends Error {
+  constructor(count: number) {
+    super(`the process that ran it ended, or lost its lease, ${count} times in a row before anything was done`)
+    this.name = 'LeasesLostInARow'
   }
 }
 /** Fails the job without a retry. */

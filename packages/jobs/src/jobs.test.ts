@@ -200,8 +200,8 @@ eachEngine('jobs', (engine) => {
       }
     })
     const workers = [
-      createWorker({ world: manual.world, database: db, owner: 'first', kinds: [kindOf('first')], leaseMs: 60_000, pollMs }),
-      createWorker({ world: manual.world, database: other, owner: 'second', kinds: [kindOf('second')], leaseMs: 60_000, pollMs }),
+      createWorker({ world: manual.world, database: db, owner: 'first', kinds: [kindOf('first')], leaseMs: 3_600_000, pollMs }),
+      createWorker({ world: manual.world, database: other, owner: 'second', kinds: [kindOf('second')], leaseMs: 3_600_000, pollMs }),
     ]
     for (const worker of workers) worker.start()
     await manual.until('all to be settled', async () => (await notes()).length >= 200)
@@ -423,6 +423,56 @@ eachEngine('jobs', (engine) => {
     assert.equal((await job(id)).attempt, 1)
     await second.stop()
     assert.deepEqual(await notes(), ['thing:1 done'])
+  })
+
+  void test('a job that ends its process each time is failed after five, a recorded step or a long life begin the count anew', async () => {
+    const { manual, db, begin, add, state, job, notes } = await setUp(engine)
+    let runs = 0
+    const poison = defineJob<null, null>({ name: 'test.poison', concurrency: 1, run: () => (runs++, forever()), settle: settleNote })
+    /** One process after the other takes the job and dies of it. */
+    const dieOf = async (kind: JobKind<never, unknown>, id: string, times: number, livesMs = 0, recorded = 0): Promise<void> => {
+      for (let time = 0; time < times; time++) {
+        const before = (await job(id)).lease_epoch
+        const worker = begin(`mortal-${before}`, [kind])
+        await manual.until('the job to be taken', async () => (await job(id)).lease_epoch > before && worker.running === 1)
+        await manual.until('what it does to be recorded', async () => (await readSteps(db, [id])).length >= recorded)
+        const diesAtMs = manual.world.clock.monotonicMs() + livesMs
+        await manual.until('its time to come', () => manual.world.clock.monotonicMs() >= diesAtMs, 100)
+        worker.crash()
+      }
+    }
+    const id = await add(poison, 'thing:1', null)
+    await dieOf(poison, id, 5)
+    assert.deepEqual([runs, (await job(id)).state, (await job(id)).lost_leases], [5, 'running', 4])
+    const survivor = begin('survivor', [poison])
+    await state(id, 'failed')
+    assert.equal(runs, 5, 'nobody runs it again')
+    assert.match((await job(id)).error ?? '', /ended, or lost its lease, 5 times in a row before anything was done/)
+    assert.deepEqual(await notes(), ['thing:1 failed'])
+    await survivor.stop()
+
+    const slow = defineJob<null, null>({ name: 'test.slow', concurrency: 1, run: forever })
+    const long = await add(slow, 'thing:2', null)
+    await dieOf(slow, long, 4)
+    await dieOf(slow, long, 1, 5 * leaseMs)
+    assert.equal((await job(long)).lost_leases, 0, 'it lived for long')
+    await dieOf(slow, long, 2)
+    assert.deepEqual([(await job(long)).state, (await job(long)).lost_leases], ['running', 2])
+
+    let steps = 0
+    const steady = defineJob<null, null>({
+      name: 'test.steady',
+      concurrency: 1,
+      async run(context) {
+        for (let step = 1; step <= 7; step++) await context.step(`step ${step}`, async () => (step > steps + 1 ? forever() : void 0))
+        return null
+      },
+    })
+    const done = await add(steady, 'thing:3', null)
+    for (; steps < 6; steps++) await dieOf(steady, done, 1, 0, steps + 1)
+    const last = begin('last', [steady])
+    await state(done, 'done')
+    await last.stop()
   })
 
   void test('who can not renew stops by itself before another may take over', async () => {

@@ -24,6 +24,8 @@ export interface LeaseStore {
   renew(ids: readonly string[]): Promise<Pick<JobRow, 'id' | 'lease_epoch'>[]>
   /** Which of these still carry our name. */
   stillOurs(ids: readonly string[]): Promise<Pick<JobRow, 'id' | 'lease_epoch'>[]>
+  /** These have lived for long: what their earlier runs died of is over. */
+  forgive(ids: readonly string[]): Promise<void>
   cancellations(ids: readonly string[]): Promise<Pick<JobRow, 'id' | 'cancel_reason'>[]>
   writeProgress(lines: readonly { id: string; epoch: number; text: string }[]): Promise<void>
   /** Back to the queue, for this or another worker; nothing when it is not ours any more. */
@@ -40,10 +42,15 @@ const ended: readonly JobState[] = ['done', 'failed', 'cancelled']
  * First statement of every transaction of a run: writes its own row, so a newer run either has waited for us or is seen.
  * Throws LeaseLost, which rolls the whole transaction back.
  */
-export async function proveLease(tx: Transaction<JobTables>, world: World, held: Held): Promise<void> {
+export async function proveLease(
+  tx: Transaction<JobTables>,
+  world: World,
+  held: Held,
+  more: { readonly lost_leases?: 0 } = {},
+): Promise<void> {
   const { numUpdatedRows } = await tx.query
     .updateTable('jobs')
-    .set({ updated_at: timestamp(world.clock.nowMs()) })
+    .set({ ...more, updated_at: timestamp(world.clock.nowMs()) })
     .where('id', '=', held.id)
     .where('state', '=', 'running')
     .where('lease_owner', '=', held.owner)
@@ -90,6 +97,13 @@ export function createLeaseStore(database: Database<JobTables>, world: World, ow
         lease_owner: owner,
         lease_epoch: eb('lease_epoch', '+', 1),
         lease_until: at(leaseMs),
+        // Who lets go of a job puts it back to the queue; this one's owner did not.
+        lost_leases: eb
+          .case()
+          .when('state', '=', 'running')
+          .then(eb('lost_leases', '+', 1))
+          .else(eb.ref('lost_leases'))
+          .end(),
         started_at: eb.fn.coalesce('started_at', eb.val(now)),
         updated_at: now,
       }))
@@ -148,6 +162,15 @@ export function createLeaseStore(database: Database<JobTables>, world: World, ow
     async stillOurs(ids) {
       return await ours(database.query, ids).select(['id', 'lease_epoch']).execute()
     },
+    async forgive(ids) {
+      await database.query
+        .updateTable('jobs')
+        .set({ lost_leases: 0 })
+        .where('id', 'in', ids)
+        .where('lease_owner', '=', owner)
+        .where('state', '=', 'running')
+        .execute()
+    },
     async cancellations(ids) {
       return await database.query
         .selectFrom('jobs')
@@ -171,6 +194,7 @@ export function createLeaseStore(database: Database<JobTables>, world: World, ow
           state: 'queued',
           lease_owner: null,
           lease_until: null,
+          lost_leases: 0,
           run_at: at(how.delayMs),
           updated_at: at(0),
           ...(how.attempt === undefined ? {} : { attempt: how.attempt }),

@@ -46,4 +46,10 @@ export const jobMigrations: Migrations = {
       .addPrimaryKeyConstraint('job_steps_key', ['job_id', 'name'])
       .execute()
   },
+  '000-jobs-lost-leases': async (db, c) => {
+    await db.schema
+      .alterTable('jobs')
+      .addColumn('lost_leases', c.integer, (column) => column.notNull().defaultTo(0))
+      .execute()
+  },
 }

@@ -43,6 +43,7 @@ export async function enqueue<Input>(tx: AnyTransaction, world: World, kind: Any
       exclusive_key: exclusiveKey,
       input: json.write<unknown>(job.input ?? null),
       state: 'queued',
+      lost_leases: 0,
       attempt: 1,
       run_at: timestamp(nowMs + (job.delayMs ?? 0)),
       lease_owner: null,

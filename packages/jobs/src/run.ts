@@ -3,6 +3,7 @@ import type { Timer, World } from '@murmuration/world'
 import {
   JobCancelled,
   LeaseLost,
+  LeasesLostInARow,
   Shutdown,
   TerminalError,
   type JobContext,
@@ -17,6 +18,8 @@ import { createStepLog } from './steps.ts'
 // oxlint-disable-next-line typescript/no-explicit-any -- a worker runs kinds of all inputs and outputs
 export type AnyKind = JobKind<any, any>
 
+/** So many leases lost in a row, with nothing done, are the job's own doing: without it the others have a process again. */
+const lostLeasesMost = 5
 const endingAttempts = 5
 const endingPauseMs = 200
 const longestErrorChars = 2_000
@@ -40,6 +43,9 @@ export interface Run {
   readonly held: Held
   /** Monotonic time when the statement that last took or renewed the lease was begun. */
   renewedAtMs: number
+  readonly startedAtMs: number
+  /** Earlier runs that died, as far as nobody has forgiven them. */
+  lostLeases: number
   abort(reason: JobCancelled | LeaseLost | Shutdown): void
   /** The last line said since the last call. */
   takeProgress(): string | undefined
@@ -83,6 +89,7 @@ export function startRun(options: RunOptions): Run {
   }
 
   const execute = async (): Promise<Ending> => {
+    if (row.lost_leases >= lostLeasesMost) return { error: new LeasesLostInARow(row.lost_leases) }
     try {
       const output: unknown = await kind.run(context)
       return { output, outputText: JSON.stringify(output ?? null) }
@@ -153,7 +160,7 @@ export function startRun(options: RunOptions): Run {
       return
     }
     const retry = kind.retry
-    if (retry && row.attempt < retry.attempts && !(error instanceof TerminalError)) {
+    if (retry && row.attempt < retry.attempts && !(error instanceof TerminalError || error instanceof LeasesLostInARow)) {
       const capMs = Math.min(retry.capMs, retry.baseMs * 2 ** (row.attempt - 1))
       log.warn('a job failed and is tried again', { attempt: row.attempt, error: errorText(error) })
       await leases.release(held, { delayMs: capMs * world.random.float(), attempt: row.attempt + 1, error: errorText(error) })
@@ -189,6 +196,8 @@ export function startRun(options: RunOptions): Run {
     kind,
     held,
     renewedAtMs: world.clock.monotonicMs(),
+    startedAtMs: world.clock.monotonicMs(),
+    lostLeases: row.lost_leases,
     abort: (reason) => controller.abort(reason),
     takeProgress() {
       const text = progress

@@ -34,6 +34,8 @@ export interface Worker {
   readonly running: number
 }
 
+/** A run that lives for so many leases does not die of its job. */
+const provenLeases = 4
 const sweepEveryMs = 60_000
 const sweptAtOnce = 500
 const sweepRounds = 20
@@ -134,9 +136,18 @@ export function createWorker(options: WorkerOptions): Worker {
       if (renewed.get(run.held.id) === run.held.epoch) run.renewedAtMs = startedMs
       else if (running.get(run.held.id) === run) missing.push(run)
     }
+    await forgive(runs.filter((run) => run.renewedAtMs === startedMs))
     if (missing.length === 0) return
     const ours = new Map((await leases.stillOurs(missing.map((run) => run.held.id))).map((row) => [row.id, row.lease_epoch]))
     for (const run of missing) if (ours.get(run.held.id) !== run.held.epoch) run.abort(new LeaseLost(run.held.id))
+  }
+
+  async function forgive(living: readonly Run[]): Promise<void> {
+    const nowMs = world.clock.monotonicMs()
+    const proven = living.filter((run) => run.lostLeases > 0 && nowMs - run.startedAtMs >= provenLeases * leaseMs)
+    if (proven.length === 0) return
+    await leases.forgive(proven.map((run) => run.held.id))
+    for (const run of proven) run.lostLeases = 0
   }
 
   /** Who could not renew in time stops by itself, before another may take over: judged by a clock that never steps. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import type { Database } from '@murmuration/data'
+import { timestamp, type Database } from '@murmuration/data'
 import { liveJobFor, readJobs, readSteps } from '@murmuration/jobs'
 import type { Site } from '@murmuration/site'
 import type { Phase } from '../rules/operations.ts'
@@ -83,6 +83,22 @@ test('a failed playbook: the status, the text, and a sealed vault', { timeout: 6
     assert.match(text, /sealed:v1:/)
     assert.doesNotMatch(text, /PRIVATE KEY/)
   }
+})
+
+test('an operation whose managers die of it each time is failed, with a text that says so', { timeout: 60_000 }, async (t) => {
+  const fleet = await openFleet(t)
+  const { row, jobId } = await fleet.add(['create', 'bootstrap', 'complete'])
+  // As five managers have left it.
+  await fleet.database.query
+    .updateTable('jobs')
+    .set({ state: 'running', lease_owner: 'dead', lease_epoch: 5, lease_until: timestamp(0), lost_leases: 4 })
+    .execute()
+  await fleet.database.query.updateTable('subclouds').set({ deploy_status: 'bootstrapping' }).execute()
+  await manage(t, fleet, jobId)
+  const { deploy_status, error_description } = await fleet.status(row.id)
+  assert.equal(deploy_status, 'bootstrap-failed')
+  assert.match(error_description, /^The operation was given up: .* 5 times in a row/)
+  assert.deepEqual(fleet.played, [])
 })
 
 test('what is missing is refused in the preparing phase, with the remedy', { timeout: 60_000 }, async (t) => {

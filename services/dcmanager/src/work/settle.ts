@@ -1,5 +1,5 @@
 import type { Transaction } from '@murmuration/data'
-import { JobCancelled, type JobOutcome } from '@murmuration/jobs'
+import { JobCancelled, LeasesLostInARow, type JobOutcome } from '@murmuration/jobs'
 import type { World } from '@murmuration/world'
 import { abortedStatusOf, failedStatusOf, isTransient, type DeployStatus } from '../rules/lifecycle.ts'
 import type { Schema } from '../store/schema.ts'
@@ -30,6 +30,8 @@ export function settlementOf(status: DeployStatus, outcome: Pick<JobOutcome<unkn
 export function errorText(error: unknown, status: DeployStatus): string {
   if (error instanceof PlaybookFailed || error instanceof AbortFailed || error instanceof OperationRefused)
     return error.message.slice(0, longestErrorDescription)
+  if (error instanceof LeasesLostInARow)
+    return `The operation was given up: ${error.message}. Look for the end of managers in their logs before you ask for it again.`
   if (error instanceof JobCancelled) return `The operation was cancelled: ${error.message}.`
   if (error instanceof StatusMoved) return `The operation was given up: ${error.message}.`
   return `The operation failed while the subcloud was ${status}, for a reason that its playbook did not give. The log of the manager has the details.`
