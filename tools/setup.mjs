@@ -14,6 +14,7 @@ const systemPackages = {
     { package: 'ansible-core', commands: ['ansible-playbook'] },
     { package: 'postgresql', commands: ['postgres'] },
     { package: 'nats-server', commands: ['nats-server'] },
+    { package: 'redis-server', commands: ['redis-server'] },
     { package: 'openssh-server', commands: ['sshd'] },
     { package: 'openssh-client', commands: ['ssh', 'ssh-keygen'] },
     { package: 'sshpass', commands: ['sshpass'] },
