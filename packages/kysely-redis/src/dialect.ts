@@ -12,6 +12,7 @@ import {
   type SchemaMetadata,
   type TableMetadata,
 } from 'kysely'
+import { checkDatabase, type CheckReport } from './check.ts'
 import { RedisQueryCompiler } from './compile/compiler.ts'
 import { allowScanWords } from './compile/selects.ts'
 import { RedisDriver } from './driver.ts'
@@ -56,6 +57,16 @@ export class RedisDialect implements Dialect {
   async resolveCommit(group: string, commitId: string): Promise<'committed' | 'not committed'> {
     const reply = await this.#engine.call('outcome', group, [commitId, this.#engine.limits.outcomeKeptMs])
     return reply === 'refused' ? 'not committed' : 'committed'
+  }
+
+  /** Walks all keys: do rows, indexes and unique keys agree? See `CheckReport`. */
+  async check(): Promise<CheckReport> {
+    return await checkDatabase(this.#engine)
+  }
+
+  /** Closes the sockets when the dialect was used without a Kysely of its own; `db.destroy()` does the same. */
+  async close(): Promise<void> {
+    await this.#engine.wire.close()
   }
 }
 

@@ -2,6 +2,7 @@ import { Catalog, type TableDefinition } from './catalog/types.ts'
 import { RedisDatabaseError } from './errors.ts'
 import { defaultLimits, type Environment, type Limits, type RedisDialectOptions, type StatementCounters } from './options.ts'
 import { parseUrl } from './wire/address.ts'
+import { keysOfCommit } from './wire/keys.ts'
 import { functionName, type LibraryFunction } from './wire/library.ts'
 import { ReplyError, type Reply } from './wire/resp.ts'
 import { Wire } from './wire/wire.ts'
@@ -50,7 +51,8 @@ export class Engine {
   /** Calls one of our functions on the server that has the group. */
   async call(entry: LibraryFunction, group: string, args: readonly (string | number)[]): Promise<Reply> {
     const key = `${this.base(group)}:n`
-    return await this.wire.call(key, ['FCALL', functionName(entry), 1, key, ...args])
+    const more = entry === 'commit' && this.wire.clustered ? keysOfCommit(this.base(group), args) : []
+    return await this.wire.call(key, ['FCALL', functionName(entry), 1 + more.length, key, ...more, ...args])
   }
 
   /** The catalogue as this process knows it; the server refuses to work by an old one (`schemaChanged`). */

@@ -11,3 +11,4 @@ export {
   type StatementCounters,
 } from './options.ts'
 export { withRetry, type RetryOptions } from './retry.ts'
+export type { CheckReport } from './check.ts'

@@ -68,9 +68,11 @@ export function compileExpression(outer: OperationNode, path: string, select: Se
     case 'AndNode':
     case 'OrNode': {
       only(node, path, ['left', 'right'])
+      const items = flatten(node as AndNode | OrNode, path)
+      for (const { inner, at } of items) if (node.kind === 'AndNode' && unwrap(inner).kind === 'OrNode') parensMissing(inner, at)
       return {
         t: node.kind === 'AndNode' ? 'and' : 'or',
-        items: flatten(node as AndNode | OrNode, path).map(({ inner, at }) => compileExpression(inner, at, select)),
+        items: items.map(({ inner, at }) => compileExpression(inner, at, select)),
       }
     }
     case 'ReferenceNode':
@@ -139,9 +141,33 @@ function operatorOf(node: OperationNode, path: string): string {
   return node.kind === 'OperatorNode' ? (node as OperatorNode).operator : unsupported(node, path, 'raw operators can not be run')
 }
 
+/** How tightly SQL binds; 0 for `||`, about which databases differ. */
+const bindings: Readonly<Record<string, number>> = { '*': 3, '/': 3, '%': 3, '+': 2, '-': 2, '||': 0 }
+const bindingOf = (operator: string): number => bindings[operator] ?? 1
+
+/**
+ * Kysely prints `(a - b) * c` as `a - b * c` unless it is told to put parentheses, and an SQL database then computes something else than
+ * the tree says. Such a tree has no meaning that all engines share, so it is refused.
+ */
+function needsParens(outer: OperationNode, operator: string, left: boolean): boolean {
+  const node = unwrap(outer)
+  if (node.kind === 'AndNode' || node.kind === 'OrNode') return true
+  if (node.kind === 'UnaryOperationNode') return ((node as UnaryOperationNode).operator as OperatorNode).operator === 'not'
+  if (node.kind !== 'BinaryOperationNode') return false
+  const inner = ((node as BinaryOperationNode).operator as OperatorNode).operator
+  if (operator === '||' || inner === '||') return inner !== operator || !left
+  const [around, within] = [bindingOf(operator), bindingOf(inner)]
+  return within < around || (within === around && (!left || around === 1))
+}
+
+const parensMissing = (node: OperationNode, path: string): never =>
+  unsupported(node, path, 'without parentheses SQL reads this another way: use eb.parens(…)')
+
 function compileBinary(node: BinaryOperationNode, path: string, select: SelectCompiler): Expr {
   only(node, path, ['leftOperand', 'operator', 'rightOperand'])
   const operator = operatorOf(node.operator, `${path}.operator`)
+  if (needsParens(node.leftOperand, operator, true)) parensMissing(node.leftOperand, `${path}.leftOperand`)
+  if (operator !== 'between' && needsParens(node.rightOperand, operator, false)) parensMissing(node.rightOperand, `${path}.rightOperand`)
   const left = compileExpression(node.leftOperand, `${path}.leftOperand`, select)
   const rightPath = `${path}.rightOperand`
   const right = (): Expr => compileExpression(node.rightOperand, rightPath, select)
@@ -205,6 +231,9 @@ function compileUnary(node: UnaryOperationNode, path: string, select: SelectComp
   only(node, path, ['operator', 'operand'])
   const operator = operatorOf(node.operator, `${path}.operator`)
   const operandPath = `${path}.operand`
+  const inner = unwrap(node.operand).kind
+  if (inner === 'AndNode' || inner === 'OrNode' || (operator === '-' && inner === 'BinaryOperationNode'))
+    parensMissing(node.operand, operandPath)
   switch (operator) {
     case 'not':
       return { t: 'not', item: compileExpression(node.operand, operandPath, select) }

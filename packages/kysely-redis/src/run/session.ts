@@ -1,6 +1,6 @@
 import type { Catalog, Index, Table } from '../catalog/types.ts'
 import type { Engine } from '../engine.ts'
-import { fail, RedisDatabaseError, UnknownOutcome } from '../errors.ts'
+import { fail, isSerializationFailure, RedisDatabaseError, UnknownOutcome } from '../errors.ts'
 import type { StatementCounters } from '../options.ts'
 import type { Row } from '../values/kinds.ts'
 import { versionLength } from '../values/rows.ts'
@@ -60,6 +60,8 @@ export class Session {
   #group: string | undefined
   #catalog: Catalog | undefined
   #pending: Pending[] = []
+  /** The race is lost: whoever caught that error must not commit. */
+  #doomed: RedisDatabaseError | undefined
 
   constructor(engine: Engine, options: { readOnly?: boolean; validated?: boolean } = {}) {
     this.engine = engine
@@ -161,7 +163,7 @@ export class Session {
 
   #take(table: Table, key: string, text: string | null): Found | null {
     this.counters.keysRead++
-    if (!this.#reads.row(table.id, key, text === null ? '' : text.slice(0, versionLength))) throw lost(table.name)
+    if (!this.#reads.row(table.id, key, text === null ? '' : text.slice(0, versionLength))) throw (this.#doomed = lost(table.name))
     if (text === null) return null
     this.counters.rowsFetched++
     return { key, row: table.decode(text.slice(versionLength)) }
@@ -203,6 +205,7 @@ export class Session {
       const results = await this.#read(asked)
       for (const [index, ask] of asked.entries()) ask.resolve(results[index] ?? null)
     } catch (error) {
+      if (isSerializationFailure(error)) this.#doomed = error
       for (const ask of asked) ask.reject(error)
     }
   }
@@ -254,6 +257,7 @@ export class Session {
 
   /** Applies all writes in one step on the server, or none. */
   async commit(): Promise<void> {
+    if (this.#doomed) throw this.#doomed
     const writes = this.#writes()
     if (writes.length === 0) return
     const { engine, catalog } = this

@@ -7,7 +7,9 @@ import { ReplyError, type Reply } from './resp.ts'
 import { slotOf } from './slots.ts'
 
 /** Words of errors after which the same command may be sent again, here or at another server. */
-const passing: ReadonlySet<string> = new Set(['TRYAGAIN', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'READONLY', 'BUSY'])
+const passing: ReadonlySet<string> = new Set(['ASK', 'TRYAGAIN', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'READONLY', 'BUSY'])
+/** A key that has moved away already; reads find out in the middle, commits before (keys.ts). */
+const nonLocalKey = 'non local key'
 const pauseMs = 20
 
 /** The command may have reached the server, and nobody knows what came of it. */
@@ -43,51 +45,58 @@ export class Wire {
 
   /** Runs a command where `key` lives. Follows a cluster's redirections; throws `unavailable` when the deadline has passed. */
   async call(key: string, args: readonly (string | number)[]): Promise<Reply> {
-    const deadline = this.#environment.monotonicMs() + this.#timeoutMs
     const slot = this.#target.cluster ? slotOf(key) : 0
-    let address: Address | undefined
-    let asking = false
+    return await this.#persist(() => this.#addressOf(slot), args)
+  }
+
+  /** Runs a command on every primary. */
+  async callAll(args: readonly (string | number)[]): Promise<Reply[]> {
+    let primaries: Address[] = []
+    await this.#persist(async () => (primaries = await this.#primaries())[0] as Address, ['PING'])
+    return await Promise.all(primaries.map((address) => this.#persist(() => Promise.resolve(address), args)))
+  }
+
+  /**
+   * Sends until there is an answer. While a slot moves to another server, its keys are in two places: we wait until it has moved (MOVED)
+   * and never ask the new server before (ASK), for it would take what has not arrived yet for missing.
+   */
+  async #persist(find: () => Promise<Address>, args: readonly (string | number)[]): Promise<Reply> {
+    const deadline = this.#environment.monotonicMs() + this.#timeoutMs
+    let moved: Address | undefined
     let maybeSent = false
     for (;;) {
       if (this.#closed) throw new RedisDatabaseError('unavailable', 'The database handle is closed.')
+      let address = moved
       let trouble: Error
       try {
-        address ??= await this.#addressOf(slot)
+        address ??= await find()
         const connection = await this.#connect(address)
-        if (asking) void connection.send(['ASKING']).catch(() => {})
         const reply = await connection.send(args)
         if (!(reply instanceof ReplyError)) return reply
-        asking = false
-        if (reply.word === 'MOVED' || reply.word === 'ASK') {
-          address = addressIn(reply.message, address)
-          asking = reply.word === 'ASK'
-          if (!asking) void this.#refresh()
-          if (this.#environment.monotonicMs() < deadline) continue
-        } else if (reply.message.includes('Function not found')) {
-          await this.#load(connection)
-          continue
-        } else if (!passing.has(reply.word)) throw translateReply(reply)
         trouble = reply
+        moved = reply.word === 'MOVED' ? addressIn(reply.message, address) : undefined
+        if (reply.message.includes('Function not found')) await this.#load(connection)
+        else if (moved) void this.#refresh()
+        else if (!passing.has(reply.word) && !reply.message.includes(nonLocalKey)) throw translateReply(reply)
+        else await this.#environment.sleep(this.#pause())
         if (reply.word === 'READONLY') await this.#forget(address)
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error
         trouble = error
         maybeSent ||= error.sent
+        moved = undefined
         if (address) await this.#forget(address)
         if (this.#target.cluster) this.#slots = undefined
+        await this.#environment.sleep(this.#pause())
       }
-      if (this.#environment.monotonicMs() >= deadline) {
-        if (maybeSent) throw new LostReply(trouble)
-        throw new RedisDatabaseError('unavailable', 'Redis can not be reached.', { cause: trouble })
-      }
-      await this.#environment.sleep(pauseMs * (0.5 + this.#environment.random()))
-      address = undefined
+      if (this.#environment.monotonicMs() < deadline) continue
+      if (maybeSent) throw new LostReply(trouble)
+      throw new RedisDatabaseError('unavailable', 'Redis can not be reached.', { cause: trouble })
     }
   }
 
-  /** Runs a command on every primary. */
-  async callAll(args: readonly (string | number)[]): Promise<Reply[]> {
-    return await Promise.all((await this.#primaries()).map(async (address) => await (await this.#connect(address)).send(args)))
+  #pause(): number {
+    return pauseMs * (0.5 + this.#environment.random())
   }
 
   async close(): Promise<void> {

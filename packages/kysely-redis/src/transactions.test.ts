@@ -1,0 +1,290 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { Kysely } from 'kysely'
+import { allowScan, fencedBy, isSerializationFailure, withRetry, type RedisDialectOptions } from './index.ts'
+import { openRedis, type Opened } from './testing/database.ts'
+import { nodeEnvironment, testRedis, type RedisServer } from './testing/index.ts'
+
+let server: RedisServer
+before(async () => void (server = await testRedis()))
+after(() => server.stop())
+
+/** `accounts(id, owner unique, balance indexed)` with ids 1 … 4 and 100 each. */
+async function bank(options: Partial<RedisDialectOptions> = {}): Promise<Opened> {
+  const opened = openRedis(server.url, options)
+  await opened.db.schema
+    .createTable('accounts')
+    .addColumn('id', 'integer', (column) => column.primaryKey())
+    .addColumn('owner', 'text', (column) => column.unique())
+    .addColumn('balance', 'integer', (column) => column.notNull())
+    .execute()
+  await opened.db.schema.createIndex('accounts_balance').on('accounts').column('balance').execute()
+  await opened.db
+    .insertInto('accounts')
+    .values([1, 2, 3, 4].map((id) => ({ id, owner: `o${id}`, balance: 100 })))
+    .execute()
+  return opened
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- tables of a test
+type Db = Kysely<any>
+const balanceOf = async (db: Db, id: number): Promise<number> =>
+  (await db.selectFrom('accounts').select('balance').where('id', '=', id).executeTakeFirstOrThrow())['balance'] as number
+const add = async (db: Db, id: number, amount: number): Promise<unknown> =>
+  await db
+    .updateTable('accounts')
+    .set((eb) => ({ balance: eb('balance', '+', amount) }))
+    .where('id', '=', id)
+    .execute()
+
+test('a transaction sees its own writes, others see them after the commit, and nobody after a rollback', async () => {
+  await using bankDb = await bank()
+  const { db, dialect } = bankDb
+  const undo = new Error('undo')
+  await assert.rejects(
+    db.transaction().execute(async (trx) => {
+      await add(trx, 1, 5)
+      await trx.deleteFrom('accounts').where('id', '=', 2).execute()
+      assert.equal(await balanceOf(trx, 1), 105)
+      assert.deepEqual(
+        (await trx.selectFrom('accounts').select('id').orderBy('balance').execute()).map((row) => row['id']),
+        [3, 4, 1],
+      )
+      assert.equal(
+        Number(
+          (
+            await trx
+              .selectFrom('accounts')
+              .select((eb) => eb.fn.countAll().as('n'))
+              .executeTakeFirstOrThrow()
+          )['n'],
+        ),
+        3,
+      )
+      assert.equal(await balanceOf(db, 1), 100)
+      throw undo
+    }),
+    undo,
+  )
+  assert.equal(await balanceOf(db, 1), 100)
+  await db.transaction().execute((trx) => add(trx, 1, 5))
+  assert.equal(await balanceOf(db, 1), 105)
+  assert.deepEqual((await dialect.check()).problems, [])
+})
+
+test('a savepoint takes back what came after it, and the rest is committed', async () => {
+  await using bankDb = await bank()
+  const trx = await bankDb.db.startTransaction().execute()
+  await add(trx, 1, 1)
+  const inner = await trx.savepoint('inner').execute()
+  await add(inner, 1, 10)
+  await inner.insertInto('accounts').values({ id: 9, owner: 'o9', balance: 0 }).execute()
+  await inner.rollbackToSavepoint('inner').execute()
+  await add(inner, 2, 1)
+  await inner.releaseSavepoint('inner').execute()
+  await trx.commit().execute()
+  assert.deepEqual([await balanceOf(bankDb.db, 1), await balanceOf(bankDb.db, 2)], [101, 101])
+  assert.deepEqual((await bankDb.dialect.check()).problems, [])
+})
+
+test('a statement that fails leaves nothing behind and the transaction goes on', async () => {
+  await using bankDb = await bank()
+  await bankDb.db.transaction().execute(async (trx) => {
+    await assert.rejects(trx.insertInto('accounts').values([{ id: 7, owner: 'new', balance: 1 }, { id: 8, owner: 'o1', balance: 1 }]).execute(), { code: '23505', constraint: 'accounts.owner' }) // prettier-ignore
+    await add(trx, 1, 1)
+  })
+  assert.equal((await bankDb.db.selectFrom('accounts').select('id').execute()).length, 4)
+})
+
+test('a lost update is refused', async () => {
+  await using bankDb = await bank()
+  const { db } = bankDb
+  const trx = await db.startTransaction().execute()
+  const before = await balanceOf(trx, 1)
+  await add(db, 1, 50)
+  await trx.updateTable('accounts').set({ balance: before + 1 }).where('id', '=', 1).execute().catch((error: unknown) => assert.ok(isSerializationFailure(error))) // prettier-ignore
+  await assert.rejects(trx.commit().execute().then(() => assert.fail('committed')), isSerializationFailure) // prettier-ignore
+  assert.equal(await balanceOf(db, 1), 150)
+})
+
+test('write skew is refused: of two that each read both and write one, one must run again', async () => {
+  await using bankDb = await bank()
+  const { db } = bankDb
+  const [a, b] = [await db.startTransaction().execute(), await db.startTransaction().execute()]
+  for (const trx of [a, b]) assert.equal((await balanceOf(trx, 1)) + (await balanceOf(trx, 2)), 200)
+  await add(a, 1, -150)
+  await add(b, 2, -150)
+  await a.commit().execute()
+  await assert.rejects(b.commit().execute(), isSerializationFailure)
+  assert.deepEqual([await balanceOf(db, 1), await balanceOf(db, 2)], [-50, 100])
+})
+
+for (const [what, balance, conflicts] of [
+  ['inside', 100, true],
+  ['outside', 500, false],
+] as const) {
+  test(`a row that appears ${what} the range that was read ${conflicts ? 'stops' : 'does not stop'} the commit`, async () => {
+    await using bankDb = await bank()
+    const { db } = bankDb
+    const trx = await db.startTransaction().execute()
+    const rows = await trx.selectFrom('accounts').select('id').where('balance', '>=', 50).where('balance', '<', 200).execute()
+    assert.equal(rows.length, 4)
+    await db.insertInto('accounts').values({ id: 10, owner: 'o10', balance }).execute()
+    await trx.insertInto('accounts').values({ id: 11, owner: 'o11', balance: 1_000 }).execute().catch((error: unknown) => assert.ok(isSerializationFailure(error))) // prettier-ignore
+    if (conflicts) await assert.rejects(trx.commit().execute(), isSerializationFailure)
+    else await trx.commit().execute()
+  })
+}
+
+test('a transaction never sees two moments together: the second read fails when the first is no longer true', async () => {
+  await using bankDb = await bank()
+  const { db } = bankDb
+  const trx = await db.startTransaction().setAccessMode('read only').execute()
+  await balanceOf(trx, 1)
+  await db.transaction().execute(async (other) => {
+    await add(other, 1, -100)
+    await add(other, 2, 100)
+  })
+  await assert.rejects(balanceOf(trx, 2), isSerializationFailure)
+  await trx.rollback().execute()
+})
+
+test('transfers by many clients at once keep the sum, and none is lost', async () => {
+  await using bankDb = await bank()
+  const { db, dialect } = bankDb
+  let moved = 0
+  await Promise.all(
+    Array.from({ length: 8 }, async (_, client) => {
+      for (let turn = 0; turn < 10; turn++) {
+        const [from, to] = [1 + ((client + turn) % 4), 1 + ((client + turn * 3 + 1) % 4)]
+        await withRetry(db, nodeEnvironment, async (trx) => {
+          const have = await balanceOf(trx, from)
+          await trx.updateTable('accounts').set({ balance: have - 1 }).where('id', '=', from).execute()
+          await add(trx, to, 1)
+        }, { attempts: 200 }) // prettier-ignore
+        moved++
+      }
+    }),
+  )
+  const { total } = (await db
+    .selectFrom('accounts')
+    .select((eb) => eb.fn.sum('balance').as('total'))
+    .executeTakeFirstOrThrow()) as { total: number }
+  assert.deepEqual([moved, total], [80, 400])
+  assert.deepEqual((await dialect.check()).problems, [])
+})
+
+test('single statements are atomic: a counter that many raise counts everyone', async () => {
+  await using bankDb = await bank({ limits: { statementAttempts: 100 } })
+  await Promise.all(Array.from({ length: 40 }, () => add(bankDb.db, 1, 1)))
+  assert.equal(await balanceOf(bankDb.db, 1), 140)
+})
+
+test('of many that claim one unique value, exactly one gets it and the others are told', async () => {
+  await using bankDb = await bank({ limits: { statementAttempts: 100 } })
+  const results = await Promise.allSettled(
+    Array.from({ length: 12 }, (_, id) =>
+      bankDb.db
+        .insertInto('accounts')
+        .values({ id: 100 + id, owner: 'mine', balance: 0 })
+        .execute(),
+    ),
+  )
+  assert.equal(results.filter((result) => result.status === 'fulfilled').length, 1)
+  for (const result of results) if (result.status === 'rejected') assert.equal((result.reason as { code: string }).code, '23505')
+})
+
+test('appends to a list by many clients: every element once, each seeing what was before it', async () => {
+  await using opened = openRedis(server.url)
+  const { db } = opened
+  await db.schema
+    .createTable('lists')
+    .addColumn('id', 'integer', (c) => c.primaryKey())
+    .addColumn('items', 'text', (c) => c.notNull())
+    .execute()
+  await db
+    .insertInto('lists')
+    .values([
+      { id: 1, items: '' },
+      { id: 2, items: '' },
+    ])
+    .execute()
+  const seen = new Map<string, string>()
+  await Promise.all(
+    Array.from({ length: 6 }, async (_, client) => {
+      for (let turn = 0; turn < 6; turn++) {
+        const item = `${client}.${turn}`
+        const id = 1 + (turn % 2)
+        const before = await withRetry(db, nodeEnvironment, async (trx) => {
+          const { items } = (await trx.selectFrom('lists').select('items').where('id', '=', id).executeTakeFirstOrThrow()) as { items: string }
+          await trx.updateTable('lists').set({ items: `${items}${item},` }).where('id', '=', id).execute()
+          return items
+        }, { attempts: 200 }) // prettier-ignore
+        seen.set(item, before)
+      }
+    }),
+  )
+  const finals = (await db.selectFrom('lists').select('items').orderBy('id').execute()) as { items: string }[]
+  for (const { items } of finals)
+    for (const [at, item] of items.split(',').slice(0, -1).entries()) assert.equal(seen.get(item), items.split(',').slice(0, at).map((each) => `${each},`).join('')) // prettier-ignore
+  assert.equal(finals.flatMap(({ items }) => items.split(',').slice(0, -1)).length, 36)
+})
+
+test('a transaction that relies on a lock commits only while the lock is held', async () => {
+  await using bankDb = await bank()
+  const { db, dialect } = bankDb
+  const first = await dialect.locks.acquire('mover', { ttlMs: 60_000 })
+  assert.ok(first)
+  assert.equal(await dialect.locks.acquire('mover', { ttlMs: 60_000 }), undefined)
+  await db.transaction().execute(async (trx) => {
+    await trx.executeQuery(fencedBy(first))
+    await add(trx, 1, 1)
+  })
+  const late = await db.startTransaction().execute()
+  await late.executeQuery(fencedBy(first))
+  await add(late, 1, 1)
+  // As if the holder had slept longer than the lock lives.
+  assert.equal(await dialect.locks.release(first), true)
+  const second = await dialect.locks.acquire('mover', { ttlMs: 60_000 })
+  assert.ok(second && second.token > first.token)
+  await assert.rejects(late.commit().execute(), { kind: 'lock-lost' })
+  assert.equal(await balanceOf(db, 1), 101)
+  assert.equal(await dialect.locks.renew(first, 1_000), false)
+  const waiting = dialect.locks.hold('mover', { ttlMs: 5_000, waitMs: 5_000 }, async (lock) => await Promise.resolve(lock.token))
+  await dialect.locks.release(second)
+  assert.ok((await waiting) > second.token)
+})
+
+test('tables of two groups can be neither changed by one transaction nor joined', async () => {
+  await using opened = openRedis(server.url, { groups: { west: ['w'] } })
+  const { db, dialect } = opened
+  for (const table of ['w', 'm'])
+    await db.schema
+      .createTable(table)
+      .addColumn('id', 'integer', (c) => c.primaryKey())
+      .execute()
+  await assert.rejects(db.transaction().execute(async (trx) => {
+    await trx.insertInto('w').values({ id: 1 }).execute()
+    await trx.insertInto('m').values({ id: 1 }).execute()
+  }), { kind: 'cross-group' }) // prettier-ignore
+  await assert.rejects(db.selectFrom('w').innerJoin('m', 'm.id', 'w.id').select('m.id').execute(), { kind: 'cross-group' })
+  assert.deepEqual(await db.selectFrom('w').selectAll().execute(), [])
+  assert.deepEqual(await dialect.check(), { tables: 2, rows: 0, entries: 0, problems: [] })
+})
+
+test('limits: a transaction that is too large, a scan that throws away too much', async () => {
+  await using opened = openRedis(server.url, { limits: { rowsPerCommit: 5, scannedRows: 2 } })
+  const { db } = opened
+  await db.schema
+    .createTable('t')
+    .addColumn('id', 'integer', (c) => c.primaryKey())
+    .addColumn('n', 'integer')
+    .execute()
+  const rows = [1, 2, 3, 4, 5, 6].map((id) => ({ id, n: id }))
+  await assert.rejects(db.insertInto('t').values(rows).execute(), { kind: 'too-large' })
+  assert.deepEqual(await db.selectFrom('t').selectAll().execute(), [])
+  await db.insertInto('t').values(rows.slice(0, 4)).execute()
+  await assert.rejects(db.selectFrom('t').selectAll().where('n', '=', 4).execute(), { kind: 'scan-refused' })
+  assert.deepEqual(await db.selectFrom('t').select('id').where('n', '=', 4).modifyEnd(allowScan).execute(), [{ id: 4 }])
+  assert.equal((await db.selectFrom('t').selectAll().execute()).length, 4)
+})
