@@ -105,6 +105,12 @@ export class ChangeCheck {
       return
     }
     const before = stateOf(shadow)
+    if (
+      fields['name'] !== undefined &&
+      fields['name'] !== shadow.fields['name'] &&
+      (before.managementState !== 'unmanaged' || before.deployStatus !== 'complete')
+    )
+      throw new Violation('lifecycle', `subcloud ${id} was renamed while it was ${before.managementState} and ${before.deployStatus}`)
     shadow.revision += 1
     Object.assign(shadow.fields, fields)
     this.#judge(id, before, stateOf(shadow), processName)

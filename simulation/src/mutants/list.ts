@@ -87,6 +87,12 @@ export const mutants: readonly Mutant[] = [
     replace: '',
   },
   {
+    name: 'subclouds may be renamed in any state',
+    file: `${rules}/management.ts`,
+    find: "if (subject.management_state !== 'unmanaged' || subject.deploy_status !== 'complete')",
+    replace: 'if (subject.name === undefined)',
+  },
+  {
     name: 'an abort does not reach the job',
     file: `${store}/claims.ts`,
     find: "!(await cancel(tx, desk.world, running.id, 'aborted by request'))",
