@@ -121,11 +121,16 @@ function lockProblems(): string[] {
   const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
     packages: Record<string, { optionalDependencies?: Record<string, string> }>
   }
-  return Object.entries(packages).flatMap(([path, entry]) =>
+  const unlisted = globSync('{packages,services,apps}/*/package.json')
+    .map(dirname)
+    .filter((folder) => packages[folder] === undefined)
+    .map((folder) => `package-lock.json: the workspace ${folder} has no entry: npm ci will refuse it`)
+  const missing = Object.entries(packages).flatMap(([path, entry]) =>
     Object.keys(entry.optionalDependencies ?? {})
       .filter((name) => packages[`node_modules/${name}`] === undefined && packages[`${path}/node_modules/${name}`] === undefined)
       .map((name) => `package-lock.json: ${path} wants ${name}, which has no entry: npm ci will refuse it`),
   )
+  return [...unlisted, ...missing]
 }
 
 const sourceProblems = readSources().flatMap((file) =>
