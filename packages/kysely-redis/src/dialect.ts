@@ -96,9 +96,10 @@ class RedisAdapter implements DialectAdapter {
   }
 
   async releaseMigrationLock(): Promise<void> {
-    this.#held?.release()
-    await this.#held?.done
+    const held = this.#held
     this.#held = undefined
+    held?.release()
+    await held?.done
   }
 }
 

@@ -155,7 +155,7 @@ export class RedisConnection implements DatabaseConnection {
     for (let attempt = 1; ; attempt++) {
       // A query that others always get in the way of is answered without the check in the end: what it saw was committed, but not at one moment.
       const last = attempt >= limits.statementAttempts
-      const session = new Session(this.#engine, { validated: !(last && statement.t === 'select') })
+      const session = new Session(this.#engine, { validated: !(last && statement.t === 'select'), attempt })
       session.counters.attempts = attempt
       try {
         const result = await execute(session, statement)

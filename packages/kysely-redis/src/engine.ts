@@ -73,7 +73,7 @@ export class Engine {
 
   /** Refuses a server that may throw data away, or is too old. */
   async checkServers(): Promise<void> {
-    for (const reply of await this.wire.callAll(['INFO', 'everything'])) {
+    for (const reply of await this.wire.callAll(['INFO', 'server', 'memory'])) {
       if (typeof reply !== 'string') throw new RedisDatabaseError('configuration', 'Redis does not answer INFO.')
       const version = /redis_version:(\d+)/.exec(reply)?.[1]
       if (Number(version) < 7) throw new RedisDatabaseError('configuration', `Redis 7 or newer is needed, this is ${version}.`)

@@ -21,8 +21,7 @@ async function counter(scissors: Scissors, commandTimeoutMs = 5_000): Promise<Op
   return opened
 }
 
-const valueOf = async ({ db }: Opened): Promise<number> =>
-  ((await db.selectFrom('t').select('n').executeTakeFirstOrThrow()) as { n: number }).n
+const valueOf = async ({ db }: Opened): Promise<number> => (await db.selectFrom('t').select('n').executeTakeFirstOrThrow()).n
 const raise = async ({ db }: Opened): Promise<unknown> =>
   await db
     .updateTable('t')

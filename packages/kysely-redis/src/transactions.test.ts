@@ -216,7 +216,7 @@ test('appends to a list by many clients: every element once, each seeing what wa
         const item = `${client}.${turn}`
         const id = 1 + (turn % 2)
         const before = await withRetry(db, nodeEnvironment, async (trx) => {
-          const { items } = (await trx.selectFrom('lists').select('items').where('id', '=', id).executeTakeFirstOrThrow()) as { items: string }
+          const { items } = (await trx.selectFrom('lists').select('items').where('id', '=', id).executeTakeFirstOrThrow())
           await trx.updateTable('lists').set({ items: `${items}${item},` }).where('id', '=', id).execute()
           return items
         }, { attempts: 200 }) // prettier-ignore
@@ -287,4 +287,42 @@ test('limits: a transaction that is too large, a scan that throws away too much'
   await assert.rejects(db.selectFrom('t').selectAll().where('n', '=', 4).execute(), { kind: 'scan-refused' })
   assert.deepEqual(await db.selectFrom('t').select('id').where('n', '=', 4).modifyEnd(allowScan).execute(), [{ id: 4 }])
   assert.equal((await db.selectFrom('t').selectAll().execute()).length, 4)
+})
+
+test('a long scan in a transaction, validated by the version of the table: any change since its first row stops the commit', async () => {
+  await using opened = openRedis(server.url, { limits: { rowsPerCall: 3, validatedRowsPerTable: 5 } })
+  const { db } = opened
+  await db.schema
+    .createTable('t')
+    .addColumn('id', 'integer', (c) => c.primaryKey())
+    .addColumn('n', 'integer', (c) => c.notNull())
+    .execute()
+  await db.insertInto('t').values(Array.from({ length: 20 }, (_, id) => ({ id, n: 1 }))).execute() // prettier-ignore
+  for (const interfere of [false, true]) {
+    const trx = await db.startTransaction().execute()
+    const { total } = (await trx.selectFrom('t').select((eb) => eb.fn.sum('n').as('total')).executeTakeFirstOrThrow()) as { total: number } // prettier-ignore
+    if (interfere) await db.updateTable('t').set({ n: 2 }).where('id', '=', 3).execute()
+    await trx.insertInto('t').values({ id: 100 + total, n: 0 }).execute().catch((error: unknown) => assert.ok(isSerializationFailure(error))) // prettier-ignore
+    if (interfere) await assert.rejects(trx.commit().execute(), isSerializationFailure)
+    else await trx.commit().execute()
+  }
+})
+
+test('sums that are read while others move amounts are always those of one moment', async () => {
+  await using bankDb = await bank({ limits: { rowsPerCall: 1, statementAttempts: 50 } })
+  const { db } = bankDb
+  let moving = true
+  const movers = [1, 2].map(async (from) => {
+    for (let turn = 0; moving; turn++)
+      await withRetry(db, nodeEnvironment, async (trx) => {
+        await add(trx, from, -1)
+        await add(trx, 3 + (turn % 2), 1)
+      }, { attempts: 500 }) // prettier-ignore
+  })
+  for (let turn = 0; turn < 15; turn++) {
+    const { total } = (await db.selectFrom('accounts').select((eb) => eb.fn.sum('balance').as('total')).executeTakeFirstOrThrow()) as { total: number } // prettier-ignore
+    assert.equal(total, 400)
+  }
+  moving = false
+  await Promise.all(movers)
 })

@@ -30,7 +30,7 @@ async function withKey(session: Session, table: Table, index: Index, key: string
 /** Entries whose first columns are these: the rows that refer to a parent. */
 async function allWithPrefix(session: Session, table: Table, index: Index, key: string): Promise<Found[]> {
   const all: Found[] = []
-  const whole = { index, low: `[${key}`, high: `(${key}${afterAll}`, reverse: false, limit: session.engine.limits.rowsPerCall }
+  const whole = { index, low: `[${key}`, high: `(${key}${afterAll}`, reverse: false, limit: session.rowsPerCall }
   let result = await session.range(table, whole)
   for (;;) {
     all.push(...result.found)
@@ -45,15 +45,15 @@ async function allWithPrefix(session: Session, table: Table, index: Index, key: 
  */
 export class ConstraintKeeper {
   readonly #session: Session
-  readonly #written: { table: Table; row: Row; before: Row | null }[] = []
+  readonly #written: { table: Table; row: Row; before: Row | null; known: boolean }[] = []
   readonly #unreferenced: { table: Table; row: Row }[] = []
 
   constructor(session: Session) {
     this.#session = session
   }
 
-  /** Writes a row: new, or in the place of another of the same table. */
-  put(table: Table, row: Row, before: Row | null): void {
+  /** Writes a row: new, or in the place of another of the same table. `known`: its unique keys have been looked up. */
+  put(table: Table, row: Row, before: Row | null, known = false): void {
     checkNotNull(table, row)
     const { buffer } = this.#session
     const key = table.rowKey(row)
@@ -64,7 +64,7 @@ export class ConstraintKeeper {
       if (there === undefined || there.now === before) buffer.write(table, oldKey, before, null)
     }
     buffer.write(table, key, oldKey === key ? before : null, row)
-    this.#written.push({ table, row, before })
+    this.#written.push({ table, row, before, known })
     if (before && this.#isReferred(table, before, row)) this.#unreferenced.push({ table, row: before })
   }
 
@@ -106,11 +106,11 @@ export class ConstraintKeeper {
   /** Judges the whole statement. Throws the first violation; the caller takes the writes back. */
   async settle(): Promise<void> {
     const checks: Promise<void>[] = []
-    for (const { table, row, before } of this.#written) {
+    for (const { table, row, before, known } of this.#written) {
       // Written once more in the same statement: only the last counts.
       if (this.#session.buffer.find(table)?.rows.get(table.rowKey(row))?.now !== row) continue
       for (const index of table.uniques)
-        if (!index.primary && (before === null || table.keyIn(index, before) !== table.keyIn(index, row)))
+        if (!known && !index.primary && (before === null || table.keyIn(index, before) !== table.keyIn(index, row)))
           checks.push(this.#checkUnique(table, index, row))
       for (const foreign of table.definition.foreign)
         if (before === null || keyBy(table, foreign.columns, before) !== keyBy(table, foreign.columns, row))

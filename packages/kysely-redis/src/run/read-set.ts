@@ -29,16 +29,15 @@ export class ReadSet {
     this.#limits = limits
   }
 
-  get empty(): boolean {
-    return this.tables.size === 0
+  /** Is this another version than the one that we read of? */
+  changed(table: number, version: string): boolean {
+    const known = this.tables.get(table)
+    return known !== undefined && known.version !== version
   }
 
-  /** Notes the version a reply tells; true when the table changed since we read of it. */
-  seen(table: number, version: string): boolean {
-    const known = this.tables.get(table)
-    if (known) return known.version !== version
-    this.tables.set(table, { version, rows: new Map(), ranges: [], count: 0, size: undefined })
-    return false
+  /** Begins to note what is read of a table, at the version that the first answer tells. */
+  seen(table: number, version: string): void {
+    if (!this.tables.has(table)) this.tables.set(table, { version, rows: new Map(), ranges: [], count: 0, size: undefined })
   }
 
   row(table: number, key: string, version: string): boolean {

@@ -17,7 +17,7 @@ export async function* readPath(session: Session, table: Table, path: Path, env:
   }
   const ranges = rangesOf(path, env)
   if (path.index.primary && path.points.length === path.index.columns.length) {
-    const step = session.engine.limits.rowsPerCall
+    const step = session.rowsPerCall
     for (let at = 0; at < ranges.length; at += step) {
       const keys = ranges.slice(at, at + step).map((range) => range.exactly as string)
       yield (await session.get(table, keys)).filter((found) => found !== null)
@@ -25,7 +25,7 @@ export async function* readPath(session: Session, table: Table, path: Path, env:
     return
   }
   if (ranges.length > 1) return yield* readMany(session, table, path, ranges)
-  const limit = session.engine.limits.rowsPerCall
+  const limit = session.rowsPerCall
   let chunk = Math.min(limit, Math.max(1, firstChunk))
   for (const range of ranges) {
     let request: RangeRequest | undefined = requestOf(path, range, chunk)
@@ -58,7 +58,7 @@ async function* readMany(
 ): AsyncGenerator<Found[]> {
   for (let at = 0; at < ranges.length; at += rangesAtOnce) {
     const part = ranges.slice(at, at + rangesAtOnce)
-    const limit = session.engine.limits.rowsPerCall
+    const limit = session.rowsPerCall
     const results = await Promise.all(part.map((range) => session.range(table, requestOf(path, range, limit))))
     for (const result of results) {
       yield result.found
@@ -74,6 +74,6 @@ async function* readMany(
 /** All rows by a path, for looking up the other side of a join. */
 export async function readAll(session: Session, table: Table, path: Path, env: Env): Promise<Found[]> {
   const all: Found[] = []
-  for await (const chunk of readPath(session, table, path, env, session.engine.limits.rowsPerCall)) all.push(...chunk)
+  for await (const chunk of readPath(session, table, path, env, session.rowsPerCall)) all.push(...chunk)
   return all
 }

@@ -151,8 +151,7 @@ export class SelectRunner {
       return yield await this.#filter(step.filters, rows.map(at))
     }
     const residual = step.filters.some((condition) => !step.path?.used.has(condition)) || plan.steps.length > 1
-    const firstChunk =
-      wanted === undefined ? this.#session.engine.limits.rowsPerCall : residual ? Math.max(50, wanted * 2) : Math.max(1, wanted)
+    const firstChunk = wanted === undefined ? this.#session.rowsPerCall : residual ? Math.max(50, wanted * 2) : Math.max(1, wanted)
     const guarded = isScan(step.path) && !select.allowScan
     let thrownAway = 0
     for await (const chunk of readPath(this.#session, source.table, step.path, start, firstChunk)) {
@@ -183,7 +182,7 @@ export class SelectRunner {
 
   async *#join(select: BoundSelect, step: Step, input: AsyncGenerator<Env[]>): AsyncGenerator<Env[]> {
     for await (const batch of input) {
-      const per = this.#session.engine.limits.rowsPerCall
+      const per = this.#session.rowsPerCall
       for (let at = 0; at < batch.length; at += per) yield await this.#joinBatch(select, step, batch.slice(at, at + per))
     }
   }
@@ -241,7 +240,7 @@ export class SelectRunner {
     const table = select.sources[step.slot]?.table
     const rows: Row[] = []
     if (!table || !step.path) return rows
-    for await (const chunk of readPath(this.#session, table, step.path, noEnv, this.#session.engine.limits.rowsPerCall)) {
+    for await (const chunk of readPath(this.#session, table, step.path, noEnv, this.#session.rowsPerCall)) {
       for (const found of chunk) rows.push(found.row)
       step.actual += chunk.length
       if (!select.allowScan && rows.length > this.#session.engine.limits.scannedRows) this.#refuseScan(table.name)

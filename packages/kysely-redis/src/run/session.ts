@@ -41,6 +41,9 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
+const readAttempts = 20
+const mostRowsPerCall = 20_000
+
 const lost = (what: string): RedisDatabaseError =>
   new RedisDatabaseError('serialization', `Another transaction changed what this one has read (${what}); run it again.`)
 
@@ -55,6 +58,7 @@ export class Session {
   readonly #reads: ReadSet
   readonly #locks = new Map<string, string>()
   readonly readOnly: boolean
+  readonly rowsPerCall: number
   /** Reads that are not the statement's own business: not checked again. */
   readonly validated: boolean
   #group: string | undefined
@@ -63,8 +67,10 @@ export class Session {
   /** The race is lost: whoever caught that error must not commit. */
   #doomed: RedisDatabaseError | undefined
 
-  constructor(engine: Engine, options: { readOnly?: boolean; validated?: boolean } = {}) {
+  constructor(engine: Engine, options: { readOnly?: boolean; validated?: boolean; attempt?: number } = {}) {
     this.engine = engine
+    // Who loses races reads in larger steps: what is read in one call is of one moment.
+    this.rowsPerCall = Math.min(mostRowsPerCall, engine.limits.rowsPerCall * 4 ** ((options.attempt ?? 1) - 1))
     this.readOnly = options.readOnly ?? false
     this.validated = options.validated ?? true
     this.#reads = new ReadSet(engine.limits)
@@ -95,7 +101,7 @@ export class Session {
     const own = this.buffer.find(table)
     const wanted = [...new Set(own ? keys.filter((key) => !own.rows.has(key)) : keys)]
     const stored = new Map<string, Found | null>()
-    const step = this.engine.limits.rowsPerCall
+    const step = this.rowsPerCall
     for (let at = 0; at < wanted.length; at += step) {
       const part = wanted.slice(at, at + step)
       const texts = (await this.#ask(table, ['G', table.id, part.length, ...part])) as (string | null)[]
@@ -210,26 +216,29 @@ export class Session {
     }
   }
 
+  /**
+   * One call for all that was asked. What we saw before must still be true at the moment of the answer, or nobody may act on both
+   * together: when a table of ours has changed, the earlier reads are checked and the new ones are made again.
+   */
   async #read(asked: readonly Pending[]): Promise<Reply[]> {
     const catalog = this.catalog
     const tables = new Set(this.#reads.tables.keys())
     for (const ask of asked) if (ask.table) tables.add(ask.table.id)
     const ids = [...tables]
-    const alone = this.#reads.empty
-    this.counters.roundTrips++
-    const reply = (await this.engine.call('read', catalog.group, [
-      catalog.version,
-      ids.length,
-      ...ids,
-      ...asked.flatMap((ask) => ask.args),
-    ])) as Reply[]
-    if (reply[0] === 'schema') throw this.engine.schemaChanged(catalog.group)
-    const versions = reply[1] as string[]
-    let changed = false
-    for (const [index, id] of ids.entries()) if (this.#reads.seen(id, versions[index] ?? '')) changed = true
-    // What we saw before may not fit what we see now: then nobody may act on both together.
-    if (changed && !alone && this.validated) await this.validate()
-    return reply[2] as Reply[]
+    const args = [catalog.version, ids.length, ...ids, ...asked.flatMap((ask) => ask.args)]
+    for (let attempt = 1; ; attempt++) {
+      this.counters.roundTrips++
+      const reply = (await this.engine.call('read', catalog.group, args)) as Reply[]
+      if (reply[0] === 'schema') throw this.engine.schemaChanged(catalog.group)
+      const versions = reply[1] as string[]
+      const changed = ids.some((id, index) => this.#reads.changed(id, versions[index] ?? ''))
+      if (!changed || !this.validated) {
+        for (const [index, id] of ids.entries()) this.#reads.seen(id, versions[index] ?? '')
+        return reply[2] as Reply[]
+      }
+      if (attempt === readAttempts) throw lost('a table that others write all the time')
+      await this.validate()
+    }
   }
 
   /** Asks whether all that was read is still so. Throws a serialization failure when it is not. */

@@ -49,7 +49,7 @@ export class Writer {
         return found ? [{ index, found }] : []
       })
       if (clash.length === 0) {
-        keeper.put(table, row, null)
+        keeper.put(table, row, null, true)
         taken.put(row, null)
         results.push(row)
         continue

@@ -60,6 +60,6 @@ export class Scissors {
         this.#cut(socket)
       })
     }
-    return { write, on: on as Socket['on'], destroy: () => socket.destroy() }
+    return { write, on, destroy: () => socket.destroy() }
   }
 }

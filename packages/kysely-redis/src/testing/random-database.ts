@@ -52,7 +52,7 @@ export class RandomDatabase {
   }
   #some<T>(items: readonly T[], least: number, most: number): T[] {
     return this.#g(
-      fc.shuffledSubarray as never,
+      fc.shuffledSubarray,
       [...items] as never,
       { minLength: Math.min(least, items.length), maxLength: Math.min(most, items.length) } as never,
     ) as T[]

@@ -9,7 +9,7 @@ export function keysOfCommit(base: string, args: readonly (string | number)[]): 
   while (at < args.length) {
     const table = args[at + 1]
     const count = Number(args[at + 2])
-    switch (args[at]) {
+    switch (String(args[at])) {
       case 'W':
         at += 1
         break
