@@ -59,12 +59,14 @@ eachEngine('connections', (engine) => {
 
   void test('is unavailable for who was using it, and the next one is a new one', async () => {
     const url = await engine.freshUrl()
-    const db = await engine.open<Tables>(migrations, { url })
+    // A name of its own: other test files use the same server at the same time.
+    const db = await engine.open<Tables>(migrations, { url, name: `cut-${process.pid}` })
     const plain = new URL(url)
     plain.searchParams.delete('schema')
     const killer = new pg.Client({ connectionString: plain.href })
     await killer.connect()
-    const cut = () => killer.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'murmuration test'")
+    const cut = () =>
+      killer.query('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1', [`murmuration cut-${process.pid}`])
     await assert.rejects(
       db.transaction(async (tx) => {
         await tx.query.updateTable('counter').set({ value: 7 }).execute()

@@ -434,10 +434,13 @@ eachEngine('jobs', (engine) => {
       for (let time = 0; time < times; time++) {
         const before = (await job(id)).lease_epoch
         const worker = begin(`mortal-${before}`, [kind])
-        await manual.until('the job to be taken', async () => (await job(id)).lease_epoch > before && worker.running === 1)
+        await manual.until('the job to be taken', async () => (await job(id)).lease_epoch > before && worker.running === 1, leaseMs / 20)
         await manual.until('what it does to be recorded', async () => (await readSteps(db, [id])).length >= recorded)
         const diesAtMs = manual.world.clock.monotonicMs() + livesMs
-        await manual.until('its time to come', () => manual.world.clock.monotonicMs() >= diesAtMs, 100)
+        // The database is asked at every tick, so that the manual clock can't outrun the renewals of the lease.
+        const lived = async (): Promise<boolean> =>
+          ((await job(id)).lost_leases === 0 || livesMs === 0) && manual.world.clock.monotonicMs() >= diesAtMs
+        await manual.until('its time to come', lived, leaseMs / 20)
         worker.crash()
       }
     }

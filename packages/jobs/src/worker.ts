@@ -77,7 +77,15 @@ export function createWorker(options: WorkerOptions): Worker {
     return Math.min(kind.concurrency - taken, reservedKinds.has(kind.name) ? free : Math.min(free, openSlots - takenOpen))
   }
 
-  const begin = (rows: readonly JobRow[], claimedAtMs: number): void => {
+  /** Of a lease that was asked for at that moment (monotonic): it is given up before another worker may take it. */
+  const isOverdue = (sinceMs: number): boolean => world.clock.monotonicMs() - sinceMs >= (leaseMs * 4) / 6
+
+  const begin = async (rows: readonly JobRow[], claimedAtMs: number): Promise<void> => {
+    if (isOverdue(claimedAtMs)) {
+      // The claim waited for the database until the lease in it was as good as over: begun now, the work would soon run twice.
+      for (const row of rows) await leases.release({ id: row.id, owner, epoch: row.lease_epoch }, { delayMs: 0 })
+      return
+    }
     for (const row of rows) {
       const kind = byName.get(row.kind)
       if (!kind) continue
@@ -98,7 +106,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const { due, cancelled } = await leases.probe(names, ids())
     if (cancelled && state === 'started') {
       const claimedAtMs = world.clock.monotonicMs()
-      begin(await leases.claimCancelled(names, cancelledAtOnce), claimedAtMs)
+      await begin(await leases.claimCancelled(names, cancelledAtOnce), claimedAtMs)
     }
     // Whose turn it is first changes, so that one busy kind can't keep the others from the last slots.
     turn++
@@ -107,7 +115,7 @@ export function createWorker(options: WorkerOptions): Worker {
       const free = kind ? slots(kind) : 0
       if (!kind || free <= 0 || state !== 'started') continue
       const claimedAtMs = world.clock.monotonicMs()
-      begin(await leases.claim(kind.name, free, ids()), claimedAtMs)
+      await begin(await leases.claim(kind.name, free, ids()), claimedAtMs)
     }
   }
 
@@ -152,8 +160,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   /** Who could not renew in time stops by itself, before another may take over: judged by a clock that never steps. */
   async function dropOverdue(): Promise<void> {
-    const nowMs = world.clock.monotonicMs()
-    for (const run of running.values()) if (nowMs - run.renewedAtMs >= (leaseMs * 4) / 6) run.abort(new LeaseLost(run.held.id))
+    for (const run of running.values()) if (isOverdue(run.renewedAtMs)) run.abort(new LeaseLost(run.held.id))
   }
 
   async function sweep(): Promise<void> {
