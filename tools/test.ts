@@ -17,7 +17,7 @@ const checks: readonly (readonly [name: string, command: string, args: readonly 
   ['types', 'tsc', ['--noEmit']],
 ]
 
-const silenceMs = 4 * 60_000
+const silenceMs = 10 * 60_000
 
 let passed = 0
 let failed = 0

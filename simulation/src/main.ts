@@ -30,6 +30,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   strict: true,
 })
+// Who reads no further (head) has seen enough.
+process.stdout.on('error', () => process.exit())
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const number = (text: string, name: string): number => {
   const value = Number(text)

@@ -29,8 +29,20 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'runs that could not renew their lease go on',
     file: `${jobs}/worker.ts`,
-    find: 'if (nowMs - run.renewedAtMs >= (leaseMs * 4) / 6) run.abort(new LeaseLost(run.held.id))',
-    replace: 'void nowMs',
+    find: 'if (isOverdue(run.renewedAtMs)) run.abort(new LeaseLost(run.held.id))',
+    replace: 'void isOverdue',
+  },
+  {
+    name: 'work begins under a lease that was over when it was had',
+    file: `${jobs}/worker.ts`,
+    find: 'if (isOverdue(claimedAtMs)) {',
+    replace: 'if (claimedAtMs < 0) {',
+  },
+  {
+    name: 'playbooks start although their run was asked to end',
+    file: `${work}/playbooks/run-playbook.ts`,
+    find: 'run.signal.throwIfAborted()\n  const child',
+    replace: 'const child',
   },
   {
     name: 'leases are not renewed',

@@ -146,6 +146,8 @@ async function supervise(
   }
   const onAbort = (): void => void endWhenAbortable()
   say(`RUN ${run.playbook}`)
+  // Asked to end since: somebody else may work on the subcloud by now.
+  run.signal.throwIfAborted()
   const child = await world.processes.start({
     command: options.command ?? 'ansible-playbook',
     args: [
