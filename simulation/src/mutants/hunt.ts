@@ -10,7 +10,7 @@ export interface Hunted {
 /** Runs seeds with the mutant in place until one notices. */
 export async function hunt(mutant: Mutant, options: { threads: number; from: number; most: number }): Promise<Hunted> {
   let caught: Hunted['caught']
-  await runSeeds(range(options.from, options.most), {
+  await runSeeds([...(mutant.seeds ?? []), ...range(options.from, options.most)], {
     threads: options.threads,
     mutant,
     storyLines: 1,

@@ -6,6 +6,8 @@ export interface Mutant {
   /** Text that stands there exactly once, and what stands there instead. */
   readonly find: string
   readonly replace: string
+  /** Seeds to try first, where it takes an unlikely moment. */
+  readonly seeds?: readonly number[]
 }
 
 const rules = 'services/dcmanager/src/rules'
@@ -37,12 +39,14 @@ export const mutants: readonly Mutant[] = [
     file: `${jobs}/worker.ts`,
     find: 'if (isOverdue(claimedAtMs)) {',
     replace: 'if (claimedAtMs < 0) {',
+    seeds: [11_269, 11_354],
   },
   {
     name: 'playbooks start although their run was asked to end',
     file: `${work}/playbooks/run-playbook.ts`,
     find: 'run.signal.throwIfAborted()\n  const child',
     replace: 'const child',
+    seeds: [10_900],
   },
   {
     name: 'leases are not renewed',
