@@ -1,12 +1,13 @@
 import { createRealWorld } from '@murmuration/world'
 import { CommandFailed, exitCodes } from './exit.ts'
 import { buildProgram } from './program.ts'
-import { tell } from './terminal.ts'
+import { onLostOutput, tell } from './terminal.ts'
 
 /** Runs the command that this process was called with; its outcome is the exit code. */
 export async function run(): Promise<void> {
   const serving = process.argv[2] === 'serve'
   const world = createRealWorld({ timersKeepAlive: true, log: { level: serving ? 'info' : 'warn' } })
+  onLostOutput(process.argv[2] === 'lab' || serving)
   try {
     await buildProgram({ world, environment: process.env }).parseAsync()
   } catch (error) {

@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline'
+import { createInterface, type Interface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { Secret } from '@murmuration/trust'
 import { CommandFailed, exitCodes } from './exit.ts'
@@ -33,14 +33,14 @@ export async function askSecret(what: string, variable: string): Promise<Secret>
   })
   const lines = createInterface({ input: process.stdin, output, terminal: true })
   try {
-    const answer = await new Promise<string>((resolve) => {
-      lines.question(`${what}: `, resolve)
-      muted = true
-    })
-    tell('')
-    return new Secret(answer)
+    const answer = answerOf(lines, `${what}: `)
+    muted = true
+    const text = await answer
+    if (text === '') throw new CommandFailed(exitCodes.usage, 'An empty password was given. Nothing was done.')
+    return new Secret(text)
   } finally {
     lines.close()
+    tell('')
   }
 }
 
@@ -50,9 +50,34 @@ export async function confirm(question: string, yes: boolean): Promise<void> {
   if (!process.stdin.isTTY) throw new CommandFailed(exitCodes.usage, `${question} There is no terminal to ask on.`, 'Add --yes.')
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    const answer = await new Promise<string>((resolve) => lines.question(`${question} [y/N] `, resolve))
+    const answer = await answerOf(lines, `${question} [y/N] `)
     if (!/^y(es)?$/i.test(answer.trim())) throw new CommandFailed(exitCodes.refused, 'Nothing was done.')
   } finally {
     lines.close()
+  }
+}
+
+/** Rejects when there will be no answer: Ctrl-C, or the end of the input. Without that the command would end as if by a defect. */
+export function answerOf(lines: Interface, question: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const nothing = (): void => reject(new CommandFailed(exitCodes.interrupted, 'No answer was given. Nothing was done.'))
+    lines.once('SIGINT', nothing)
+    lines.once('close', nothing)
+    lines.question(question, resolve)
+  })
+}
+
+/**
+ * What is done when nobody can be told any more. A lab in the foreground goes on, since it has to end what it started; a command's
+ * reader that has gone (`| head`) has what it wanted, and anything else (a full disk) must not look like success.
+ */
+export function onLostOutput(goesOn: boolean): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (goesOn) return
+      if (error.code === 'EPIPE') process.exit(exitCodes.ok)
+      if (stream === process.stdout) tell(`error: the output could not be written (${error.code ?? error.message}).`)
+      process.exit(exitCodes.refused)
+    })
   }
 }

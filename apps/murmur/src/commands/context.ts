@@ -52,7 +52,26 @@ export function timeoutMsOf(options: CommonOptions, defaultSeconds: number): num
 }
 
 export async function readLocalFile(context: Context, path: string): Promise<Uint8Array> {
-  const data = await context.world.files.read(path)
+  let data: Uint8Array | undefined
+  try {
+    data = await context.world.files.read(path)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    const why = code === 'EISDIR' ? 'it is a folder' : (code ?? String(error))
+    throw new CommandFailed(exitCodes.usage, `${path} can not be read: ${why}.`, undefined, { cause: error })
+  }
   if (data === undefined) throw new CommandFailed(exitCodes.usage, `${path}: there is no such file.`)
   return data
+}
+
+/** A name or id as a piece of a path. An empty one (a script's unset variable) would name the list instead. */
+export function segmentOf(ref: string): string {
+  if (ref.trim() === '') throw new CommandFailed(exitCodes.usage, 'The name or id is empty.')
+  return encodeURIComponent(ref)
+}
+
+/** A count that was given as an option. */
+export function countOf(option: string, text: string): number {
+  if (!/^-?[0-9]{1,9}$/.test(text)) throw new CommandFailed(exitCodes.usage, `${option} ${text}: give a whole number.`)
+  return Number(text)
 }

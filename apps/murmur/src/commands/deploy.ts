@@ -1,10 +1,10 @@
 import type { FilePart } from '../api/multipart.ts'
 import type { SubcloudBody } from '../api/types.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
-import { connection, printShow, readLocalFile, type CommonOptions, type Context } from './context.ts'
-import { filesOf, finish, passwordsOf, type ValuesOptions } from './subcloud.ts'
+import { connection, printShow, readLocalFile, segmentOf, type CommonOptions, type Context } from './context.ts'
+import { filesOf, finish, valuesOf, type ValuesOptions } from './subcloud.ts'
 
-const pathOf = (ref: string, verb: string): string => `/phased-subcloud-deploy/${encodeURIComponent(ref)}/${verb}`
+const pathOf = (ref: string, verb: string): string => `/phased-subcloud-deploy/${segmentOf(ref)}/${verb}`
 
 export async function create(context: Context, options: ValuesOptions): Promise<void> {
   if (options.bootstrapValues === undefined || options.bootstrapAddress === undefined) {
@@ -23,9 +23,11 @@ export async function phase(
   ref: string,
   options: ValuesOptions,
 ): Promise<void> {
+  const path = pathOf(ref, verb)
+  const { files, passwords } = await valuesOf(context, options)
   const api = await connection(context)
-  const fields = { 'bootstrap-address': options.bootstrapAddress, release: options.release, ...(await passwordsOf(options)) }
-  await api.request('PATCH', pathOf(ref, verb), { fields, files: await filesOf(context, options) })
+  const fields = { 'bootstrap-address': options.bootstrapAddress, release: options.release, ...passwords }
+  await api.request('PATCH', path, { fields, files })
   await finish(context, ref, options)
 }
 
@@ -47,7 +49,7 @@ type DeployFilesBody = Readonly<
 >
 
 const filesPath = (release: string | undefined): string =>
-  release === undefined ? '/subcloud-deploy' : `/subcloud-deploy/${encodeURIComponent(release)}`
+  release === undefined ? '/subcloud-deploy' : `/subcloud-deploy/${segmentOf(release)}`
 const filesFields = (body: DeployFilesBody): Record<string, string | null> => ({
   deploy_playbook: body.deploy_playbook ?? null,
   deploy_overrides: body.deploy_overrides ?? null,

@@ -1,6 +1,6 @@
 import type { GroupBody, SubcloudBody } from '../api/types.ts'
 import { confirm, tell } from '../terminal.ts'
-import { connection, printList, printShow, type CommonOptions, type Context } from './context.ts'
+import { connection, countOf, printList, printShow, segmentOf, type CommonOptions, type Context } from './context.ts'
 import { listColumns, listRow } from './subcloud-view.ts'
 
 export interface GroupOptions extends CommonOptions {
@@ -10,7 +10,7 @@ export interface GroupOptions extends CommonOptions {
   readonly maxParallelSubclouds?: string
 }
 
-const pathOf = (ref: string): string => `/subcloud-groups/${encodeURIComponent(ref)}`
+const pathOf = (ref: string): string => `/subcloud-groups/${segmentOf(ref)}`
 
 const fieldsOf = (group: GroupBody): Record<string, string | number | null> => ({
   id: group.id,
@@ -26,7 +26,9 @@ const bodyOf = (options: GroupOptions): Record<string, string | number> => ({
   ...(options.name === undefined ? {} : { name: options.name }),
   ...(options.description === undefined ? {} : { description: options.description }),
   ...(options.updateApplyType === undefined ? {} : { update_apply_type: options.updateApplyType }),
-  ...(options.maxParallelSubclouds === undefined ? {} : { max_parallel_subclouds: Number(options.maxParallelSubclouds) }),
+  ...(options.maxParallelSubclouds === undefined
+    ? {}
+    : { max_parallel_subclouds: countOf('--max-parallel-subclouds', options.maxParallelSubclouds) }),
 })
 
 export async function add(context: Context, options: GroupOptions): Promise<void> {
@@ -52,9 +54,10 @@ export async function update(context: Context, ref: string, options: GroupOption
 }
 
 export async function remove(context: Context, ref: string, options: CommonOptions): Promise<void> {
+  const path = pathOf(ref)
   await confirm(`Delete subcloud group ${ref}?`, options.yes === true)
   const api = await connection(context)
-  await api.request('DELETE', pathOf(ref))
+  await api.request('DELETE', path)
   tell(`Subcloud group ${ref} is deleted.`)
 }
 

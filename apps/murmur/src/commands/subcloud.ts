@@ -2,14 +2,24 @@ import type { FilePart } from '../api/multipart.ts'
 import type { OperationBody, SubcloudBody } from '../api/types.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { askSecret, confirm, print, tell } from '../terminal.ts'
-import { connection, printList, printShow, readLocalFile, timeoutMsOf, watching, type CommonOptions, type Context } from './context.ts'
+import {
+  connection,
+  printList,
+  printShow,
+  readLocalFile,
+  segmentOf,
+  timeoutMsOf,
+  watching,
+  type CommonOptions,
+  type Context,
+} from './context.ts'
 import { listColumns, listRow, showFields } from './subcloud-view.ts'
 import { waitForOperation } from './wait.ts'
 
 /** A deploy with real hardware takes hours; `--timeout` says otherwise. */
 const deployTimeoutSeconds = 4 * 3_600
 
-export const pathOf = (ref: string, verb?: string): string => `/subclouds/${encodeURIComponent(ref)}${verb === undefined ? '' : `/${verb}`}`
+export const pathOf = (ref: string, verb?: string): string => `/subclouds/${segmentOf(ref)}${verb === undefined ? '' : `/${verb}`}`
 
 /** Options of the commands that hand values files in. */
 export interface ValuesOptions extends CommonOptions {
@@ -40,16 +50,27 @@ export async function filesOf(context: Context, options: ValuesOptions): Promise
 export const encoded = (text: string): string => Buffer.from(text).toString('base64')
 
 /** Passwords of a deploy, each asked for only when the files make it necessary. */
-export async function passwordsOf(options: ValuesOptions): Promise<Record<string, string>> {
+async function passwordsOf(options: ValuesOptions): Promise<Record<string, string>> {
   const sysadmin = await askSecret('Password of the subcloud account sysadmin', 'MURMUR_SYSADMIN_PASSWORD')
   if (options.installValues === undefined) return { sysadmin_password: encoded(sysadmin.reveal()) }
   const bmc = await askSecret('Password of the BMC', 'MURMUR_BMC_PASSWORD')
   return { sysadmin_password: encoded(sysadmin.reveal()), bmc_password: encoded(bmc.reveal()) }
 }
 
+/** What a deploy sends. Mistakes of the call are told before a password is asked for, and before anything is begun. */
+export async function valuesOf(
+  context: Context,
+  options: ValuesOptions,
+): Promise<{ readonly files: FilePart[]; readonly passwords: Record<string, string> }> {
+  timeoutMsOf(options, deployTimeoutSeconds)
+  const files = await filesOf(context, options)
+  return { files, passwords: await passwordsOf(options) }
+}
+
 export async function add(context: Context, options: ValuesOptions): Promise<void> {
   if (options.bootstrapValues === undefined)
     throw new CommandFailed(exitCodes.usage, '--bootstrap-values is needed.', 'An example: docs/examples/bootstrap-values.yaml')
+  const { files, passwords } = await valuesOf(context, options)
   const fields = {
     'bootstrap-address': options.bootstrapAddress,
     group_id: options.group,
@@ -57,10 +78,10 @@ export async function add(context: Context, options: ValuesOptions): Promise<voi
     name: options.name,
     description: options.description,
     location: options.location,
-    ...(await passwordsOf(options)),
+    ...passwords,
   }
   const api = await connection(context)
-  const added = await api.request<SubcloudBody>('POST', '/subclouds', { fields, files: await filesOf(context, options) })
+  const added = await api.request<SubcloudBody>('POST', '/subclouds', { fields, files })
   await finish(context, String(added.id), options)
 }
 
@@ -156,16 +177,18 @@ export async function update(context: Context, ref: string, options: ValuesOptio
 }
 
 export async function redeploy(context: Context, ref: string, options: ValuesOptions): Promise<void> {
+  const path = pathOf(ref, 'redeploy')
   await confirm(`Redeploying ${ref} installs it anew.`, options.yes === true)
+  const { files, passwords } = await valuesOf(context, options)
   const api = await connection(context)
-  const fields = { release: options.release, ...(await passwordsOf(options)) }
-  await api.request('PATCH', pathOf(ref, 'redeploy'), { fields, files: await filesOf(context, options) })
+  await api.request('PATCH', path, { fields: { release: options.release, ...passwords }, files })
   await finish(context, ref, options)
 }
 
 export async function remove(context: Context, ref: string, options: CommonOptions): Promise<void> {
+  const path = pathOf(ref)
   await confirm(`Delete subcloud ${ref}?`, options.yes === true)
   const api = await connection(context)
-  await api.request('DELETE', pathOf(ref))
+  await api.request('DELETE', path)
   tell(`Subcloud ${ref} is deleted.`)
 }

@@ -94,7 +94,14 @@ async function readFile(world: World, file: string): Promise<FileContent> {
     found: new Map(),
     lineOf: () => undefined,
   })
-  const bytes = await world.files.read(file)
+  let bytes: Uint8Array | undefined
+  try {
+    bytes = await world.files.read(file)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === undefined) throw error
+    return refused(code === 'EISDIR' ? 'is a folder: give the path of a site file' : `can not be read (${code})`)
+  }
   if (bytes === undefined) return refused('is not there: give the path of a site file')
   try {
     const yaml = readYaml(new TextDecoder('utf-8', { fatal: true }).decode(bytes), { maxBytes })
