@@ -245,7 +245,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     metrics: metrics.registry,
     async endpoint() {
       await app.ready()
-      return endpointOf(app)
+      return endpointOf(app, () => closing.abort())
     },
   }) as App
 }

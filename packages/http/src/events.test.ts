@@ -22,7 +22,7 @@ async function serve(source: EventSource) {
     await app.close()
     await listening.close(0)
   }
-  return { app, world, open, stop }
+  return { app, world, open, stop, close: () => listening.close(60_000) }
 }
 
 /** Text of the stream until it holds `wanted`. */
@@ -93,5 +93,18 @@ test('a stream ends when the app closes, and none starts without its permission'
   const denied = await server.app.inject({ url: '/secret', headers: { 'x-auth-token': 'reader' } })
   assert.equal(denied.statusCode, 500)
   await server.stop()
+  assert.equal(await ended, 'data: 1\n\n')
+})
+
+test('a stream ends whole as soon as its listener begins to close', async (t) => {
+  const server = await serve(async function* (): AsyncGenerator<ServerEvent> {
+    yield { data: 1 }
+    await new Promise(() => undefined)
+  })
+  t.after(server.stop)
+  const response = await server.open()
+  const ended = read(response, 'never')
+  // Not cut after the grace time: the iteration of a broken answer would reject.
+  await server.close()
   assert.equal(await ended, 'data: 1\n\n')
 })

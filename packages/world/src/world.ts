@@ -111,6 +111,8 @@ export interface ServerTls {
 export interface Endpoint {
   handle(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse): void
   inject(request: HttpRequest): Promise<HttpResponse>
+  /** Told once for each listener when it begins to close: answers that would never end by themselves (streams) end now. */
+  ending?(): void
 }
 
 export interface Listening {

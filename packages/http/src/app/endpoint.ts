@@ -2,9 +2,10 @@ import type { Endpoint, HttpRequest, HttpResponse } from '@murmuration/world'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 
 /** What a network calls: `handle` for sockets, `inject` for the simulated one. Both go through every hook. */
-export const endpointOf = (app: FastifyInstance): Endpoint => ({
+export const endpointOf = (app: FastifyInstance, ending: () => void): Endpoint => ({
   handle: (request, response) => app.routing(request, response),
   inject: (request) => inject(app, request),
+  ending,
 })
 
 async function inject(app: FastifyInstance, request: HttpRequest): Promise<HttpResponse> {

@@ -44,8 +44,10 @@ export async function serve(address: ListenAddress, endpoint: Endpoint, limits: 
     host: address.host,
     port,
     close(graceMs = defaultGraceMs) {
+      if (closed !== undefined) return closed
       stopWatching?.()
-      closed ??= closeGently(server, sockets, graceMs)
+      closed = closeGently(server, sockets, graceMs)
+      endpoint.ending?.()
       return closed
     },
   }

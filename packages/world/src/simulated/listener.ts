@@ -22,6 +22,7 @@ export class Listener {
   /** Being answered now, in the order of arrival. */
   readonly #running = new Set<Exchange>()
   #onIdle: (() => void)[] = []
+  #ending = false
 
   constructor(network: SimulatedNetwork, core: ProcessCore, disk: Disk, address: ListenAddress, endpoint: Endpoint, remove: () => void) {
     this.#network = network
@@ -108,7 +109,11 @@ export class Listener {
   }
 
   #close(graceMs: number): Promise<void> {
-    this.#remove()
+    if (!this.#ending) {
+      this.#ending = true
+      this.#remove()
+      this.#endpoint.ending?.()
+    }
     return this.#core.outside((resolve) => {
       if (this.#running.size === 0) return resolve()
       const force = this.#core.after(graceMs, 'end of grace for running requests', () => this.#cut())

@@ -181,6 +181,28 @@ export function worldContract(name: string, make: () => Promise<WorldUnderTest>)
       assert.ok(failsWith('reset')(await under.run(stuck)))
     })
 
+    void it('tells the endpoint when it begins to close, so that an answer without end ends', async () => {
+      const started = Promise.withResolvers<void>()
+      const stopped = Promise.withResolvers<void>()
+      let told = 0
+      const stream = endpoint(async () => {
+        started.resolve()
+        await stopped.promise
+        return { status: 200, body: 'as much as there was' }
+      })
+      const ending = (): void => {
+        told += 1
+        stopped.resolve()
+      }
+      const listening = await under.run(under.other.net.serve({ host: under.address, port: 0 }, { ...stream, ending }))
+      const answer = request(listening.port, '/stream')
+      await under.run(started.promise)
+      await under.run(listening.close(60_000))
+      await under.run(listening.close(60_000))
+      assert.equal(text((await under.run(answer)).body), 'as much as there was')
+      assert.equal(told, 1)
+    })
+
     void it('runs a child and gives its lines and its exit code', async () => {
       const lines: string[] = []
       const child = await under.run(
