@@ -29,7 +29,7 @@ interface Pending {
   readonly alive: () => boolean
 }
 
-const realLimitMs = 30_000
+const realLimitMs = 120_000
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
 /** A small generator with a seed (mulberry32), so that a failure can be seen again. */
