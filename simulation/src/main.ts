@@ -30,8 +30,12 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   strict: true,
 })
+/** Databases lie in memory: whoever interrupts must not leave them there. */
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+
 // Who reads no further (head) has seen enough.
-process.stdout.on('error', () => process.exit())
+process.stdout.on('error', () => interrupted.abort())
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const number = (text: string, name: string): number => {
   const value = Number(text)
@@ -49,7 +53,11 @@ async function simulate(): Promise<number> {
   const single = values.seed
   const from = number(single ?? values.from, single === undefined ? 'from' : 'seed')
   const count = single === undefined ? number(values.seeds, 'seeds') : 1
-  const options = { threads: Math.min(number(values.threads, 'threads'), count), storyLines: number(values.story, 'story') }
+  const options = {
+    threads: Math.min(number(values.threads, 'threads'), count),
+    storyLines: number(values.story, 'story'),
+    signal: interrupted.signal,
+  }
   let ended = 0
   const outcomes = await runSeeds(range(from, count), {
     ...options,
@@ -77,7 +85,13 @@ async function huntAll(names: readonly string[]): Promise<number> {
   const wanted = mutants.filter((mutant) => names.every((text) => mutant.name.includes(text)))
   let alive = 0
   for (const mutant of wanted) {
-    const { caught } = await hunt(mutant, { threads: 2, from: number(values.from, 'from'), most: number(values.seeds, 'seeds') })
+    if (interrupted.signal.aborted) return 1
+    const { caught } = await hunt(mutant, {
+      threads: 2,
+      signal: interrupted.signal,
+      from: number(values.from, 'from'),
+      most: number(values.seeds, 'seeds'),
+    })
     if (caught === undefined) alive += 1
     say(
       `${caught === undefined ? 'ALIVE ' : 'caught'}  ${mutant.name}  ${caught === undefined ? '' : `seed ${caught.seed}, ${caught.invariant}: ${caught.message.slice(0, 140)}`}`,

@@ -7,6 +7,8 @@ export interface PoolOptions extends SeedOptions {
   /** Threads; each runs one seed at a time. */
   readonly threads: number
   readonly mutant?: Mutant
+  /** When it fires, each thread finishes its seed, tidies up, and no more seeds are begun. */
+  readonly signal?: AbortSignal
   /** Called for each seed when it has ended, in the order of their ends. True: no more seeds are begun. */
   readonly onOutcome?: (outcome: SeedOutcome) => boolean | void
 }
@@ -16,7 +18,7 @@ const youngGenerationMb = 32
 
 /** Runs seeds in threads of this process. Resolves with the outcomes in the order of the seeds. */
 export async function runSeeds(seeds: Iterable<number>, options: PoolOptions): Promise<SeedOutcome[]> {
-  const { threads, mutant, onOutcome, ...seedOptions } = options
+  const { threads, mutant, onOutcome, signal, ...seedOptions } = options
   const waiting = seeds[Symbol.iterator]()
   const outcomes: SeedOutcome[] = []
   let enough = false
@@ -29,7 +31,7 @@ export async function runSeeds(seeds: Iterable<number>, options: PoolOptions): P
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       const order = (what: Order): void => worker.postMessage(what)
       const next = (): void => {
-        const { value: seed, done } = enough ? { value: undefined, done: true } : waiting.next()
+        const { value: seed, done } = enough || signal?.aborted === true ? { value: undefined, done: true } : waiting.next()
         if (done === true || seed === undefined) order('end')
         else order({ seed, options: seedOptions })
       }

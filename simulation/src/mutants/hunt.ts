@@ -8,10 +8,14 @@ export interface Hunted {
 }
 
 /** Runs seeds with the mutant in place until one notices. */
-export async function hunt(mutant: Mutant, options: { threads: number; from: number; most: number }): Promise<Hunted> {
+export async function hunt(
+  mutant: Mutant,
+  options: { threads: number; from: number; most: number; signal?: AbortSignal },
+): Promise<Hunted> {
   let caught: Hunted['caught']
   await runSeeds([...(mutant.seeds ?? []), ...range(options.from, options.most)], {
     threads: options.threads,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
     mutant,
     storyLines: 1,
     onOutcome: ({ seed, violation }) => {
