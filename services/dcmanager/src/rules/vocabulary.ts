@@ -14,3 +14,10 @@ export interface AlarmSummary {
   warnings: number
   cloud_status: 'OK' | 'degraded' | 'critical' | 'disabled'
 }
+
+/** Between system controllers (reference dcmanager §3.1, §3.7). */
+export type PeerAvailability = 'created' | 'available' | 'unavailable'
+export const heartbeatFailurePolicies = ['alarm', 'rehome', 'delegate'] as const
+export type HeartbeatFailurePolicy = (typeof heartbeatFailurePolicies)[number]
+export const associationStatuses = ['syncing', 'in-sync', 'failed', 'out-of-sync', 'unknown'] as const
+export type AssociationStatus = (typeof associationStatuses)[number]

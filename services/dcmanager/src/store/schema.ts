@@ -7,8 +7,11 @@ import {
   endpointTypes,
   type AlarmSummary,
   type AvailabilityStatus,
+  type AssociationStatus,
   type EndpointType,
+  type HeartbeatFailurePolicy,
   type ManagementState,
+  type PeerAvailability,
   type SyncStatus,
 } from '../rules/vocabulary.ts'
 
@@ -22,6 +25,10 @@ export interface Schema extends JobTables {
   subcloud_alarms: SubcloudAlarmTable
   subcloud_group: SubcloudGroupTable
   subcloud_changes: SubcloudChangeTable
+  system_peer: SystemPeerTable
+  subcloud_peer_group: SubcloudPeerGroupTable
+  peer_group_association: PeerGroupAssociationTable
+  peer_group_member_sync: PeerGroupMemberSyncTable
   idempotency_keys: IdempotencyKeyTable
 }
 
@@ -63,6 +70,12 @@ export interface SubcloudTable {
   initial_deployment: Flag
   /** New: counts every change of this row; a compare-and-set key and an ETag. */
   revision: number
+  /** New: counts changes of what is replicated to peer sites (rules/replicated.ts); what a sync compares. */
+  document_revision: Generated<number>
+  /** New: the epoch under which this controller manages the subcloud, as its agent knows it; 0 while it has none. */
+  owner_epoch: Generated<number>
+  /** New: the system that the subcloud's agent named when it refused us as a former owner; null when none did. */
+  fenced_by: string | null
   created_at: Timestamp
   updated_at: Timestamp | null
 }
@@ -158,4 +171,89 @@ export interface IdempotencyKeyTable {
   status: number
   body: string
   created_at: Timestamp
+}
+
+/** Another system controller (reference dcmanager §1.14, §7.1). Its password is sealed: context `system-peer:<peer_uuid>:password`. */
+export interface SystemPeerTable {
+  id: Generated<number>
+  /** System UUID of the other controller. */
+  peer_uuid: string
+  peer_name: string
+  manager_endpoint: string
+  manager_username: string
+  manager_password: Sealed
+  peer_controller_gateway_ip: string
+  administrative_state: 'enabled' | 'disabled'
+  heartbeat_interval: number
+  heartbeat_failure_threshold: number
+  heartbeat_failure_policy: HeartbeatFailurePolicy
+  heartbeat_maintenance_timeout: number
+  availability_state: PeerAvailability
+  /** New: what a takeover by itself logs in with; null until an operator gives it. Context `system-peer:<peer_uuid>:sysadmin_password`. */
+  rehome_sysadmin_password: Sealed | null
+  /** New: the peer's certificate authority (PEM), told by peers of this kind; null for others. */
+  authority_pem: string | null
+  /** New: the monitor's own: a row is leased as audits are, so that any number of managers share the peers. */
+  heartbeat_failures: number
+  next_heartbeat_at: Timestamp
+  lease_owner: string | null
+  lease_until: Timestamp | null
+  last_heard_at: Timestamp | null
+  unavailable_since: Timestamp | null
+  failure_reason: string | null
+  created_at: Timestamp
+  updated_at: Timestamp | null
+}
+
+/** Reference dcmanager §1.12, §7.1. Priority 0: this site owns the group; above: a standby copy. */
+export interface SubcloudPeerGroupTable {
+  id: Generated<number>
+  peer_group_name: string
+  group_priority: number
+  group_state: 'enabled' | 'disabled'
+  max_subcloud_rehoming: number
+  /** System UUID of the controller that manages the members now. */
+  system_leader_id: string
+  system_leader_name: string
+  migration_status: 'migrating' | 'complete' | null
+  /** New: counts changes of the replicated document: the group's own members and those of its subclouds. */
+  revision: number
+  created_at: Timestamp
+  updated_at: Timestamp | null
+}
+
+/**
+ * Reference dcmanager §1.13. On the owning site (`primary`) the status that callers see is derived from these facts
+ * (rules/association-status.ts); on the other it is what the owner reported last.
+ */
+export interface PeerGroupAssociationTable {
+  id: Generated<number>
+  peer_group_id: number
+  system_peer_id: number
+  association_type: 'primary' | 'non-primary'
+  /** Null on a non-primary one. */
+  peer_group_priority: number | null
+  /** Primary: revision of the group that the peer has confirmed in whole; 0 before the first. Non-primary: the one that came last. */
+  synced_revision: number
+  /** Primary: why the last sync failed; null after a good one, and when something newer makes it void. */
+  sync_failure: string | null
+  /** Primary: the peer's `migration_status` as its last answer said, while this site has not drawn its conclusions. */
+  remote_migration: 'migrating' | 'complete' | null
+  /** Primary: what the peer's copy was last known to say, so that only a difference is written. Non-primary: what the owner reported. */
+  reported_status: AssociationStatus | null
+  /** Non-primary: the text that belongs to `reported_status`. */
+  reported_message: string | null
+  created_at: Timestamp
+  updated_at: Timestamp | null
+}
+
+/** New: what the peer has of each member, so that a sync sends what differs and goes on where it was. */
+export interface PeerGroupMemberSyncTable {
+  association_id: number
+  region_name: string
+  /** `document_revision` of the subcloud that the peer has confirmed. */
+  synced_revision: number
+  /** Why the last attempt failed; null when it did not. */
+  failure: string | null
+  updated_at: Timestamp
 }
