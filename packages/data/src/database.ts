@@ -38,6 +38,8 @@ export interface Database<DB> extends Queryable<DB> {
    * Using `database.query` inside throws at once, since it would not see the transaction (and wait for ever on SQLite).
    */
   transaction<T>(work: (tx: Transaction<DB>) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** Runs `work` with a view of one moment: what others commit meanwhile is not seen, and nobody waits. For reading only. */
+  snapshot<T>(work: (query: Kysely<DB>) => Promise<T>): Promise<T>
   /** Applies what is missing, in order, under a lock; several processes may call it at once. Returns the names applied. */
   migrate(migrations: Migrations): Promise<string[]>
   migrationStatus(migrations: Migrations): Promise<{ name: string; appliedAt: string | null }[]>

@@ -80,12 +80,24 @@ export function createHandle<DB>(parts: EngineParts, options: DatabaseOptions): 
     }
   }
 
-  return {
+  /** A Kysely over the engine's own driver for snapshots; without one, over the driver of everything else. */
+  const snapshots =
+    parts.createSnapshotDriver === undefined
+      ? query
+      : new Kysely<DB>({ dialect: { ...parts.dialect, createDriver: () => watchDriver(parts.createSnapshotDriver!(), watch) } })
+
+  async function snapshot<T>(work: (query: Kysely<DB>) => Promise<T>): Promise<T> {
+    const scope: Scope = { owner, outer: currentScope(), active: false, lostRace: false }
+    return await inScope(scope, () => snapshots.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work))
+  }
+
+  const handle: Database<DB> = {
     engine: parts.engine,
     name,
     query,
     counters,
     transaction,
+    snapshot,
     async migrate(migrations) {
       // Read committed: whoever waited for the lock must see what its holder did.
       return await transaction((tx) => applyMigrations(parts, tx.query as Kysely<unknown>, migrations, world.clock.nowMs()), {
@@ -101,6 +113,17 @@ export function createHandle<DB>(parts: EngineParts, options: DatabaseOptions): 
       await parts.shutDown()
     },
   }
+  partsByHandle.set(handle, parts)
+  return handle
+}
+
+const partsByHandle = new WeakMap<object, EngineParts>()
+
+/** For this package's own rooms, which do what no service does. */
+export function partsOf(db: object): EngineParts {
+  const parts = partsByHandle.get(db)
+  if (parts === undefined) throw new DatabaseError('other', 'This is not a database of openDatabase().')
+  return parts
 }
 
 type Isolation = NonNullable<TransactionOptions['isolation']>

@@ -8,3 +8,4 @@ export { keysetPage, markerAfter, type SortKey, type PageRequest, type Page, Inv
 export { bulkInsert, upsert, updateFrom } from './bulk.ts'
 export { flag, type Flag, timestamp, type Timestamp, json, type Json } from './values.ts'
 export { countStatements } from './statements.ts'
+export * from './transfer/index.ts'

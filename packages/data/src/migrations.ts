@@ -53,7 +53,8 @@ export const postgresColumns: Columns = {
   json: byCodePoint,
 }
 
-const table = 'schema_changes'
+export const schemaChanges = 'schema_changes'
+const table = schemaChanges
 interface Schema {
   schema_changes: { name: string; applied_at: string }
 }
@@ -94,6 +95,13 @@ export async function applyMigrations(
       .execute()
   }
   return missing
+}
+
+/** Names of what is applied, in order. */
+export async function appliedMigrations(parts: EngineParts, query: Kysely<unknown>): Promise<string[]> {
+  if (!(await parts.tableExists(query, table))) return []
+  const rows = await (query as Kysely<Schema>).selectFrom(table).select('name').orderBy('name').execute()
+  return rows.map((row) => row.name)
 }
 
 export async function readMigrationStatus(

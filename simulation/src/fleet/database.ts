@@ -50,6 +50,7 @@ export function probed<DB>(database: Database<DB>, probe: DatabaseProbe): Databa
       if (written.size > 0) await probe.passed()
       return result
     },
+    snapshot: (work) => database.snapshot(work),
     migrate: (migrations) => database.migrate(migrations),
     migrationStatus: (migrations) => database.migrationStatus(migrations),
     ping: () => database.ping(),

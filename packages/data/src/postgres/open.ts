@@ -7,6 +7,7 @@ import type { DatabaseOptions } from '../database.ts'
 import type { EngineParts } from '../engine.ts'
 import { DatabaseError } from '../errors.ts'
 import { postgresColumns } from '../migrations.ts'
+import { postgresTransfer } from './transfer.ts'
 import { translatePostgres } from './translate.ts'
 
 const connectLimitMs = 10_000
@@ -111,6 +112,8 @@ export async function openPostgres(url: string, options: DatabaseOptions): Promi
   return {
     engine: 'postgres',
     columns: postgresColumns,
+    world: options.world,
+    transfer: postgresTransfer,
     dialect: {
       createDriver: () => new EncodingDriver({ pool }),
       createAdapter: () => new PostgresAdapter(),

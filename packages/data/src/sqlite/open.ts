@@ -7,6 +7,7 @@ import { sqliteColumns } from '../migrations.ts'
 import { createSqliteDriver, retryBusy } from './driver.ts'
 import { openSqliteFile, type SqliteFile } from './file.ts'
 import { strictTables } from './strict-tables.ts'
+import { createSnapshotDriver, sqliteTransfer } from './transfer.ts'
 import { translateSqlite } from './translate.ts'
 
 /** Kysely's own adapter makes every query wait for one connection; our driver does its own queueing. */
@@ -54,6 +55,9 @@ export async function openSqlite(place: string, world: World): Promise<EnginePar
   return {
     engine: 'sqlite',
     columns: sqliteColumns,
+    world,
+    transfer: sqliteTransfer,
+    ...(inMemory ? {} : { createSnapshotDriver: () => createSnapshotDriver(path, world) }),
     dialect: {
       createDriver: () => driver,
       createAdapter: () => new Adapter(),
