@@ -10,6 +10,13 @@ export const errors = defineErrors({
   // --- not there ---
   subcloudNotFound: { status: 404, message: 'Subcloud not found' },
   groupNotFound: { status: 404, message: 'Subcloud Group not found' },
+  systemPeerNotFound: { status: 404, message: 'System Peer not found', hint: 'List them with GET /v1.0/system-peers.' },
+  peerGroupNotFound: { status: 404, message: 'Subcloud Peer Group not found', hint: 'List them with GET /v1.0/subcloud-peer-groups.' },
+  associationNotFound: {
+    status: 404,
+    message: 'Peer Group Association not found',
+    hint: 'List them with GET /v1.0/peer-group-associations.',
+  },
   releaseFolderMissing: {
     status: 404,
     message: 'There are no deployment files for release {release}',
@@ -220,6 +227,83 @@ export const errors = defineErrors({
     status: 400,
     message: 'Subcloud Group not empty: {count} subcloud(s) belong to it',
     hint: 'Move them to another group first.',
+  },
+
+  // --- geo-redundancy ---
+  systemPeerTaken: { status: 409, message: 'A system peer with this uuid or name already exists: {name}' },
+  systemPeerSelf: {
+    status: 400,
+    message: 'Invalid peer_uuid: {uuid} is this system controller itself',
+    hint: 'Give the system UUID of the other one.',
+  },
+  systemPeerAssociated: {
+    status: 400,
+    message: 'Cannot delete a system peer which is associated with a peer group ({count} association(s))',
+    hint: 'Delete its associations first.',
+  },
+  peerGroupNameTaken: { status: 409, message: 'A peer group with this peer-group-name already exists: {name}' },
+  peerGroupNotPrimary: {
+    status: 400,
+    message: 'Cannot update a peer group from a non-primary site.',
+    hint: 'Send the request to the site where the group has priority 0.',
+  },
+  peerGroupPushFailed: {
+    status: 403,
+    message: 'Unable to update subcloud peer group {name} on any peer: {why}',
+    hint: 'Nothing was changed. Repeat the request when a peer is available.',
+  },
+  peerGroupAssociated: {
+    status: 400,
+    message: 'Cannot delete a peer group which is associated with a system peer',
+    hint: 'Delete its associations first.',
+  },
+  peerGroupInvalid: { status: 400, message: 'Invalid peer_group_id {group}', hint: 'List them with GET /v1.0/subcloud-peer-groups.' },
+  systemPeerInvalid: { status: 400, message: 'Invalid system_peer_id {peer}', hint: 'List them with GET /v1.0/system-peers.' },
+  peerGroupBusy: {
+    status: 409,
+    message: 'Another operation is in progress for this subcloud peer group: {operation}',
+    hint: 'Wait for its end (GET /v1.0/subcloud-peer-groups/{id}/status).',
+  },
+  associationTaken: { status: 400, message: 'Peer group association already exists: association {id}' },
+  associationPriorityMissing: {
+    status: 400,
+    message: 'peer_group_priority is required: the group has priority 0 on this site',
+    hint: 'Give the priority that the group has on the peer, 1 to 65536.',
+  },
+  associationPriorityForbidden: {
+    status: 400,
+    message: 'peer_group_priority is only for the site where the group has priority 0',
+    hint: 'Leave it out.',
+  },
+  associationRefInvalid: { status: 400, message: 'Peer Group Association ID must be an integer' },
+  associationMembers: {
+    status: 400,
+    message: 'Exactly one of peer_group_priority and sync_status must be given',
+  },
+  associationNotPrimary: {
+    status: 400,
+    message: 'Peer Group Association {what} is not allowed when the association type is not primary',
+    hint: 'Send the request to the site where the group has priority 0.',
+  },
+  associationNotNonPrimary: {
+    status: 400,
+    message: 'sync_status of a primary association follows from what was synced; it can not be set',
+    hint: 'Run a sync.',
+  },
+  associationLeaderElsewhere: {
+    status: 400,
+    message: 'The subclouds of peer group {group} are managed by {leader}, not by this site',
+    hint: 'Migrate the group to this site first, or work there.',
+  },
+  associationBusy: {
+    status: 409,
+    message: 'Another operation is in progress for this association: {operation}',
+    hint: 'Wait for its end (GET /v1.0/peer-group-associations/{id}).',
+  },
+  associationDeleteFailed: {
+    status: 422,
+    message: 'Unable to delete the peer group association: {why}',
+    hint: 'It is kept. Mend the cause and delete it again.',
   },
 })
 

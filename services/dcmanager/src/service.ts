@@ -114,6 +114,9 @@ export function apiContextOf(site: Site, database: Database<Schema>, facts: ApiC
     deployFiles: createDeployFiles(world, config.varFolder),
     waitForJob: (jobId) => waitForJob(site, database, jobId, patienceMs),
     liveDetail: (subcloud) => readLiveDetail(site, subcloud),
+    pushPeerGroup: async (_, __, peers) =>
+      peers.map((peer) => ({ peerName: peer.peer_name, failure: 'this version can not reach peers yet' })),
+    auditPeerGroup: async () => null,
   }
 }
 

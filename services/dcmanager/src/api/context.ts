@@ -3,6 +3,7 @@ import type { Desk } from '../store/claims.ts'
 import type { DeployFiles } from '../work/deploy-files.ts'
 import type { ControllerFacts } from '../work/controller-facts.ts'
 import type { LiveDetail } from '../work/live-detail.ts'
+import type { AuditPeerGroup, PushPeerGroup } from '../work/peer-ports.ts'
 
 /** What the routes work with; service.ts puts it together, tests put fakes in. */
 export interface ApiContext {
@@ -12,5 +13,8 @@ export interface ApiContext {
   readonly deployFiles: DeployFiles
   /** Resolves when the job has ended, or when the patience of a caller has. */
   waitForJob(jobId: string): Promise<unknown>
+  /** To peer sites, and from what they say; work/ implements them. */
+  readonly pushPeerGroup: PushPeerGroup
+  readonly auditPeerGroup: AuditPeerGroup
   liveDetail(subcloud: { readonly management_start_ip: string }): Promise<LiveDetail>
 }

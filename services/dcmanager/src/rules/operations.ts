@@ -16,7 +16,10 @@ export const deployOperations = [
   'subcloud.redeploy',
 ] as const
 export type DeployOperation = (typeof deployOperations)[number]
-export type OperationName = DeployOperation | 'subcloud.delete' | 'subcloud.reconfigure-network'
+export type SubcloudOperation = DeployOperation | 'subcloud.delete' | 'subcloud.reconfigure-network'
+/** Long work between two system controllers; its exclusive key is `associationKeyOf`. */
+export type AssociationOperation = 'association.sync' | 'association.delete'
+export type OperationName = SubcloudOperation | AssociationOperation
 
 /** Documents (bootstrap values, install values, deploy config) are read from `subcloud_documents` when a phase begins. */
 export interface DeployInput {
@@ -44,3 +47,18 @@ export interface ReconfigureNetworkInput {
 }
 
 export const exclusiveKeyOf = (subcloudId: number): string => `subcloud:${subcloudId}`
+
+/** Brings the peer to what the group is here (reference dcmanager §7.7). */
+export interface AssociationSyncInput {
+  readonly associationId: number
+  /** Only the group's own members, no subclouds: after a change of the priority. */
+  readonly groupOnly?: boolean
+}
+
+/** Takes the standby copies, the group and the association from the peer, then the association from here (reference dcmanager §7.8). */
+export interface AssociationDeleteInput {
+  readonly associationId: number
+}
+
+export const associationKeyOf = (associationId: number): string => `association:${associationId}`
+export const peerGroupKeyOf = (peerGroupId: number): string => `peer-group:${peerGroupId}`

@@ -57,10 +57,18 @@ export async function claim<T>(desk: Desk, asker: Asker, answerOf: AnswerOf<T>, 
       return result
     })
   } catch (error) {
-    if (error instanceof SubjectBusy)
-      throw errors.subjectBusy({ operation: error.running?.kind ?? 'unknown', id: error.running?.subject.replace('subcloud:', '') ?? '' })
+    if (error instanceof SubjectBusy) throw busy(error)
     throw error
   }
+}
+
+/** 409 naming what runs, in the words of what it runs on. */
+function busy({ running }: SubjectBusy): Error {
+  const [what, id = ''] = (running?.subject ?? '').split(':')
+  const details = { operation: running?.kind ?? 'unknown', id }
+  if (what === 'association') return errors.associationBusy(details)
+  if (what === 'peer-group') return errors.peerGroupBusy(details)
+  return errors.subjectBusy(details)
 }
 
 // --- a new subcloud ------------------------------------------------------------------------------------------------
@@ -236,16 +244,26 @@ function enqueueDeploy(
 }
 
 /** Adds the job of an operation in the claim's transaction; managers are told after the commit. */
-export async function enqueueOperation<Input>(
+export const enqueueOperation = <Input>(
   desk: Desk,
   tx: Transaction<Schema>,
   asker: Asker,
   operation: OperationName,
   subcloudId: number,
   input: Input,
+): Promise<string> => enqueueOn(desk, tx, asker, operation, exclusiveKeyOf(subcloudId), input)
+
+/** The same for whatever an operation works on: `association:3`, `peer-group:2`. */
+export async function enqueueOn<Input>(
+  desk: Desk,
+  tx: Transaction<Schema>,
+  asker: Asker,
+  operation: OperationName,
+  subject: string,
+  input: Input,
 ): Promise<string> {
   const job: Enqueue<Input> = {
-    subject: exclusiveKeyOf(subcloudId),
+    subject,
     input,
     requestedBy: asker.userId,
     requestId: asker.requestId,
