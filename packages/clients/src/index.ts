@@ -19,3 +19,18 @@ export { createLocalTokenValidator, createKeystoneTokenValidator, type TokenVali
 export { SiteAnswerRefused, readAnswer, type Answer } from './answer.ts'
 export { startDeadline, type Deadline } from './deadline.ts'
 export { requestAuthorised } from './authorised.ts'
+export {
+  createPeerClient,
+  peerLimits,
+  PeerRefused,
+  type PeerClient,
+  type PeerClientOptions,
+  type PeerCall,
+  type StandbyDocument,
+  type GroupColumnsThere,
+  type AuditRequest,
+  type AssociationThere,
+  type PeerGroupThere,
+  type SubcloudThere,
+  type SystemPeerThere,
+} from './peer.ts'
