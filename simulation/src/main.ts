@@ -3,13 +3,15 @@ import { hunt } from './mutants/hunt.ts'
 import { mutants } from './mutants/list.ts'
 import { range, runSeeds } from './pool.ts'
 import { reportOf, summaryOf } from './report.ts'
+import { isScenario, scenarioNames, scenarios, type ScenarioName } from './scenarios.ts'
 
 const usage = `npm run simulate -- [options]
   --seeds N        how many seeds to run (default 100)
   --from S         the first of them (default 1)
   --seed S         one seed, with its story
   --twice          every seed twice; their traces have to be the same
-  --scenario fleet the only one there is
+  --scenario NAME  default fleet:
+${scenarioNames.map((name) => `                     ${name.padEnd(8)} ${scenarios[name].about}`).join('\n')}
   --threads N      default 2
   --story N        lines of a story (default 60)
   --mutants [TEXT] take guards of the product away, one at a time (those whose name has the text), and tell which seed notices
@@ -43,17 +45,18 @@ const number = (text: string, name: string): number => {
   return value
 }
 
-if (values.help || values.scenario !== 'fleet') {
+if (values.help || !isScenario(values.scenario)) {
   say(usage)
   process.exitCode = values.help ? 0 : 2
 } else if (values.mutants) process.exitCode = await huntAll(positionals)
-else process.exitCode = await simulate()
+else process.exitCode = await simulate(values.scenario)
 
-async function simulate(): Promise<number> {
+async function simulate(scenario: ScenarioName): Promise<number> {
   const single = values.seed
   const from = number(single ?? values.from, single === undefined ? 'from' : 'seed')
   const count = single === undefined ? number(values.seeds, 'seeds') : 1
   const options = {
+    scenario,
     threads: Math.min(number(values.threads, 'threads'), count),
     storyLines: number(values.story, 'story'),
     signal: interrupted.signal,
@@ -64,7 +67,7 @@ async function simulate(): Promise<number> {
     storyAlways: single !== undefined,
     onOutcome: (outcome) => {
       ended += 1
-      if (outcome.violation !== undefined || single !== undefined) say(reportOf(outcome))
+      if (outcome.violation !== undefined || single !== undefined) say(reportOf(outcome, scenario))
       else if (ended % 100 === 0) say(`${ended} of ${count} seeds`)
     },
   })

@@ -1,9 +1,12 @@
 import { Worker } from 'node:worker_threads'
 import type { Mutant } from './mutants/list.ts'
-import type { SeedOptions, SeedOutcome } from './run-seed.ts'
+import type { SeedOptions, SeedOutcome } from './outcome.ts'
+import type { ScenarioName } from './scenarios.ts'
 import type { Order, Said } from './seed-work.ts'
 
 export interface PoolOptions extends SeedOptions {
+  /** Default `fleet`. */
+  readonly scenario?: ScenarioName
   /** Threads; each runs one seed at a time. */
   readonly threads: number
   readonly mutant?: Mutant
@@ -18,14 +21,14 @@ const youngGenerationMb = 32
 
 /** Runs seeds in threads of this process. Resolves with the outcomes in the order of the seeds. */
 export async function runSeeds(seeds: Iterable<number>, options: PoolOptions): Promise<SeedOutcome[]> {
-  const { threads, mutant, onOutcome, signal, ...seedOptions } = options
+  const { threads, mutant, onOutcome, scenario = 'fleet', signal, ...seedOptions } = options
   const waiting = seeds[Symbol.iterator]()
   const outcomes: SeedOutcome[] = []
   let enough = false
   const thread = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-        workerData: mutant === undefined ? {} : { mutant },
+        workerData: { scenario, ...(mutant === undefined ? {} : { mutant }) },
         resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
       })
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window

@@ -3,17 +3,31 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { runSeeds } from './pool.ts'
 import { reportOf } from './report.ts'
+import { scenarioNames, type ScenarioName } from './scenarios.ts'
 
 interface Archive {
-  readonly seeds: readonly { readonly seed: number; readonly invariant: string; readonly what: string; readonly lastBrokenAt: string }[]
+  readonly seeds: readonly {
+    readonly scenario: ScenarioName
+    readonly seed: number
+    readonly invariant: string
+    readonly what: string
+    readonly lastBrokenAt: string
+  }[]
 }
 
 const { seeds } = JSON.parse(readFileSync(new URL('../seeds.json', import.meta.url), 'utf8')) as Archive
 
-test('seeds that found a bug once hold since it was fixed', { skip: seeds.length === 0 && 'none has found one yet' }, async () => {
-  const outcomes = await runSeeds(
-    seeds.map(({ seed }) => seed),
-    { threads: 1 },
+for (const scenario of scenarioNames) {
+  const mine = seeds.filter((each) => each.scenario === scenario)
+  test(
+    `${scenario}: seeds that found a bug once hold since it was fixed`,
+    { skip: mine.length === 0 && 'none has found one yet' },
+    async () => {
+      const outcomes = await runSeeds(
+        mine.map(({ seed }) => seed),
+        { scenario, threads: 1 },
+      )
+      for (const outcome of outcomes) assert.equal(outcome.violation, undefined, reportOf(outcome, scenario))
+    },
   )
-  for (const outcome of outcomes) assert.equal(outcome.violation, undefined, reportOf(outcome))
-})
+}

@@ -1,13 +1,14 @@
-import type { SeedOutcome } from './run-seed.ts'
+import type { SeedOutcome } from './outcome.ts'
+import type { ScenarioName } from './scenarios.ts'
 
 /** What somebody needs who sees a seed fail: what does not hold, what happened, and how to see it again. */
-export function reportOf(outcome: SeedOutcome): string {
+export function reportOf(outcome: SeedOutcome, scenario: ScenarioName): string {
   const { seed, violation, story = [], hash } = outcome
   const head =
     violation === undefined
       ? `seed ${seed} holds (trace ${hash})`
       : `seed ${seed} breaks the invariant ${violation.invariant}: ${violation.message}`
-  return [head, ...story.map((line) => `  ${line}`), `replay: npm run simulate -- --seed ${seed}`, ''].join('\n')
+  return [head, ...story.map((line) => `  ${line}`), `replay: npm run simulate -- --scenario ${scenario} --seed ${seed}`, ''].join('\n')
 }
 
 export function summaryOf(outcomes: readonly SeedOutcome[]): string {

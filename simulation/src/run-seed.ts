@@ -1,4 +1,3 @@
-import type { World } from '@murmuration/world'
 import { SeededRandom } from '@murmuration/world/simulated'
 import { Checks } from './check/checks.ts'
 import { alarmsTell, auditsSpread, auditsTellWithinMs, jobsEndWithinMs, unsettled } from './check/liveness.ts'
@@ -9,37 +8,16 @@ import { Fleet } from './fleet/fleet.ts'
 import { deployedCount, times, varFolder } from './fleet/places.ts'
 import type { Prepared } from './fleet/prepared.ts'
 import { copyDatabase, type Template } from './fleet/template.ts'
+import type { Ground } from './ground.ts'
 import { OperatorClient } from './operator/client.ts'
 import { operate } from './operator/operator.ts'
+import type { SeedOptions, SeedOutcome } from './outcome.ts'
 import { storyOf } from './story.ts'
 
 /** What a thread has ready for all its seeds. */
-export interface Ground {
+export interface FleetGround extends Ground {
   readonly prepared: Prepared
   readonly template: Template
-  /** Throw-away folder on a fast disk. */
-  readonly folder: string
-  /** The machine that the simulation itself runs on. */
-  readonly real: World
-}
-
-export interface SeedOutcome {
-  readonly seed: number
-  readonly hash: string
-  readonly events: number
-  readonly virtualMs: number
-  /** By status code, how the API answered. */
-  readonly answers: Readonly<Record<string, number>>
-  readonly jobs: number
-  readonly violation?: { readonly invariant: string; readonly message: string }
-  /** The last relevant events, when something is wrong or when it was asked for. */
-  readonly story?: readonly string[]
-}
-
-export interface SeedOptions {
-  readonly storyAlways?: boolean
-  /** Lines of the story. Default 60. */
-  readonly storyLines?: number
 }
 
 /** Windows of calm that are watched for the spread of audits and for leftovers: they cost time, so only some seeds have one. */
@@ -48,7 +26,7 @@ const startWithinMs = 20_000
 const childSays = /^\s*[\d.]+ controller\/pid \d+ +std(out|err): /
 
 /** Runs one fleet from its start to its rest. Everything in it follows from the seed. */
-export async function runSeed(ground: Ground, seed: number, options: SeedOptions = {}): Promise<SeedOutcome> {
+export async function runSeed(ground: FleetGround, seed: number, options: SeedOptions = {}): Promise<SeedOutcome> {
   const random = new SeededRandom(`scenario fleet ${seed}`)
   const path = `${ground.folder}/seed-${seed}.db`
   copyDatabase(ground.template, path)

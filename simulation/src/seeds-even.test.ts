@@ -1,4 +1,6 @@
 import { test } from 'node:test'
-import { everySecondSeed, seedsInAll } from './seeds.ts'
+import { scenarioNames } from './scenarios.ts'
+import { everySecondSeed, seedsOf } from './seeds.ts'
 
-test(`fleets under faults keep every invariant: the even ones of ${seedsInAll} seeds`, () => everySecondSeed(2))
+for (const scenario of scenarioNames)
+  test(`${scenario}: every invariant holds under faults: the even ones of ${seedsOf(scenario)} seeds`, () => everySecondSeed(scenario, 2))

@@ -1,4 +1,6 @@
 import { test } from 'node:test'
-import { everySecondSeed, seedsInAll } from './seeds.ts'
+import { scenarioNames } from './scenarios.ts'
+import { everySecondSeed, seedsOf } from './seeds.ts'
 
-test(`fleets under faults keep every invariant: the odd ones of ${seedsInAll} seeds`, () => everySecondSeed(1))
+for (const scenario of scenarioNames)
+  test(`${scenario}: every invariant holds under faults: the odd ones of ${seedsOf(scenario)} seeds`, () => everySecondSeed(scenario, 1))

@@ -14,6 +14,7 @@ export async function hunt(
 ): Promise<Hunted> {
   let caught: Hunted['caught']
   await runSeeds([...(mutant.seeds ?? []), ...range(options.from, options.most)], {
+    scenario: mutant.scenario ?? 'fleet',
     threads: options.threads,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     mutant,

@@ -1,3 +1,5 @@
+import type { ScenarioName } from '../scenarios.ts'
+
 /** A guard of the product that is taken away on purpose: the simulation has to notice. */
 export interface Mutant {
   readonly name: string
@@ -6,6 +8,8 @@ export interface Mutant {
   /** Text that stands there exactly once, and what stands there instead. */
   readonly find: string
   readonly replace: string
+  /** Whose seeds notice. Default `fleet`. */
+  readonly scenario?: ScenarioName
   /** Seeds to try first, where it takes an unlikely moment. */
   readonly seeds?: readonly number[]
 }
