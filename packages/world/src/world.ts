@@ -175,15 +175,35 @@ export interface Files {
   stream(path: string, range?: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>
   /** Replaces the whole file atomically (write aside, fsync, rename). Default mode 0600; folders are made 0700. */
   write(path: string, data: string | Uint8Array, options?: { mode?: number }): Promise<void>
+  /** For what does not fit into memory: as `write`, piece by piece. Nothing is seen at `path` before `commit`. */
+  create(path: string, options?: { mode?: number }): Promise<FileWriter>
   append(path: string, data: string): Promise<void>
   /** Removes a file or a whole folder; fine when it is not there. */
   remove(path: string): Promise<void>
   rename(from: string, to: string): Promise<void>
   /** Names in a folder, sorted; empty when it is not there. */
   list(folder: string): Promise<string[]>
+  /** Every regular file below a folder, in the order of the paths of folders; links are neither told nor followed. Empty when it is not there. */
+  walk(folder: string): AsyncIterable<FoundFile>
   size(path: string): Promise<number | undefined>
   /** Permission bits of a file (0o600); absent where files have no modes. Key files open to others are refused by it. */
   mode?(path: string): Promise<number | undefined>
+}
+
+export interface FileWriter {
+  /** Resolves when the piece is with the system: who waits for it keeps memory flat. */
+  write(piece: Uint8Array): Promise<void>
+  /** Replaces the file atomically with what was written (fsync, rename). */
+  commit(): Promise<void>
+  /** Leaves no trace; nothing after `commit`. */
+  discard(): Promise<void>
+}
+
+export interface FoundFile {
+  /** Below the folder, with `/`. */
+  readonly path: string
+  readonly sizeBytes: number
+  readonly mode: number
 }
 
 // --- log ---------------------------------------------------------------------------------------------------------

@@ -56,6 +56,8 @@ export function createFakeWorld(): FakeWorld {
       },
       stream: absent,
       write: absent,
+      create: absent,
+      walk: absent,
       append: absent,
       remove: absent,
       rename: absent,

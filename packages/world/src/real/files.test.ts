@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -40,4 +40,19 @@ void test('a failed write leaves the old file and no rest; a crashed one is not 
   await assert.rejects(realFiles.rename(join(folder, 'state'), join(folder, 'state/below')))
   assert.deepEqual(await realFiles.list(folder), ['state'])
   assert.equal(Buffer.from((await realFiles.read(join(folder, 'state')))!).toString(), 'old')
+})
+
+void test('a walk follows no link, and tells nothing of what is half written', async (t) => {
+  const folder = folderFor(t)
+  await realFiles.write(join(folder, 'outside/secret'), 'x')
+  await realFiles.write(join(folder, 'inside/own'), 'x')
+  symlinkSync(join(folder, 'outside'), join(folder, 'inside/link'))
+  symlinkSync(join(folder, 'outside/secret'), join(folder, 'inside/file-link'))
+  const writer = await realFiles.create(join(folder, 'inside/half'))
+  await writer.write(new Uint8Array(10))
+  const found: string[] = []
+  for await (const file of realFiles.walk(join(folder, 'inside'))) found.push(file.path)
+  assert.deepEqual(found, ['own'])
+  await writer.discard()
+  assert.deepEqual(readdirSync(join(folder, 'inside')).sort(), ['file-link', 'link', 'own'])
 })

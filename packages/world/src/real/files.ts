@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { appendFile, chmod, lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { Files } from '../world.ts'
+import type { FileWriter, Files, FoundFile } from '../world.ts'
 
 const pieceBytes = 64 * 1024
 /** A write that died half-way leaves such a name; it is never listed. */
@@ -41,6 +41,15 @@ export const realFiles: Files = {
     }
     await syncFolder(folder)
   },
+
+  async create(path, options) {
+    const folder = dirname(path)
+    await privateFolder(folder)
+    const aside = join(folder, `.${basename(path)}.partial-${randomBytes(8).toString('hex')}`)
+    return await writerOf(path, aside, options?.mode ?? 0o600)
+  },
+
+  walk: (folder) => walkBelow(folder, ''),
 
   async append(path, data) {
     await privateFolder(dirname(path))
@@ -84,6 +93,51 @@ async function writeDurably(path: string, data: string | Uint8Array, mode: numbe
   }
   // The umask may have taken bits away that the caller asked for.
   await chmod(path, mode)
+}
+
+async function writerOf(path: string, aside: string, mode: number): Promise<FileWriter> {
+  const file = await open(aside, 'wx', mode)
+  let ended = false
+  const end = async (): Promise<boolean> => {
+    if (ended) return false
+    ended = true
+    await file.close()
+    return true
+  }
+  const discard = async (): Promise<void> => {
+    if (await end()) await rm(aside, { force: true })
+  }
+  return {
+    async write(piece) {
+      for (let written = 0; written < piece.length;) written += (await file.write(piece, written)).bytesWritten
+    },
+    async commit() {
+      try {
+        await file.chmod(mode)
+        await file.sync()
+        await end()
+        await rename(aside, path)
+      } catch (error) {
+        await end()
+        await rm(aside, { force: true })
+        throw error
+      }
+      await syncFolder(dirname(path))
+    },
+    discard,
+  }
+}
+
+async function* walkBelow(folder: string, prefix: string): AsyncGenerator<FoundFile> {
+  const entries = (await orUndefined(readdir(folder, { withFileTypes: true }))) ?? []
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) yield* walkBelow(path, `${prefix}${entry.name}/`)
+    if (!entry.isFile() || partialName.test(entry.name)) continue
+    // Gone since the folder was read: as if it had been gone before.
+    const status = await orUndefined(lstat(path))
+    if (status?.isFile()) yield { path: prefix + entry.name, sizeBytes: status.size, mode: status.mode & 0o777 }
+  }
 }
 
 async function privateFolder(folder: string): Promise<void> {

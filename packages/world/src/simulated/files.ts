@@ -1,5 +1,5 @@
 import { dirname, normalize } from 'node:path'
-import type { Files } from '../world.ts'
+import type { FileWriter, Files, FoundFile } from '../world.ts'
 import type { ProcessCore } from './process.ts'
 import type { SeededRandom } from './random.ts'
 
@@ -39,6 +39,8 @@ export class Disk {
         const file: StoredFile = { data: toBytes(data), mode: options?.mode ?? 0o600 }
         return this.#do(core, 'write', path, () => void this.#files.set(normalize(path), file), 'whole or not')
       },
+      create: async (path, options) => this.#writer(core, path, options?.mode ?? 0o600),
+      walk: (folder) => this.#walk(core, folder),
       append: (path, data) => {
         const added = toBytes(data)
         return this.#do(core, 'append', path, (part) => this.#append(path, added, part), 'torn')
@@ -100,6 +102,33 @@ export class Disk {
       position += piece.length
       yield piece
     }
+  }
+
+  /** What a dying process had written beside the file is not seen by anybody. */
+  #writer(core: ProcessCore, path: string, mode: number): FileWriter {
+    const pieces: Uint8Array[] = []
+    return {
+      write: (piece) => {
+        const copy = piece.slice()
+        return this.#do(core, 'write', path, () => void pieces.push(copy))
+      },
+      commit: () => {
+        const file: StoredFile = { data: new Uint8Array(Buffer.concat(pieces)), mode }
+        return this.#do(core, 'write', path, () => void this.#files.set(normalize(path), file), 'whole or not')
+      },
+      discard: async () => void pieces.splice(0),
+    }
+  }
+
+  async *#walk(core: ProcessCore, folder: string): AsyncGenerator<FoundFile> {
+    const prefix = normalize(`${folder}/`)
+    const found = await this.#do(core, 'list', folder, () =>
+      [...this.#files].flatMap(([name, file]) =>
+        name.startsWith(prefix) ? [{ path: name.slice(prefix.length), sizeBytes: file.data.length, mode: file.mode }] : [],
+      ),
+    )
+    const parts = (file: FoundFile): string => file.path.replaceAll('/', '\0')
+    yield* found.sort((a, b) => (parts(a) < parts(b) ? -1 : 1))
   }
 
   #append(path: string, added: Uint8Array, part: number): void {

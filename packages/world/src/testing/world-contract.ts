@@ -280,6 +280,41 @@ export function worldContract(name: string, make: () => Promise<WorldUnderTest>)
       await assert.rejects(under.run(absent()), { code: 'ENOENT' })
     })
 
+    void it('writes files of any size piece by piece: whole at the end, or not at all', async () => {
+      const path = `${under.folder}/vault/large`
+      const fill = async (byte: number) => {
+        const writer = await world.files.create(path, { mode: 0o640 })
+        const piece = new Uint8Array(40_000).fill(byte)
+        await writer.write(piece)
+        piece.fill(0)
+        await writer.write(new Uint8Array(30_000).fill(byte))
+        return writer
+      }
+      const first = await under.run(fill(1))
+      assert.equal(await under.run(world.files.read(path)), undefined)
+      await under.run(first.commit())
+      await under.run(first.discard())
+      const second = await under.run(fill(2))
+      await under.run(second.discard())
+      await under.run(second.discard())
+      assert.deepEqual(await under.run(world.files.read(path)), new Uint8Array(70_000).fill(1))
+      assert.equal(await under.run(world.files.mode!(path)), 0o640)
+      assert.deepEqual(await under.run(world.files.list(`${under.folder}/vault`)), ['large'])
+    })
+
+    void it('walks below a folder, folder by folder', async () => {
+      for (const name of ['b/2', 'b/1', 'a', 'b.x', 'b/c/deep', 'c'])
+        await under.run(world.files.write(`${under.folder}/tree/${name}`, name, { mode: name === 'a' ? 0o644 : 0o600 }))
+      const walk = async (folder: string) => {
+        const found: string[] = []
+        for await (const file of world.files.walk(folder)) found.push(`${file.path} ${file.sizeBytes} ${file.mode.toString(8)}`)
+        return found
+      }
+      const found = ['a 1 644', 'b/1 3 600', 'b/2 3 600', 'b/c/deep 8 600', 'b.x 3 600', 'c 1 600']
+      assert.deepEqual(await under.run(walk(`${under.folder}/tree`)), found)
+      assert.deepEqual(await under.run(walk(`${under.folder}/nowhere`)), [])
+    })
+
     void it('appends, renames and removes; what is not there is no error', async () => {
       const log = `${under.folder}/logs/play.log`
       await under.run(world.files.append(log, 'one\n'))
