@@ -12,6 +12,7 @@ const packageFloors: Readonly<Record<string, readonly string[]>> = {
   'kysely-redis': [],
   trust: ['world'],
   data: ['world'],
+  archive: ['world', 'trust', 'data'],
   jobs: ['world', 'data'],
   rpc: ['world'],
   http: ['world', 'trust'],
