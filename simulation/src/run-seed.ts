@@ -4,6 +4,7 @@ import { alarmsTell, auditsSpread, auditsTellWithinMs, jobsEndWithinMs, unsettle
 import { filesKeepSecrets, secretsKept } from './check/secrets.ts'
 import { Violation } from './check/violation.ts'
 import { endFaults, faultsForMs, planFaults } from './faults.ts'
+import { effectOn } from './fleet/effects.ts'
 import { Fleet } from './fleet/fleet.ts'
 import { deployedCount, times, varFolder } from './fleet/places.ts'
 import type { Prepared } from './fleet/prepared.ts'
@@ -30,8 +31,8 @@ export async function runSeed(ground: FleetGround, seed: number, options: SeedOp
   const random = new SeededRandom(`scenario fleet ${seed}`)
   const path = `${ground.folder}/seed-${seed}.db`
   copyDatabase(ground.template, path)
-  const checks = new Checks(path)
-  const fleet = new Fleet(
+  const checks = new Checks({ path, succeeded: (run) => effectOn(fleet, checks.reader, run) })
+  const fleet: Fleet = new Fleet(
     {
       seed: String(seed),
       startMs: ground.template.endMs + 10_000,
@@ -100,7 +101,7 @@ class SeedRun {
       this.#fleet.processes.filter((each) => !each.ready).map((each) => `${each.name} is not ready: ${each.failure ?? 'no reason'}`),
     )
     planFaults(this.#fleet, this.#random.fork('faults'))
-    const client = new OperatorClient(this.#fleet, this.#checks.requests)
+    const client = new OperatorClient(this.#fleet.counter, this.#checks.requests)
     const operators = this.#random.between(2, 3)
     for (let number = 1; number <= operators; number += 1) {
       const name = `operator-${number}`

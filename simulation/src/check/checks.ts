@@ -1,11 +1,13 @@
-import type { Fleet, FleetEars } from '../fleet/fleet.ts'
-import { effectOn } from '../fleet/effects.ts'
+import type { Simulation } from '@murmuration/world/simulated'
+import type { SimulatedBus } from '../fleet/bus.ts'
+import type { ControllerProcess } from '../fleet/controller.ts'
+import type { FleetEars } from '../fleet/fleet.ts'
 import { auditConcurrency, failuresToOffline, times } from '../fleet/places.ts'
-import type { PlaybookRun } from '../fleet/playbooks.ts'
+import type { Playbooks, PlaybookRun } from '../fleet/playbooks.ts'
 import { ChangeCheck } from './changes.ts'
 import { JobCheck } from './jobs.ts'
 import { promisesHold } from './liveness.ts'
-import { Reader } from './reader.ts'
+import { Reader, type JobRow } from './reader.ts'
 import { RequestCheck } from './requests.ts'
 import { Violation } from './violation.ts'
 
@@ -13,17 +15,42 @@ import { Violation } from './violation.ts'
 const playbooksAtOnce = 16
 const messagesInLine = 64
 
-/** All invariants over one fleet. The first that does not hold ends the seed. */
+/** One system controller, as far as checks look at it. */
+export interface Watched {
+  readonly simulation: Simulation
+  readonly processes: readonly ControllerProcess[]
+  readonly playbooks: Playbooks
+  readonly bus: SimulatedBus
+  /** Its disk fails now, or has failed since this seed began. */
+  readonly unreliableDisk: boolean
+  /** Something was done to its processes in this seed. */
+  readonly disturbed: boolean
+  /** When its wall clock was changed last. */
+  readonly clockSteppedMs: number
+}
+
+export interface ChecksOptions {
+  /** Its database. */
+  readonly path: string
+  /** A playbook came to a good end: what it has done to the site is to be done now. */
+  readonly succeeded: (run: PlaybookRun) => void
+  /** A job that failed has a reason outside of it, besides playbooks and disk. */
+  readonly isExcused?: (job: JobRow) => boolean
+}
+
+/** All invariants over one system controller and its database. The first that does not hold ends the seed. */
 export class Checks {
   readonly reader: Reader
   readonly requests: RequestCheck
   readonly #jobs: JobCheck
   readonly #changes: ChangeCheck
-  #fleet: Fleet | undefined
+  readonly #succeeded: ChecksOptions['succeeded']
+  #fleet: Watched | undefined
   #violation: Violation | undefined
   #playbooksMoved = false
 
-  constructor(path: string) {
+  constructor({ path, succeeded, isExcused }: ChecksOptions) {
+    this.#succeeded = succeeded
     this.reader = new Reader(path)
     const note = (what: string): void => this.#fleet?.simulation.note(what)
     this.requests = new RequestCheck(
@@ -32,7 +59,8 @@ export class Checks {
       () => this.#fleet?.unreliableDisk === true,
     )
     this.#jobs = new JobCheck(this.reader, note, {
-      hasCause: (jobId) => this.#fleet?.playbooks.hasFailed(jobId) === true || this.#fleet?.unreliableDisk === true,
+      hasCause: (job) =>
+        this.#fleet?.playbooks.hasFailed(job.id) === true || this.#fleet?.unreliableDisk === true || isExcused?.(job) === true,
       disturbed: () => this.#fleet?.disturbed !== false,
     })
     this.#changes = new ChangeCheck(this.reader, {
@@ -55,7 +83,7 @@ export class Checks {
     return this.#jobs.seen
   }
 
-  watch(fleet: Fleet): void {
+  watch(fleet: Watched): void {
     this.#fleet = fleet
   }
 
@@ -79,7 +107,7 @@ export class Checks {
         this.fail(new Violation('caps', `${processName} has ${count} audits under way, ${auditConcurrency} at most are allowed`))
     },
     playbookStarted: (run) => this.#guarded(() => this.#playbookStarted(run)),
-    playbookSucceeded: (run) => effectOn(this.#fleet!, this.reader, run),
+    playbookSucceeded: (run) => this.#succeeded(run),
     playbookEnded: (run) => {
       this.#playbooksMoved = true
       this.#fleet?.simulation.note(`${run.playbook} of subcloud ${run.subcloudId} has ended (pid ${run.pid} of ${run.processName})`)

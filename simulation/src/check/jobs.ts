@@ -17,7 +17,7 @@ const fencedLifeMs = 15_000
 
 export interface Excuses {
   /** Something outside failed that this job may fail of, or be tried again. */
-  readonly hasCause: (jobId: string) => boolean
+  readonly hasCause: (job: JobRow) => boolean
   /** Something was done to the controller's processes, so that leases may be lost. */
   readonly disturbed: () => boolean
 }
@@ -73,7 +73,7 @@ export class JobCheck {
         `${processName}: ${ended.kind} of ${ended.subject} ${ended.state}${ended.error === null ? '' : `: ${ended.error.slice(0, 120)}`}`,
       )
       // One that was to be aborted may notice it as "somebody has moved the status".
-      if (ended.state === 'failed' && ended.cancel_requested === 0 && !this.#excuses.hasCause(ended.id))
+      if (ended.state === 'failed' && ended.cancel_requested === 0 && !this.#excuses.hasCause(ended))
         throw new Violation(
           'failed-without-cause',
           `${ended.kind} of ${ended.subject} failed although nothing outside of it did: ${String(ended.error)}`,
@@ -165,7 +165,7 @@ export class JobCheck {
     if (job.lease_epoch < epoch) throw new Violation('fencing', `the epoch of job ${job.id} went back from ${epoch} to ${job.lease_epoch}`)
     if (job.lease_epoch > epoch) {
       this.#epochs.set(job.id, job.lease_epoch)
-      if (job.lease_epoch > 1 && !this.#excuses.disturbed() && !this.#excuses.hasCause(job.id))
+      if (job.lease_epoch > 1 && !this.#excuses.disturbed() && !this.#excuses.hasCause(job))
         throw new Violation(
           'lease-lost',
           `${String(job.lease_owner)} took ${job.kind} of ${job.subject} from somebody to whom nothing had happened`,

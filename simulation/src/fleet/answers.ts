@@ -19,10 +19,21 @@ export const bodyOf = (request: HttpRequest): unknown => {
   return JSON.parse(typeof body === 'string' ? body : new TextDecoder().decode(body ?? new Uint8Array()))
 }
 
-/** What POST /v3/auth/tokens answers. */
-export function issueToken(request: HttpRequest, token: string, nowMs: number, password: string): HttpResponse {
-  const { auth } = bodyOf(request) as { auth: { identity: { password: { user: { password: string } } } } }
-  if (auth.identity.password.user.password !== password) return answerJson(401, { error: { code: 401 } })
+/** Of a POST /v3/auth/tokens. */
+export function credentialsOf(request: HttpRequest): { readonly userName: string; readonly password: string } {
+  const { auth } = bodyOf(request) as { auth: { identity: { password: { user: { name: string; password: string } } } } }
+  const { name, password } = auth.identity.password.user
+  return { userName: name, password }
+}
+
+export interface CatalogEntry {
+  readonly type: string
+  readonly endpoints: readonly { readonly interface: string; readonly region: string; readonly url: string }[]
+}
+
+/** What POST /v3/auth/tokens answers; without a token: that the credentials are wrong. */
+export function answerToken(token: string | undefined, nowMs: number, catalog: readonly CatalogEntry[] = []): HttpResponse {
+  if (token === undefined) return answerJson(401, { error: { code: 401 } })
   return answerJson(
     201,
     {
@@ -30,7 +41,7 @@ export function issueToken(request: HttpRequest, token: string, nowMs: number, p
         issued_at: new Date(nowMs).toISOString(),
         expires_at: new Date(nowMs + 3_600_000).toISOString(),
         methods: ['password'],
-        catalog: [],
+        catalog,
       },
     },
     { 'x-subject-token': token },

@@ -7,7 +7,6 @@ import type { Endpoint, Listening, World } from '@murmuration/world'
 import type { SimulatedHost, SimulatedProcess, SeededRandom } from '@murmuration/world/simulated'
 import type { SimulatedBus } from './bus.ts'
 import { probed } from './database.ts'
-import { servicePassword } from './secrets.ts'
 import type { Tokens } from './tokens.ts'
 
 /** What the harness hears of the controller's processes. */
@@ -33,6 +32,8 @@ export interface ControllerParts {
   readonly config: SiteConfig
   readonly authority: Authority
   readonly tokens: Tokens
+  /** Of its services' own account. */
+  readonly servicePassword: string
   readonly databaseUrl: string
   readonly random: SeededRandom
   readonly ears: ControllerEars
@@ -151,7 +152,7 @@ export class ControllerProcess {
   }
 
   async #site(process: SimulatedProcess): Promise<Site> {
-    const { config, authority, tokens, bus, databaseUrl, ears } = this.#parts
+    const { config, authority, tokens, servicePassword, bus, databaseUrl, ears } = this.#parts
     const world = this.#world(process)
     return {
       world,

@@ -1,5 +1,6 @@
 import type { Endpoint } from '@murmuration/world'
 import { createSimulation, SeededRandom, type Simulation, type SimulatedHost, type SimulatedProcess } from '@murmuration/world/simulated'
+import type { Counter } from '../operator/client.ts'
 import { SimulatedBus } from './bus.ts'
 import { ControllerProcess } from './controller.ts'
 import { ControllerPlatform } from './platform.ts'
@@ -78,13 +79,20 @@ export class Fleet {
     this.hand = this.controller.boot('hand')
     this.operator = this.simulation.host(operatorHost).boot('operator')
     this.bus = new SimulatedBus(this.random.fork('bus'))
-    this.platform = new ControllerPlatform(this.controller)
+    this.platform = new ControllerPlatform(this.controller, {
+      address: controllerAddress,
+      uuid: '11111111-2222-4333-8444-555555555555',
+      name: controllerHost,
+      prefix: '10.10.0',
+      servicePassword,
+    })
     const parts = {
       host: this.controller,
       bus: this.bus,
       config: prepared.config,
       authority: prepared.authority,
       tokens: prepared.tokens,
+      servicePassword,
       databaseUrl: options.databaseUrl,
       random: this.random.fork('controller'),
       ears: {
@@ -120,6 +128,12 @@ export class Fleet {
         ? undefined
         : new SiteAgent(site, this.simulation.host(siteHost(site)), this.random.fork(`site ${site}`), () => this.simulation.nowMs),
     )
+  }
+
+  /** Where operators ask. */
+  get counter(): Counter {
+    const { simulation, operator, prepared, shape } = this
+    return { simulation, operator, address: controllerAddress, apis: shape.api, tokens: prepared.tokens }
   }
 
   agents(): SiteAgent[] {

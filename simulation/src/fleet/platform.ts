@@ -1,22 +1,37 @@
 import type { SimulatedHost, SimulatedProcess } from '@murmuration/world/simulated'
-import { answerJson, bodyOf, endpointOf, issueToken } from './answers.ts'
-import { controllerAddress, ports, softwareVersion } from './places.ts'
-import { servicePassword } from './secrets.ts'
+import { answerJson, answerToken, bodyOf, credentialsOf, endpointOf, type CatalogEntry } from './answers.ts'
+import { ports, softwareVersion } from './places.ts'
 
 interface Alarm {
   readonly alarm_id: string
   readonly entity_instance_id: string
 }
 
+/** Who a controller is, and who may log in there. */
+export interface PlatformSelf {
+  readonly address: string
+  readonly uuid: string
+  readonly name: string
+  /** Of its management network: `<prefix>.0/24`. */
+  readonly prefix: string
+  /** Of its own services' account. */
+  readonly servicePassword: string
+  /** The token of any other account; undefined: name or password are wrong. */
+  readonly login?: (userName: string, password: string) => string | undefined
+  readonly catalog?: readonly CatalogEntry[]
+}
+
 /** What the controller's own identity and platform services say to dcmanager, no more. Alarms outlive the process. */
 export class ControllerPlatform {
   readonly #host: SimulatedHost
+  readonly #self: PlatformSelf
   readonly alarms = new Map<string, Alarm>()
   #process: SimulatedProcess | undefined
   #tokens = 0
 
-  constructor(host: SimulatedHost) {
+  constructor(host: SimulatedHost, self: PlatformSelf) {
     this.#host = host
+    this.#self = self
   }
 
   get alive(): boolean {
@@ -32,11 +47,14 @@ export class ControllerPlatform {
     const process = this.#host.boot('platform')
     this.#process = process
     const { net, clock } = process.world
+    const self = this.#self
+    const facts = factsOf(self)
     const issued = new Set<string>()
     const identity = endpointOf((request) => {
-      const token = `controller-${(this.#tokens += 1)}`
-      issued.add(token)
-      return issueToken(request, token, clock.nowMs(), servicePassword)
+      const { userName, password } = credentialsOf(request)
+      const token = password === self.servicePassword ? `controller-${(this.#tokens += 1)}` : self.login?.(userName, password)
+      if (token !== undefined) issued.add(token)
+      return answerToken(token, clock.nowMs(), self.catalog)
     })
     const platform = endpointOf((request, url) => {
       if (!issued.has(request.headers?.['x-auth-token'] ?? '')) return answerJson(401, {})
@@ -57,37 +75,37 @@ export class ControllerPlatform {
       }
       return answerJson(200, {})
     })
-    void net.serve({ host: controllerAddress, port: ports.identity }, identity)
-    void net.serve({ host: controllerAddress, port: ports.platform }, platform)
+    void net.serve({ host: self.address, port: ports.identity }, identity)
+    void net.serve({ host: self.address, port: ports.platform }, platform)
   }
 }
 
-const facts: Readonly<Record<string, unknown>> = {
+const factsOf = ({ address, uuid, name, prefix }: PlatformSelf): Readonly<Record<string, unknown>> => ({
   '/v1/isystems': {
     isystems: [
       {
-        uuid: '11111111-2222-4333-8444-555555555555',
-        name: 'controller',
+        uuid,
+        name,
         region_name: 'RegionOne',
         software_version: softwareVersion,
         system_mode: 'duplex',
       },
     ],
   },
-  '/v1/iextoam': { iextoams: [{ oam_floating_ip: controllerAddress }] },
+  '/v1/iextoam': { iextoams: [{ oam_floating_ip: address }] },
   '/v1/addrpools': {
     addrpools: [
       {
         name: 'management',
-        network: '10.10.0.0',
+        network: `${prefix}.0`,
         prefix: 24,
-        ranges: [['10.10.0.1', '10.10.0.100']],
-        gateway_address: '10.10.0.253',
-        floating_address: controllerAddress,
+        ranges: [[`${prefix}.1`, `${prefix}.100`]],
+        gateway_address: `${prefix}.253`,
+        floating_address: address,
       },
     ],
   },
   '/v1/release': [{ release_id: `release-${softwareVersion}`, sw_version: `${softwareVersion}.0`, state: 'deployed' }],
   '/v1/kube_versions': { kube_versions: [{ version: 'v1.33.0', state: 'active' }] },
   '/v1/device_images': { device_images: [] },
-}
+})

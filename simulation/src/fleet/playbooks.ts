@@ -30,6 +30,11 @@ export interface PlaybookParts {
   /** Files of the controller, for what playbooks do to them. */
   readonly files: () => World['files']
   readonly started: (run: PlaybookRun) => void
+  /**
+   * What a run does to its site, and where: before its first task, in every task, and after the last one. Resolves with why it can't, as
+   * ansible would say it.
+   */
+  readonly act?: (run: PlaybookRun, moment: 'first' | 'task' | 'last', spec: ProcessSpec) => Promise<string | undefined>
   /** A playbook came to a good end: what it has done to the site is to be done now. */
   readonly succeeded: (run: PlaybookRun) => void
   readonly ended: (run: PlaybookRun) => void
@@ -119,9 +124,11 @@ export class Playbooks {
     try {
       yield* this.#lock(run)
       yield { line: JSON.stringify({ event: 'play', play: run.playbook }) }
+      yield* this.#act(run, 'first', spec)
       for (let task = 0; task < tasks; task += 1) {
         yield { line: JSON.stringify({ event: 'task', number: task + 1, task: `task ${task + 1} of ${run.playbook}` }) }
         if (task === guarded) await this.#parts.files().write(marker, '')
+        yield* this.#act(run, 'task', spec)
         yield* this.#wait(run, random.between(50, longestTaskMs))
         if (task === guarded) await this.#parts.files().remove(marker)
         if (fails && task === tasks - 1) {
@@ -131,6 +138,7 @@ export class Playbooks {
         yield { line: JSON.stringify({ event: 'ok', host: 'site', task: `task ${task + 1}`, durationMs: 10 }) }
       }
       while (run.hangs) yield* this.#wait(run, hangStepMs)
+      yield* this.#act(run, 'last', spec)
       if (run.playbook === 'delete_subcloud') await this.#removeLeftovers(spec)
       yield { line: JSON.stringify({ event: 'stats' }) }
       if (this.#locks.get(run.subcloudId) === run) this.#parts.succeeded(run)
@@ -139,6 +147,17 @@ export class Playbooks {
       if (this.#locks.get(run.subcloudId) === run) this.#locks.delete(run.subcloudId)
       this.#parts.ended(run)
     }
+  }
+
+  async *#act(run: PlaybookRun, moment: 'first' | 'task' | 'last', spec: ProcessSpec): AsyncGenerator<ChildStep> {
+    const problem = await this.#parts.act?.(run, moment, spec)
+    if (problem === undefined) return
+    run.failed = true
+    const error = { msg: problem, rc: 1 }
+    yield {
+      line: JSON.stringify({ event: 'failed', host: 'site', task: `${moment} of ${run.playbook}`, durationMs: 5, ignored: false, error }),
+    }
+    yield { exit: 2 }
   }
 
   *#lock(run: PlaybookRun): Generator<ChildStep> {

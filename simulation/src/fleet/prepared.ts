@@ -52,7 +52,12 @@ export async function prepare(): Promise<Prepared> {
         Array.from({ length: networkCount }, (_, network) => networkOf(site, network).start),
       ),
     )
-  await simulation.complete(world.files.write('/etc/site.yaml', JSON.stringify(siteFile)))
+  await simulation.complete(
+    world.files.write(
+      '/etc/site.yaml',
+      JSON.stringify(siteFileOf({ name: controllerHost, address: controllerAddress, prefix: '10.10.0', oamPrefix: '10.11.0' })),
+    ),
+  )
   const config = await simulation.complete(loadSiteConfig(world, '/etc/site.yaml', {}))
   return {
     config,
@@ -66,24 +71,33 @@ export async function prepare(): Promise<Prepared> {
   }
 }
 
-const siteFile = {
-  name: 'controller',
+export interface ControllerPlace {
+  readonly name: string
+  readonly address: string
+  /** First three octets of its management network, and of its OAM network. */
+  readonly prefix: string
+  readonly oamPrefix: string
+}
+
+/** The site file of a system controller in a simulation. */
+export const siteFileOf = ({ name, address, prefix, oamPrefix }: ControllerPlace) => ({
+  name,
   role: 'system-controller',
   softwareVersion,
   varFolder,
-  address: controllerAddress,
+  address,
   playbooksFolder,
   ports: { dcmanager: ports.dcmanager },
   services: ['dcmanager'],
   networks: {
     management: {
-      subnet: '10.10.0.0/24',
-      start: controllerAddress,
-      end: '10.10.0.100',
-      gateway: '10.10.0.253',
-      floating: controllerAddress,
+      subnet: `${prefix}.0/24`,
+      start: address,
+      end: `${prefix}.100`,
+      gateway: `${prefix}.253`,
+      floating: address,
     },
-    oam: { subnet: '10.11.0.0/24', gateway: '10.11.0.254', floating: '10.11.0.1' },
+    oam: { subnet: `${oamPrefix}.0/24`, gateway: `${oamPrefix}.254`, floating: `${oamPrefix}.1` },
   },
   playbooks: { sshKeyFile: `${varFolder}/secrets/ssh-key` },
   audit: {
@@ -92,4 +106,4 @@ const siteFile = {
     requestDeadlineMs: times.auditDeadline,
     concurrency: auditConcurrency,
   },
-}
+})

@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse } from '@murmuration/world'
 import type { SeededRandom, SimulatedHost, SimulatedProcess } from '@murmuration/world/simulated'
-import { answerJson, bodyOf, endpointOf, issueToken } from './answers.ts'
+import { answerJson, answerToken, bodyOf, credentialsOf, endpointOf } from './answers.ts'
 import { networkOf, oamOf, ports, softwareVersion } from './places.ts'
 import { servicePassword } from './secrets.ts'
 
@@ -73,7 +73,7 @@ export class SiteAgent {
     const identity = endpointOf((request) => {
       const token = `site-${this.site}-${(this.#tokens += 1)}`
       issued.add(token)
-      return issueToken(request, token, process.world.clock.nowMs(), servicePassword)
+      return answerToken(credentialsOf(request).password === servicePassword ? token : undefined, process.world.clock.nowMs())
     })
     const agent = endpointOf((request) =>
       issued.has(request.headers?.['x-auth-token'] ?? '') ? this.#audit(request) : answerJson(401, {}),
@@ -85,18 +85,23 @@ export class SiteAgent {
   #audit(request: HttpRequest): HttpResponse {
     if (this.#random.chance(this.confused)) return this.#random.chance(0.5) ? answerJson(500, {}) : answerJson(200, { base_audit: 'yes' })
     this.audited.push(this.#nowMs())
-    const asked = bodyOf(request) as Record<string, unknown>
-    const has = (name: string): boolean => asked[name] !== undefined
-    return answerJson(200, {
-      base_audit: {
-        availability: 'online',
-        inactive_sg: [],
-        alarms: { critical_alarms: 0, major_alarms: 0, minor_alarms: 0, warnings: 0, cloud_status: 'OK' },
-      },
-      ...(has('firmware_audit') ? { firmware_audit: 'in-sync' } : {}),
-      ...(has('kubernetes_audit') ? { kubernetes_audit: 'in-sync' } : {}),
-      ...(has('kube_rootca_audit') ? { kube_rootca_audit: 'in-sync' } : {}),
-      ...(has('software_audit') ? { software_audit: { sync_status: 'in-sync', software_version: softwareVersion } } : {}),
-    })
+    return goodAudit(request)
   }
+}
+
+/** All is well with a site, and it is as the controller's. */
+export function goodAudit(request: HttpRequest): HttpResponse {
+  const asked = bodyOf(request) as Record<string, unknown>
+  const has = (name: string): boolean => asked[name] !== undefined
+  return answerJson(200, {
+    base_audit: {
+      availability: 'online',
+      inactive_sg: [],
+      alarms: { critical_alarms: 0, major_alarms: 0, minor_alarms: 0, warnings: 0, cloud_status: 'OK' },
+    },
+    ...(has('firmware_audit') ? { firmware_audit: 'in-sync' } : {}),
+    ...(has('kubernetes_audit') ? { kubernetes_audit: 'in-sync' } : {}),
+    ...(has('kube_rootca_audit') ? { kube_rootca_audit: 'in-sync' } : {}),
+    ...(has('software_audit') ? { software_audit: { sync_status: 'in-sync', software_version: softwareVersion } } : {}),
+  })
 }

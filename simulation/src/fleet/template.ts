@@ -45,7 +45,7 @@ export async function buildTemplate(prepared: Prepared, path: string): Promise<T
   const reader = new Reader(path)
   requestCheck = new RequestCheck(reader, (violation) => (failure = violation))
   const { simulation } = fleet
-  const client = new OperatorClient(fleet, requestCheck)
+  const client = new OperatorClient(fleet.counter, requestCheck)
   await simulation.complete(fleet.install(new Map()))
   fleet.startAll()
   const until = async (condition: () => boolean): Promise<void> => {

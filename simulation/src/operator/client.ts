@@ -1,8 +1,9 @@
 import { NetworkError, type HttpResponse } from '@murmuration/world'
+import type { SimulatedProcess, Simulation } from '@murmuration/world/simulated'
 import { operationHeader, type Promised, type RequestCheck } from '../check/requests.ts'
 import { apiPort } from '../fleet/controller.ts'
-import type { Fleet } from '../fleet/fleet.ts'
-import { controllerAddress, ports } from '../fleet/places.ts'
+import { ports } from '../fleet/places.ts'
+import type { Tokens } from '../fleet/tokens.ts'
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
@@ -16,17 +17,27 @@ export interface Answer {
   readonly json: unknown
 }
 
+/** A controller's API, from where operators sit. */
+export interface Counter {
+  readonly simulation: Simulation
+  readonly operator: SimulatedProcess
+  readonly address: string
+  /** Number of its API processes. */
+  readonly apis: number
+  readonly tokens: Tokens
+}
+
 const deadlineMs = 15_000
 const attempts = 3
 
 /** An operator's client: real HTTP to the real API, over a network that loses and repeats. */
 export class OperatorClient {
-  readonly #fleet: Fleet
+  readonly #counter: Counter
   readonly #requests: RequestCheck
   #operations = 0
 
-  constructor(fleet: Fleet, requests: RequestCheck) {
-    this.#fleet = fleet
+  constructor(counter: Counter, requests: RequestCheck) {
+    this.#counter = counter
     this.#requests = requests
   }
 
@@ -37,7 +48,7 @@ export class OperatorClient {
   async call(who: string, call: Call, repeat: boolean): Promise<Answer | undefined> {
     const operation = `${(this.#operations += 1)}`
     if (call.promised !== undefined) this.#requests.expect(operation, call.promised)
-    const { simulation } = this.#fleet
+    const { simulation } = this.#counter
     const title = `${who} #${operation} ${call.method} ${call.path}${call.promised === undefined ? '' : ` (${call.promised.what})`}`
     for (let attempt = 1; attempt <= (repeat ? attempts : 1); attempt += 1) {
       simulation.note(`${title}${attempt === 1 ? '' : ` again (${attempt})`}`)
@@ -51,14 +62,14 @@ export class OperatorClient {
   }
 
   async #attempt(call: Call, operation: string, repeat: boolean): Promise<Answer | undefined> {
-    const { operator, prepared } = this.#fleet
-    const url = `http://${controllerAddress}:${apiPort(ports.dcmanager, this.#apiOf(operation))}/v1.0${call.path}`
+    const { operator, address, tokens } = this.#counter
+    const url = `http://${address}:${apiPort(ports.dcmanager, this.#apiOf(operation))}/v1.0${call.path}`
     try {
       const response = await operator.world.net.request({
         method: call.method,
         url,
         headers: {
-          'x-auth-token': call.method === 'GET' ? prepared.tokens.reader : prepared.tokens.admin,
+          'x-auth-token': call.method === 'GET' ? tokens.reader : tokens.admin,
           accept: 'application/json',
           [operationHeader]: operation,
           ...(repeat && call.method !== 'GET' ? { 'idempotency-key': `operation-${operation}` } : {}),
@@ -76,7 +87,7 @@ export class OperatorClient {
 
   /** Operators are spread over the API's processes, as a balancer would do. */
   #apiOf(operation: string): number {
-    return Number(operation) % this.#fleet.shape.api
+    return Number(operation) % this.#counter.apis
   }
 }
 
