@@ -19,7 +19,7 @@ const packageFloors: Readonly<Record<string, readonly string[]>> = {
   clients: ['world', 'trust', 'http'],
   site: ['world', 'trust', 'data', 'rpc', 'http', 'clients'],
 }
-const services = ['identity', 'platform', 'dcmanager']
+const services = ['identity', 'platform', 'image', 'dcmanager']
 const allPackages = Object.keys(packageFloors)
 
 /** Which rooms of a service may be imported by which (DESIGN §2: api → rules → store, later work → clients → store). */

@@ -19,6 +19,8 @@ const systemPackages = {
     { package: 'openssh-client', commands: ['ssh', 'ssh-keygen'] },
     { package: 'sshpass', commands: ['sshpass'] },
     { package: 'curl', commands: ['curl'] },
+    { package: 'qemu-utils', commands: ['qemu-img'] },
+    { package: 'python3-glanceclient', commands: ['/usr/bin/glance'] },
     { package: 'python3-openstackclient', commands: ['/usr/bin/openstack'] },
   ],
 }

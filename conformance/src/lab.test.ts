@@ -190,7 +190,7 @@ test("unmodified openstack with the lab's openrc", { timeout: 120_000, skip }, a
     'catalog',
     'list',
   )
-  assert.deepEqual(catalog.map(({ Type }) => Type).toSorted(), ['dcmanager', 'identity', 'platform'])
+  assert.deepEqual(catalog.map(({ Type }) => Type).toSorted(), ['dcmanager', 'identity', 'image', 'platform'])
   const dcmanager = catalog.find(({ Type }) => Type === 'dcmanager')!.Endpoints.find((endpoint) => endpoint.interface === 'public')!
   assert.deepEqual([dcmanager.region, dcmanager.url], ['SystemController', `http://${prefix.management}.0.1:8119/v1.0`])
 

@@ -64,7 +64,7 @@ test('openrc is private and enough to get a token and the catalog', { skip }, as
     'list',
   )
   const byType = new Map(catalog.map((entry) => [entry.Type, entry]))
-  assert.deepEqual([...byType.keys()].sort(), ['dcmanager', 'identity', 'platform'])
+  assert.deepEqual([...byType.keys()].sort(), ['dcmanager', 'identity', 'image', 'platform'])
   const dcmanager = byType.get('dcmanager')!.Endpoints.find((endpoint) => endpoint.interface === 'public')!
   assert.equal(dcmanager.region, 'SystemController')
   assert.match(dcmanager.url, /\/v1\.0$/)

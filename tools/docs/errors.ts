@@ -1,6 +1,7 @@
 import { dcmanagerErrors } from '@murmuration/dcmanager'
 import type { ApiError } from '@murmuration/http'
 import { identityErrors } from '@murmuration/identity'
+import { imageErrors } from '@murmuration/image'
 import { platformErrors } from '@murmuration/platform'
 import { code, madeFrom, table } from './markdown.ts'
 
@@ -9,6 +10,7 @@ type Errors = Readonly<Record<string, (details?: Record<string, string>) => ApiE
 const services: readonly (readonly [name: string, errors: Errors])[] = [
   ['dcmanager', dcmanagerErrors],
   ['identity', identityErrors],
+  ['image', imageErrors],
   ['platform', platformErrors],
 ]
 

@@ -1,5 +1,6 @@
 import { createDcmanagerService } from '@murmuration/dcmanager'
 import { createIdentityService } from '@murmuration/identity'
+import { createImageService } from '@murmuration/image'
 import { createPlatformService } from '@murmuration/platform'
 import { loadSiteConfig, openSite, type Service } from '@murmuration/site'
 import type { World } from '@murmuration/world'
@@ -12,7 +13,7 @@ export async function openapiDocuments(world: World, folder: string): Promise<Re
   const site = await openSite(world, await loadSiteConfig(world, file, {}))
   const documents = new Map<string, string>()
   try {
-    for (const create of [createIdentityService, createPlatformService, createDcmanagerService]) {
+    for (const create of [createIdentityService, createPlatformService, createImageService, createDcmanagerService]) {
       const service = await create(site)
       try {
         documents.set(service.name, await document(service))

@@ -1,12 +1,14 @@
 import { dcmanagerPolicies } from '@murmuration/dcmanager'
 import type { PolicyRule } from '@murmuration/http'
 import { identityPolicies } from '@murmuration/identity'
+import { imagePolicies } from '@murmuration/image'
 import { dcagentPolicies, platformPolicies } from '@murmuration/platform'
 import { code, madeFrom, table } from './markdown.ts'
 
 const services: readonly (readonly [name: string, rules: readonly PolicyRule[]])[] = [
   ['dcmanager', dcmanagerPolicies],
   ['identity', identityPolicies],
+  ['image', imagePolicies],
   ['platform', [...platformPolicies, ...dcagentPolicies]],
 ]
 

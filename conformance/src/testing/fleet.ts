@@ -290,7 +290,8 @@ async function dropSchemas(url: string, prefix: string): Promise<void> {
   await client.connect()
   try {
     await client.query('set client_min_messages = error')
-    for (const service of ['identity', 'platform', 'dcmanager']) await client.query(`drop schema if exists ${prefix}_${service} cascade`)
+    for (const service of ['identity', 'platform', 'image', 'dcmanager'])
+      await client.query(`drop schema if exists ${prefix}_${service} cascade`)
   } finally {
     await client.end()
   }

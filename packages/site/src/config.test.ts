@@ -29,7 +29,7 @@ describe('site configuration', () => {
   it('needs three lines for a system controller', async () => {
     const config = await load(minimal)
     assert.equal(config.region, 'RegionOne')
-    assert.deepEqual(config.services, ['identity', 'platform', 'dcmanager'])
+    assert.deepEqual(config.services, ['identity', 'platform', 'image', 'dcmanager'])
     assert.equal(config.identity.url, 'http://127.0.0.1:5000/v3')
     assert.equal(config.identity.serviceUser, 'dcmanager')
     assert.equal(config.dataUrl, 'sqlite:/var/lib/murmuration/data/{service}.db')

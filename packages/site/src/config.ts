@@ -1,10 +1,13 @@
 import type { World } from '@murmuration/world'
+import type { ImageStore } from './config/image-stores.ts'
 import { environmentName, options, type Values } from './config/options.ts'
 import { settle, type EffectiveValue, type Environment } from './config/settle.ts'
 
 export type { EffectiveValue } from './config/settle.ts'
 
-export type ServiceName = 'identity' | 'platform' | 'dcmanager'
+export type { ImageStore } from './config/image-stores.ts'
+
+export type ServiceName = 'identity' | 'platform' | 'image' | 'dcmanager'
 export type RoleName = 'api' | 'manager' | 'audit' | 'state'
 
 /** One YAML file (`site.yaml`) plus environment (`MURMUR_<PATH>`); `murmur config check` prints the effective values. */
@@ -22,7 +25,18 @@ export interface SiteConfig {
   readonly listenAddress: string
   readonly ports: Readonly<
     Record<
-      'identity' | 'identityTls' | 'platform' | 'platformTls' | 'dcagent' | 'dcagentTls' | 'dcmanager' | 'dcmanagerTls' | 'iso',
+      | 'identity'
+      | 'identityTls'
+      | 'platform'
+      | 'platformTls'
+      | 'dcagent'
+      | 'dcagentTls'
+      | 'image'
+      | 'imageTls'
+      | 'imageRegistry'
+      | 'dcmanager'
+      | 'dcmanagerTls'
+      | 'iso',
       number
     >
   >
@@ -72,6 +86,24 @@ export interface SiteConfig {
     readonly failuresToOffline: number
     readonly requestDeadlineMs: number
     readonly concurrency: number
+  }
+  /** The image service (reference image §1.15, §2.1). */
+  readonly image: {
+    /** `direct`: this process opens the database; `registry`: every question goes to the registry of another one. */
+    readonly dataApi: 'direct' | 'registry'
+    /** `https://<address>:9191`, without a path. */
+    readonly registryUrl: string
+    /** The first one is the default. */
+    readonly stores: readonly ImageStore[]
+    /** Bytes of images on their way into stores: between stage and import. */
+    readonly stagingFolder: string
+    /** JSON file (0600) with `{"<store id>": {"accessKeyId", "secretAccessKey"}}`. */
+    readonly s3CredentialsFile: string
+    readonly sizeCapBytes: number
+    /** Of one project, all copies counted; 0: no limit. */
+    readonly storageQuotaBytes: number
+    /** Images of one project; 0: no limit. */
+    readonly countQuota: number
   }
   /** May contain `{service}`, and must when several services run; see `policyFileOf`. */
   readonly policyFile: string | undefined

@@ -97,6 +97,8 @@ export interface ListenAddress {
   /** 0 asks for a free port. */
   readonly port: number
   readonly tls?: ServerTls
+  /** Requests may take as long as their bytes keep coming: for APIs that take images, which watch over the bytes themselves. */
+  readonly longRequests?: boolean
 }
 
 /** Files are read at start and again whenever they change, so that a renewed certificate needs no restart. */
@@ -185,6 +187,13 @@ export interface Files {
   list(folder: string): Promise<string[]>
   /** Every regular file below a folder, in the order of the paths of folders; links are neither told nor followed. Empty when it is not there. */
   walk(folder: string): AsyncIterable<FoundFile>
+  /**
+   * What `create` began below a folder and has neither committed nor discarded, by the path it was to become: being written now, or left by a
+   * process that died. Only who wrote it down can tell which.
+   */
+  unfinished(folder: string): AsyncIterable<string>
+  /** Removes what was begun for a path and not committed; its writer, if there is one, fails. */
+  removeUnfinished(path: string): Promise<void>
   size(path: string): Promise<number | undefined>
   /** Permission bits of a file (0o600); absent where files have no modes. Key files open to others are refused by it. */
   mode?(path: string): Promise<number | undefined>

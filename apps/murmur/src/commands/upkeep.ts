@@ -20,6 +20,10 @@ export const upkeepOf: Readonly<Record<ServiceName, () => Promise<Upkeep>>> = {
     const { dcagentPolicies, platformMigrations, platformPolicies } = await import('@murmuration/platform')
     return { migrations: platformMigrations, policies: [...platformPolicies, ...dcagentPolicies] }
   },
+  image: async () => {
+    const { imageMigrations, imagePolicies } = await import('@murmuration/image')
+    return { migrations: imageMigrations, policies: imagePolicies }
+  },
   dcmanager: async () => {
     const { dcmanagerMigrations, dcmanagerPolicies, resealSecrets } = await import('@murmuration/dcmanager')
     return { migrations: dcmanagerMigrations, policies: dcmanagerPolicies, reseal: resealSecrets }

@@ -46,6 +46,7 @@ export async function serveSite(world: World, config: SiteConfig): Promise<Serve
 const creators = {
   identity: async () => (await import('@murmuration/identity')).createIdentityService,
   platform: async () => (await import('@murmuration/platform')).createPlatformService,
+  image: async () => (await import('@murmuration/image')).createImageService,
   dcmanager: async () => (await import('@murmuration/dcmanager')).createDcmanagerService,
 } as const
 
@@ -68,4 +69,8 @@ async function listen(
 export const withRoles = (config: SiteConfig, roles: readonly RoleName[] | undefined): SiteConfig =>
   roles === undefined
     ? config
-    : { ...config, roles, services: roles.includes('api') ? config.services : config.services.filter((name) => name === 'dcmanager') }
+    : {
+        ...config,
+        roles,
+        services: roles.includes('api') ? config.services : config.services.filter((name) => name === 'dcmanager' || name === 'image'),
+      }

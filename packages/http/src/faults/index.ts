@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { ApiError } from '../errors.ts'
-import { prefersJson } from './accept.ts'
+import { acceptsJson, prefersJson } from './accept.ts'
 import { dcmanagerPage } from './page.ts'
 
 /** How one API family spells its errors on the wire. */
@@ -52,4 +52,19 @@ export const plainFaults: Faults = {
       }),
     }),
   }),
+}
+
+/** `{"message":"…","code":"404 Not Found","title":"Not Found"}` of the image API; a page only for those who take no JSON (reference image §1.2). */
+export const imageFaults: Faults = {
+  render: (error, accept) =>
+    acceptsJson(accept)
+      ? {
+          contentType: 'application/json',
+          body: JSON.stringify({
+            message: sentenceOf(error),
+            code: `${error.status} ${titleOf(error.status)}`,
+            title: titleOf(error.status),
+          }),
+        }
+      : { contentType: 'text/html; charset=UTF-8', body: dcmanagerPage(error.status, titleOf(error.status), sentenceOf(error)) },
 }

@@ -58,6 +58,8 @@ export function createFakeWorld(): FakeWorld {
       write: absent,
       create: absent,
       walk: absent,
+      unfinished: absent,
+      removeUnfinished: absent,
       append: absent,
       remove: absent,
       rename: absent,

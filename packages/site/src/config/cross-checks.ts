@@ -42,11 +42,13 @@ function* networks(values: Values): Generator<Finding> {
   }
 }
 
-function* inside(values: Values, path: 'networks.oam.gateway' | OptionPath, network: OptionPath): Generator<Finding> {
-  const address = ipaddr.parse(String(values[path]))
-  const [base, bits] = ipaddr.parseCIDR(String(values[network]))
+type NetworkPath = Extract<OptionPath, `networks.${string}`>
+
+function* inside(values: Values, path: NetworkPath, network: NetworkPath): Generator<Finding> {
+  const address = ipaddr.parse(values[path])
+  const [base, bits] = ipaddr.parseCIDR(values[network])
   if (address.kind() !== base.kind() || !address.match(base, bits)) {
-    yield { path, message: `${String(values[path])} is not in ${network} ${String(values[network])}: give an address of that subnet` }
+    yield { path, message: `${values[path]} is not in ${network} ${values[network]}: give an address of that subnet` }
   }
 }
 

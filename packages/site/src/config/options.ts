@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ipaddr from 'ipaddr.js'
+import { imageStores, showImageStore, type ImageStore } from './image-stores.ts'
 import { address, commandLine, integer, listOf, oneOf, path, port, redactUrl, subnet, text, url, type Parse } from './parsers.ts'
 
 /** What was settled so far, by path: options are settled in the order of the table. */
@@ -50,7 +51,7 @@ function around(known: Known): { subnet: string; first: string; last: string } {
 const homeOf = (user: string): string => (user === 'root' ? '/root' : `/home/${user}`)
 const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 const shippedPlaybooks = fileURLToPath(new URL('../../../../playbooks', import.meta.url))
-const serviceNames = ['identity', 'platform', 'dcmanager'] as const
+const serviceNames = ['identity', 'platform', 'image', 'dcmanager'] as const
 const name = text(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/, 'up to 128 letters, digits, dots, dashes and underscores')
 
 /**
@@ -73,6 +74,9 @@ export const options = {
   'ports.platformTls': option('platform API with TLS, for other sites', port, () => 6386),
   'ports.dcagent': option('agent, on loopback for tools of this machine', port, () => 8325),
   'ports.dcagentTls': option('agent with mutual TLS, for the system controller', port, () => 8326),
+  'ports.image': option('image API', port, () => 9292),
+  'ports.imageTls': option('image API with TLS, for other sites', port, () => 9293),
+  'ports.imageRegistry': option('registry of the image service, with TLS, for its API nodes', port, () => 9191),
   'ports.dcmanager': option('distributed cloud manager API', port, () => 8119),
   'ports.dcmanagerTls': option('distributed cloud manager API with TLS', port, () => 8120),
   'ports.iso': option('installation images, for BMCs while they install a subcloud', port, () => 8080),
@@ -99,7 +103,9 @@ export const options = {
   ),
   services: option('services that this site runs', listOf(...serviceNames), (known) =>
     serviceNames.filter(
-      (service) => (service !== 'dcmanager' || isController(known)) && (service !== 'identity' || known['identity.mode'] !== 'external'),
+      (service) =>
+        ((service !== 'dcmanager' && service !== 'image') || isController(known)) &&
+        (service !== 'identity' || known['identity.mode'] !== 'external'),
     ),
   ),
   roles: option('parts of the services that this process runs', listOf('api', 'manager', 'audit', 'state'), () => [
@@ -155,6 +161,31 @@ export const options = {
   'audit.failuresToOffline': option('failed audits in a row until a subcloud is offline', integer(1, 100, 'a count'), () => 2),
   'audit.requestDeadlineMs': option('time for all of one audit', seconds('milliseconds', 600_000), () => 30_000),
   'audit.concurrency': option('audits at once in one process', integer(1, 5_000, 'a count'), () => 256),
+  'image.dataApi': option(
+    'how the image API reaches its data: its database, or the registry of another node',
+    oneOf('direct', 'registry'),
+    () => 'direct',
+  ),
+  'image.registryUrl': option(
+    'that registry',
+    (raw, context) => url(['https'], 'https://192.168.204.2:9191')(raw, context).replace(/\/+$/, ''),
+    (known) => `https://${hostInUrl(String(known['address']))}:${String(known['ports.imageRegistry'])}`,
+  ),
+  'image.stores': option<readonly ImageStore[]>(
+    'where bytes of images lie, as <id>=file:<folder> or <id>=s3:<URL>/<bucket>; the first is the default',
+    imageStores,
+    (known) => [{ id: 'local', type: 'file', folder: inVar('images')(known) }],
+    { show: (stores) => stores.map(showImageStore).join(', ') },
+  ),
+  'image.stagingFolder': option('bytes between stage and import', path, inVar('image-staging')),
+  'image.s3CredentialsFile': option('JSON file (0600) with the keys of S3 stores, by store id', path, inVar('secrets', 'image-s3.json')),
+  'image.sizeCapBytes': option('largest image', integer(1, Number.MAX_SAFE_INTEGER, 'bytes'), () => 1_099_511_627_776),
+  'image.storageQuotaBytes': option(
+    "bytes of one project's images, all copies counted; 0: no limit",
+    integer(0, Number.MAX_SAFE_INTEGER, 'bytes'),
+    () => 0,
+  ),
+  'image.countQuota': option('images of one project; 0: no limit', integer(0, 1_000_000_000, 'a count'), () => 0),
   policyFile: option<string | undefined>(
     'policy rules of the operator, on top of the defaults; {service} stands for the name of a service',
     path,

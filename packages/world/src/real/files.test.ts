@@ -53,6 +53,11 @@ void test('a walk follows no link, and tells nothing of what is half written', a
   const found: string[] = []
   for await (const file of realFiles.walk(join(folder, 'inside'))) found.push(file.path)
   assert.deepEqual(found, ['own'])
+  const unfinished: string[] = []
+  for await (const path of realFiles.unfinished(folder)) unfinished.push(path)
+  assert.deepEqual(unfinished, [join(folder, 'inside/half')])
+  await realFiles.removeUnfinished(join(folder, 'inside/other'))
+  await realFiles.removeUnfinished(join(folder, 'inside/half'))
   await writer.discard()
   assert.deepEqual(readdirSync(join(folder, 'inside')).sort(), ['file-link', 'link', 'own'])
 })

@@ -51,6 +51,14 @@ export const realFiles: Files = {
 
   walk: (folder) => walkBelow(folder, ''),
 
+  unfinished: (folder) => unfinishedBelow(folder),
+
+  async removeUnfinished(path) {
+    const folder = dirname(path)
+    for (const name of (await orUndefined(readdir(folder))) ?? [])
+      if (targetOf(name) === basename(path)) await rm(join(folder, name), { force: true })
+  },
+
   async append(path, data) {
     await privateFolder(dirname(path))
     await appendFile(path, data, { mode: 0o600 })
@@ -137,6 +145,17 @@ async function* walkBelow(folder: string, prefix: string): AsyncGenerator<FoundF
     // Gone since the folder was read: as if it had been gone before.
     const status = await orUndefined(lstat(path))
     if (status?.isFile()) yield { path: prefix + entry.name, sizeBytes: status.size, mode: status.mode & 0o777 }
+  }
+}
+
+/** What a half written file was to be called; undefined for all others. */
+const targetOf = (name: string): string | undefined => (partialName.test(name) ? name.slice(1, name.lastIndexOf('.partial-')) : undefined)
+
+async function* unfinishedBelow(folder: string): AsyncGenerator<string> {
+  for (const entry of (await orUndefined(readdir(folder, { withFileTypes: true }))) ?? []) {
+    if (entry.isDirectory()) yield* unfinishedBelow(join(folder, entry.name))
+    const target = entry.isFile() ? targetOf(entry.name) : undefined
+    if (target !== undefined) yield join(folder, target)
   }
 }
 

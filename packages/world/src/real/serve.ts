@@ -8,7 +8,7 @@ import { openCertificate } from './certificate.ts'
 /** Long enough for a Keystone token and a chain of proxies, short enough not to be a lever. */
 const maxHeaderBytes = 32_768
 const headersTimeoutMs = 15_000
-/** From the first byte to the last of one request, uploads included. */
+/** From the first byte to the last of one request, unless the address is for long ones. */
 const requestTimeoutMs = 300_000
 /** Longer than what clients keep (30 s), so that it is the client who closes and no request meets a closing connection. */
 const keepAliveTimeoutMs = 75_000
@@ -27,10 +27,11 @@ const options: ServerOptions = {
 
 export async function serve(address: ListenAddress, endpoint: Endpoint, limits: NetworkLimits, log: Log): Promise<Listening> {
   const certificate = address.tls === undefined ? undefined : await openCertificate(address.tls)
+  const timed = address.longRequests === true ? { ...options, requestTimeout: 0 } : options
   const server =
     certificate === undefined
-      ? createHttpServer(options)
-      : createHttpsServer({ ...options, ...certificate.options, handshakeTimeout: handshakeTimeoutMs })
+      ? createHttpServer(timed)
+      : createHttpsServer({ ...timed, ...certificate.options, handshakeTimeout: handshakeTimeoutMs })
   server.maxConnections = limits.maxServerConnections
   server.on('request', (request, response) => endpoint.handle(request, response))
   const sockets = trackSockets(server)

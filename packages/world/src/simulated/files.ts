@@ -13,6 +13,9 @@ interface StoredFile {
   readonly mode: number
 }
 
+/** What a dying process had begun is gone with it here. */
+async function* nothing(): AsyncGenerator<never> {}
+
 const longestOperationMs = 2
 const pieceBytes = 64 * 1024
 
@@ -41,6 +44,8 @@ export class Disk {
       },
       create: async (path, options) => this.#writer(core, path, options?.mode ?? 0o600),
       walk: (folder) => this.#walk(core, folder),
+      unfinished: () => nothing(),
+      removeUnfinished: () => Promise.resolve(),
       append: (path, data) => {
         const added = toBytes(data)
         return this.#do(core, 'append', path, (part) => this.#append(path, added, part), 'torn')

@@ -21,6 +21,7 @@ function ownServices(config: SiteConfig): OwnService[] {
   const all = {
     identity: { type: 'identity', name: 'keystone', port: ports.identity, path: '/v3', region },
     platform: { type: 'platform', name: 'sysinv', port: ports.platform, path: '/v1', region },
+    image: { type: 'image', name: 'glance', port: ports.image, path: '', region },
     dcmanager: { type: 'dcmanager', name: 'dcmanager', port: ports.dcmanager, path: '/v1.0', region: controllerRegion },
   } as const satisfies Record<string, OwnService>
   return config.services.map((service) => all[service])

@@ -1,0 +1,29 @@
+import { createApp, imageFaults, type App, type Policy, type TokenValidator } from '@murmuration/http'
+import type { ApiContext } from './context.ts'
+import { imageDataRoutes } from './image-data.ts'
+import { imageRoutes } from './images.ts'
+import { infoRoutes } from './info.ts'
+import { versionRoutes } from './versions.ts'
+
+export interface ApiOptions {
+  readonly tokens: TokenValidator
+  readonly policy: Policy
+  readonly ready: () => Promise<void>
+}
+
+/** The image API, version 2 (reference image §1). */
+export async function createImageApp(context: ApiContext, options: ApiOptions): Promise<App> {
+  const { site, stores } = context
+  const app = await createApp({
+    world: site.world,
+    service: 'image',
+    faults: imageFaults,
+    tokens: options.tokens,
+    policy: options.policy,
+    identityUrl: site.config.identity.url,
+    ready: { data: options.ready },
+  })
+  versionRoutes(app, stores.several)
+  for (const routes of [imageRoutes, imageDataRoutes, infoRoutes]) routes(app, context)
+  return app
+}

@@ -1,0 +1,35 @@
+import type { Identity } from '@murmuration/http'
+import type { Site } from '@murmuration/site'
+import type { Caller } from '../store/caller.ts'
+import type { ImageData } from '../store/image-data.ts'
+import type { ImageRecord } from '../store/records.ts'
+import type { Stores } from '../work/stores/stores.ts'
+import type { Transfers } from '../work/transfers.ts'
+
+/** What the routes work with; service.ts puts it together. */
+export interface ApiContext {
+  readonly site: Pick<Site, 'world' | 'config'>
+  readonly data: ImageData
+  readonly stores: Stores
+  readonly transfers: Transfers
+  /** Aborted when the process goes down: uploads end then and give their claims back. */
+  readonly closing: AbortSignal
+}
+
+export const callerOf = (request: { readonly identity: Identity; readonly requestId: string }): Caller => {
+  const { identity, requestId } = request
+  return {
+    isAdmin: identity.roles.includes('admin'),
+    owner: identity.projectId ?? null,
+    userId: identity.userId,
+    requestId,
+  }
+}
+
+/** What policy rules on an image are asked about. The caller counts as member where the image is shared: else it could not see it. */
+export const targetOf = (image: Pick<ImageRecord, 'owner' | 'visibility'>, caller: Caller): Record<string, unknown> => ({
+  project_id: image.owner ?? '',
+  owner: image.owner ?? '',
+  visibility: image.visibility,
+  ...(image.visibility === 'shared' && image.owner !== caller.owner && caller.owner !== null ? { member_id: caller.owner } : {}),
+})

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { test, type TestContext } from 'node:test'
+import { startTestSite } from '../testing/test-site.ts'
+
+async function start(t: TestContext, options: Parameters<typeof startTestSite>[0] = {}) {
+  const site = await startTestSite(options)
+  t.after(() => site.stop())
+  return site
+}
+const me = 'member@north'
+const bytes = randomBytes(300_000)
+
+test('what goes up comes down: whole, in ranges, with its digests', async (t) => {
+  const site = await start(t)
+  const { id } = await site.image(me, { name: 'one' })
+  assert.equal((await site.call(me, 'GET', `/v2/images/${id}/file`)).status, 204)
+  assert.equal((await site.upload(me, id, bytes)).status, 204)
+  const { body } = await site.call(me, 'GET', `/v2/images/${id}`)
+  assert.equal(body.status, 'active')
+  assert.equal(body.size, bytes.length)
+  assert.equal(body.checksum, createHash('md5').update(bytes).digest('hex'))
+  assert.equal(body.os_hash_algo, 'sha512')
+  assert.equal(body.os_hash_value, createHash('sha512').update(bytes).digest('hex'))
+
+  const whole = await site.call(me, 'GET', `/v2/images/${id}/file`)
+  assert.equal(whole.status, 200)
+  assert.ok(bytes.equals(whole.bytes))
+  assert.equal(whole.headers['content-md5'], body.checksum)
+  assert.equal(whole.headers['content-length'], String(bytes.length))
+
+  const ranged = (range: string) => site.call(me, 'GET', `/v2/images/${id}/file`, { headers: { range } })
+  for (const [range, from, to] of [
+    ['bytes=0-0', 0, 0],
+    ['bytes=100000-200000', 100_000, 200_000],
+    ['bytes=299990-', 299_990, 299_999],
+    ['bytes=-10', 299_990, 299_999],
+    ['bytes=299999-999999999', 299_999, 299_999],
+  ] as const) {
+    const part = await ranged(range)
+    assert.equal(part.status, 206, range)
+    assert.equal(part.headers['content-range'], `bytes ${from}-${to}/300000`)
+    assert.ok(bytes.subarray(from, to + 1).equals(part.bytes), range)
+  }
+  assert.equal((await ranged('bytes=0-1,5-6')).status, 400)
+  for (const range of ['bytes=300000-', 'bytes=5-4', 'bytes=-0', 'lines=1-2', 'bytes=a-b', 'bytes=-'])
+    assert.equal((await ranged(range)).status, 416, range)
+})
+
+test('an upload is refused before it writes anything, and leaves the image as it was', async (t) => {
+  const site = await start(t, { more: 'image:\n  sizeCapBytes: 200000\n' })
+  const { id } = await site.image(me)
+  const bare = await site.call(me, 'POST', '/v2/images', { body: { name: 'no formats' } })
+  assert.equal((await site.upload(me, bare.body.id, bytes)).status, 400)
+  assert.equal((await site.upload(me, id, bytes, { 'content-type': 'application/json' })).status, 415)
+  assert.equal((await site.upload(me, id, bytes)).status, 413)
+  assert.equal((await site.upload(me, id, Buffer.from('x'), { 'x-openstack-image-size': 'many' })).status, 400)
+  assert.equal((await site.upload(me, id, Buffer.from('xyz'), { 'x-openstack-image-size': '2' })).status, 400)
+  assert.equal((await site.upload(me, id, Buffer.from('xyz'), { 'x-openstack-image-size': '4' })).status, 400)
+  assert.equal((await site.upload(me, id, Buffer.from('xyz'), { 'x-image-meta-store': 'nowhere' })).status, 400)
+  assert.equal((await site.upload('reader@north', id, Buffer.from('xyz'))).status, 403)
+  assert.equal((await site.upload('member@south', id, Buffer.from('xyz'))).status, 404)
+  const { body } = await site.call(me, 'GET', `/v2/images/${id}`)
+  assert.deepEqual([body.status, body.size, body.checksum], ['queued', null, null])
+  assert.deepEqual(await site.files(), [])
+  assert.deepEqual(await site.database.query.selectFrom('image_data').selectAll().execute(), [])
+  assert.equal((await site.upload(me, id, Buffer.from('xyz'))).status, 204)
+  assert.equal((await site.upload(me, id, Buffer.from('xyz'))).status, 409)
+})
+
+test('of two uploads one wins, and the bytes of the other are gone', async (t) => {
+  const site = await start(t)
+  const { id } = await site.image(me)
+  const answers = await Promise.all([site.upload(me, id, bytes), site.upload(me, id, bytes)])
+  assert.deepEqual(
+    answers.map(({ status }) => status).toSorted((a, b) => a - b),
+    [204, 409],
+  )
+  assert.equal((await site.files()).length, 1)
+  const rows = await site.database.query.selectFrom('image_data').select(['state', 'bytes']).execute()
+  assert.deepEqual(rows, [{ state: 'stored', bytes: bytes.length }])
+})
+
+test('an upload to an image that is deleted meanwhile is gone, with its bytes', async (t) => {
+  // The image goes away while the first bytes are written.
+  let onWrite: (() => Promise<void>) | undefined
+  const site = await start(t, {
+    world: (real) => ({
+      ...real,
+      files: {
+        ...real.files,
+        create: async (path) => {
+          const sink = await real.files.create(path)
+          return { ...sink, write: async (piece) => (await onWrite?.(), (onWrite = undefined), await sink.write(piece)) }
+        },
+      },
+    }),
+  })
+  const { id } = await site.image(me)
+  onWrite = async () => assert.equal((await site.call(me, 'DELETE', `/v2/images/${id}`)).status, 204)
+  assert.equal((await site.upload(me, id, bytes)).status, 410)
+  assert.deepEqual(await site.files(), [])
+  assert.deepEqual(await site.database.query.selectFrom('image_data').selectAll().execute(), [])
+  assert.equal((await site.call(me, 'GET', `/v2/images/${id}`)).status, 404)
+})
+
+test('a hundred uploads at the edge of a quota never go over it', async (t) => {
+  const site = await start(t, { more: 'image:\n  storageQuotaBytes: 100000\n' })
+  const ids = await Promise.all(Array.from({ length: 100 }, async () => (await site.image(me)).id))
+  const part = randomBytes(10_000)
+  const answers = await Promise.all(ids.map((id) => site.upload(me, id, part)))
+  const count = (status: number): number => answers.filter((answer) => answer.status === status).length
+  assert.equal(count(204), 10)
+  assert.equal(count(413), 90)
+  assert.equal((await site.files()).length, 10)
+  // What is deleted is free again, exactly.
+  const won = ids[answers.findIndex((answer) => answer.status === 204)]!
+  await site.call(me, 'DELETE', `/v2/images/${won}`)
+  const again = await site.image(me)
+  assert.equal((await site.upload(me, again.id, randomBytes(10_001))).status, 413)
+  assert.equal((await site.upload(me, again.id, part)).status, 204)
+})
+
+test('a full disk is told, and the image can be tried again', async (t) => {
+  let full = true
+  const site = await start(t, {
+    world: (real) => ({
+      ...real,
+      files: {
+        ...real.files,
+        create: async (path) => {
+          const sink = await real.files.create(path)
+          const failing = async () => Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' }))
+          return full ? { ...sink, write: failing } : sink
+        },
+      },
+    }),
+  })
+  const { id } = await site.image(me)
+  assert.equal((await site.upload(me, id, bytes)).status, 413)
+  assert.deepEqual(await site.files(), [])
+  full = false
+  assert.equal((await site.upload(me, id, bytes)).status, 204)
+})

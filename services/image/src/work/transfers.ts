@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto'
+import type { World } from '@murmuration/world'
+import { apiErrorOf, errors } from '../errors.ts'
+import { refused } from '../rules/refusals.ts'
+import type { ImageStatus } from '../rules/status.ts'
+import { ourselves, type Caller } from '../store/caller.ts'
+import { dataLeaseMs, type DataRow, type Facts } from '../store/data.ts'
+import type { ImageData } from '../store/image-data.ts'
+import type { ImageRecord } from '../store/records.ts'
+import type { ByteStore, Stores } from './stores/stores.ts'
+
+export interface Incoming {
+  readonly caller: Caller
+  readonly image: ImageRecord
+  readonly store: ByteStore
+  /** Bytes that the sender says will come. */
+  readonly announced: number | undefined
+  readonly pieces: AsyncIterable<Uint8Array>
+}
+
+export interface Transfers {
+  /** Bytes from a caller into a store: the image is active afterwards, or as it was before. Throws ApiErrors. */
+  upload(incoming: Incoming): Promise<ImageRecord>
+  /** Where the bytes of an image can be read now; undefined when no store has them. */
+  find(image: ImageRecord, preferred: readonly string[]): Promise<{ store: ByteStore; dataId: string } | undefined>
+  /** Removes what has become garbage of an image. What fails is left to the sweeper. */
+  removeBytesOf(imageId: string): Promise<void>
+}
+
+export const hashAlgorithm = 'sha512'
+/** Reserved at once where nobody knows how much will come. */
+const reserveStepBytes = 64 * 1024 * 1024
+
+interface Way {
+  readonly from: ImageStatus
+  /** While it is written. */
+  readonly through: ImageStatus
+  readonly to: ImageStatus
+}
+const uploadWay: Way = { from: 'queued', through: 'saving', to: 'active' }
+
+export function createTransfers(parts: {
+  readonly world: World
+  readonly data: ImageData
+  readonly stores: Stores
+  readonly sizeCapBytes: number
+}): Transfers {
+  const { world, data, stores, sizeCapBytes } = parts
+
+  async function upload(incoming: Incoming): Promise<ImageRecord> {
+    const { caller, image, store, announced, pieces } = incoming
+    if (image.disk_format === null || image.container_format === null) throw errors.formatsMissing()
+    if (announced !== undefined && announced > sizeCapBytes) throw errors.tooLarge({ limit: sizeCapBytes })
+    const { from, through, to } = uploadWay
+    const row = await said(data.data_begin(caller, { image_id: image.id, store: store.id, bytes: announced ?? 0, from, to: through }))
+    const location = { url: store.url(row.id), metadata: { store: store.id } }
+    try {
+      const facts = await write(row, store, announced, pieces)
+      return await data.data_commit(ourselves, { data_id: row.id, facts, from: through, to, location })
+    } catch (error) {
+      await giveUp(row, store, through, from)
+      throw await reasonOf(error, image.id, store.id)
+    }
+  }
+
+  /** Streams into the store under the claim; what is there afterwards is durable and whole. */
+  async function write(row: DataRow, store: ByteStore, announced: number | undefined, pieces: AsyncIterable<Uint8Array>): Promise<Facts> {
+    const sink = await store.create(row.id)
+    const claim = keepClaim(row)
+    const [md5, hash] = [createHash('md5'), createHash(hashAlgorithm)]
+    let size = 0
+    try {
+      for await (const piece of pieces) {
+        size += piece.length
+        if (size > sizeCapBytes) throw errors.tooLarge({ limit: sizeCapBytes })
+        if (announced !== undefined && size > announced) throw wrongLength(announced, size)
+        await claim.cover(size)
+        // The disk writes while we reckon.
+        const writing = sink.write(piece)
+        md5.update(piece)
+        hash.update(piece)
+        await writing
+      }
+      if (announced !== undefined && size !== announced) throw wrongLength(announced, size)
+      await sink.commit()
+      return {
+        size,
+        virtual_size: null,
+        checksum: md5.digest('hex'),
+        os_hash_algo: hashAlgorithm,
+        os_hash_value: hash.digest('hex'),
+      }
+    } catch (error) {
+      await sink
+        .discard()
+        .catch((failure: unknown) => world.log.warn('bytes could not be removed now; the sweeper will', { error: failure }))
+      throw error
+    } finally {
+      claim.end()
+    }
+  }
+
+  /** Renews the lease while bytes come, and reserves before they are written. */
+  function keepClaim(row: DataRow): { cover(size: number): Promise<void>; end(): void } {
+    let reserved = row.bytes
+    let lost: unknown
+    let busy: Promise<unknown> = Promise.resolve()
+    const extend = (bytes: number): Promise<unknown> => (busy = busy.then(() => data.data_extend(ourselves, { data_id: row.id, bytes })))
+    let timer = watch()
+    function watch() {
+      return world.timers.after(dataLeaseMs / 3, () => {
+        extend(reserved)
+          .catch((error: unknown) => {
+            // Unreachable for a moment is no loss; a refusal is one.
+            if (refused(error)) lost = error
+            else busy = Promise.resolve()
+          })
+          .finally(() => (timer = watch()))
+      })
+    }
+    return {
+      async cover(size) {
+        if (lost !== undefined) throw lost
+        if (size <= reserved) return
+        try {
+          await extend(size + reserveStepBytes)
+          reserved = size + reserveStepBytes
+        } catch (error) {
+          if (!refused(error, 'StorageQuotaFull')) throw error
+          // Not a whole step is free any more: the exact number may be.
+          busy = Promise.resolve()
+          await extend(size)
+          reserved = size
+        }
+      },
+      end: () => timer.cancel(),
+    }
+  }
+
+  /** The claim is given back first, so that another may try; the bytes are paid for until they are gone. */
+  async function giveUp(row: DataRow, store: ByteStore, from: ImageStatus, to: ImageStatus): Promise<void> {
+    try {
+      await data.data_fail(ourselves, { data_id: row.id, from, to })
+      await store.remove(row.id)
+      await data.data_free(ourselves, { data_id: row.id })
+    } catch (error) {
+      world.log.warn('an upload that failed could not be cleaned up now; the sweeper will', { dataId: row.id, store: store.id, error })
+    }
+  }
+
+  async function reasonOf(thrown: unknown, imageId: string, storeId: string): Promise<unknown> {
+    if (refused(thrown, 'NotFound', 'ImageNotFound', 'Conflict')) {
+      const image = await data.image_get(ourselves, { image_id: imageId, force_show_deleted: true }).catch(nothing)
+      if (image === undefined || image.deleted) return errors.goneMeanwhile({ id: imageId })
+    }
+    if (refused(thrown)) return refused(thrown, 'NotFound') ? errors.conflict({ why: thrown.message }) : apiErrorOf(thrown)
+    const code = (thrown as { code?: unknown } | null)?.code
+    return code === 'ENOSPC' || code === 'EDQUOT' ? errors.storeFull({ store: storeId }, { cause: thrown }) : thrown
+  }
+
+  return {
+    upload,
+    async find(image, preferred) {
+      const rank = (id: string): number => {
+        const first = preferred.indexOf(id)
+        return first >= 0 ? first : preferred.length + Math.max(0, stores.ids.indexOf(id))
+      }
+      const places = image.locations
+        .flatMap(({ data_id: dataId, metadata }) => {
+          const store = typeof metadata['store'] === 'string' ? stores.find(metadata['store']) : undefined
+          return dataId === null || store === undefined ? [] : [{ store, dataId }]
+        })
+        .toSorted((a, b) => rank(a.store.id) - rank(b.store.id))
+      for (const place of places) {
+        const size = await place.store.size(place.dataId).catch((error: unknown) => {
+          world.log.warn('a store can not be asked for bytes', { store: place.store.id, error })
+          return undefined
+        })
+        if (size === image.size) return place
+      }
+      return undefined
+    },
+    async removeBytesOf(imageId) {
+      try {
+        for (const row of await data.data_of_image(ourselves, { image_id: imageId })) {
+          if (row.state !== 'garbage') continue
+          await stores.any(row.store)?.remove(row.id)
+          await data.data_free(ourselves, { data_id: row.id })
+        }
+      } catch (error) {
+        world.log.warn('the bytes of a deleted image could not be removed now; the sweeper will', { imageId, error })
+      }
+    },
+  }
+}
+
+const nothing = (): undefined => undefined
+
+const wrongLength = (announced: number, size: number) =>
+  errors.badRequest({ why: `The size of the data (at least ${size} bytes) is not the ${announced} bytes that were announced.` })
+
+async function said<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    throw refused(error) ? apiErrorOf(error) : error
+  }
+}
