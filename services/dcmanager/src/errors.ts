@@ -168,6 +168,8 @@ export const errors = defineErrors({
   },
   secondary: { status: 409, message: 'Cannot perform the operation on a secondary subcloud' },
   deleteManaged: { status: 400, message: 'Cannot delete a subcloud that is managed', hint: 'Unmanage it first.' },
+  /** The same for a peer, which the original's API lets pass and its manager does not. */
+  deleteManagedLate: { status: 422, message: 'Cannot delete a subcloud that is managed', hint: 'Unmanage it first.' },
   deleteOnline: {
     status: 422,
     message: 'Cannot delete a subcloud that is online',
@@ -257,8 +259,79 @@ export const errors = defineErrors({
     message: 'Cannot delete a peer group which is associated with a system peer',
     hint: 'Delete its associations first.',
   },
+  unknownGroupVerb: { status: 400, message: 'Invalid request: the operation "{verb}" does not exist', hint: 'Operations are {known}.' },
   peerGroupInvalid: { status: 400, message: 'Invalid peer_group_id {group}', hint: 'List them with GET /v1.0/subcloud-peer-groups.' },
   systemPeerInvalid: { status: 400, message: 'Invalid system_peer_id {peer}', hint: 'List them with GET /v1.0/system-peers.' },
+  peerGroupUnknown: {
+    status: 400,
+    message: 'Invalid peer_group {group}: there is no such peer group',
+    hint: 'List them with GET /v1.0/subcloud-peer-groups; none takes the subcloud out of its group.',
+  },
+  peerGroupNameNone: { status: 400, message: 'Invalid peer-group-name: none is the word for no group' },
+  peerGroupPriorityFixed: {
+    status: 400,
+    message: 'group-priority can not change between 0 and other values while the group has associations',
+    hint: 'Delete the associations first.',
+  },
+  peerGroupMigratingByHand: {
+    status: 400,
+    message: 'migration_status migrating belongs to a running migration',
+    hint: 'Begin one with PATCH /v1.0/subcloud-peer-groups/{group}/migrate.',
+  },
+  auditMemberMissing: { status: 400, message: 'Missing required member of the audit request: {member}' },
+  memberLedElsewhere: {
+    status: 400,
+    message: 'The subclouds of peer group {group} are managed by {leader}, not by this site',
+    hint: 'Send the request there, or migrate the group to this site first.',
+  },
+  memberNotPrimary: {
+    status: 400,
+    message: 'Peer group {group} is a standby copy on this site: its subclouds are updated where its priority is 0',
+    hint: 'Send the request to the primary site.',
+  },
+  memberOwnerReachable: {
+    status: 400,
+    message: 'A subcloud can leave peer group {group} on this standby site only while the primary site is unavailable',
+    hint: 'Remove it from the group on the primary site.',
+  },
+  memberNotReady: {
+    status: 400,
+    message: 'Only a subcloud that is complete, managed and online can join a peer group; it is {status}, {management} and {availability}',
+  },
+  memberWithoutRehomeData: {
+    status: 400,
+    message: 'The subcloud has no rehome data, which a peer group needs',
+    hint: 'Send bootstrap_values and bootstrap_address in the same request.',
+  },
+  memberManagementState: {
+    status: 400,
+    message: 'The management state of a subcloud of peer group {group} can not be changed',
+    hint: 'Take it out of the group first (peer_group=none), or migrate the group.',
+  },
+  memberConfigure: {
+    status: 400,
+    message: 'deploy configure is not allowed for a subcloud of peer group {group}, whose primary site is another one',
+    hint: 'Send the request to the primary site.',
+  },
+  memberDelete: {
+    status: 400,
+    message: 'Cannot delete a subcloud that is in a subcloud peer group: {group}',
+    hint: 'Take it out of the group first (PATCH with peer_group=none).',
+  },
+  migrateState: { status: 400, message: 'Only a subcloud whose deploy status is complete can be migrated; it is {status}' },
+  migrateManaged: {
+    status: 400,
+    message: 'A managed subcloud can not be migrated',
+    hint: 'Unmanage it in the same request (management-state unmanaged).',
+  },
+  rehomeDataIncomplete: {
+    status: 422,
+    message: 'bootstrap_address needs bootstrap values: none are stored and none were sent',
+    hint: 'Send bootstrap_values in the same request.',
+  },
+  secondaryWith: { status: 400, message: '{member} can not be given together with secondary' },
+  secondaryRegionMissing: { status: 400, message: 'region_name is required with secondary', hint: 'It is the region on the primary site.' },
+  regionTaken: { status: 409, message: 'Subcloud with region name {region} already exists' },
   peerGroupBusy: {
     status: 409,
     message: 'Another operation is in progress for this subcloud peer group: {operation}',

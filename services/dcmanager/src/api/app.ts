@@ -1,12 +1,16 @@
 import { createApp, dcmanagerFaults, type App, type Policy, type TokenValidator } from '@murmuration/http'
+import { associationRoutes } from './associations.ts'
 import type { ApiContext } from './context.ts'
+import { controllerAuthorityRoutes } from './controller-authority.ts'
 import { deployFileRoutes } from './deploy-files.ts'
 import { groupRoutes } from './groups.ts'
+import { peerGroupRoutes } from './peer-groups.ts'
 import { phasedDeployRoutes } from './phased-deploy.ts'
 import { addSubcloudRoutes } from './subcloud-add.ts'
 import { deleteSubcloudRoutes } from './subcloud-delete.ts'
 import { patchSubcloudRoutes } from './subcloud-patch.ts'
 import { subcloudRoutes } from './subclouds.ts'
+import { systemPeerRoutes } from './system-peers.ts'
 import { versionRoutes } from './versions.ts'
 
 export interface ApiOptions {
@@ -16,7 +20,7 @@ export interface ApiOptions {
   readonly more?: readonly ((app: App) => void)[]
 }
 
-/** The HTTP application of operations 1–7, 9–20, 22–24 and 28–33 (reference dcmanager §1.6), and of `more`. */
+/** The HTTP application of operations 1–7, 9–20, 22–24, 28–39 and 41–54 (reference dcmanager §1.6), and of `more`. */
 export async function createDcmanagerApp(context: ApiContext, options: ApiOptions): Promise<App> {
   const { site, desk } = context
   const app = await createApp({
@@ -37,6 +41,10 @@ export async function createDcmanagerApp(context: ApiContext, options: ApiOption
     phasedDeployRoutes,
     deployFileRoutes,
     groupRoutes,
+    peerGroupRoutes,
+    associationRoutes,
+    systemPeerRoutes,
+    controllerAuthorityRoutes,
   ])
     routes(app, context)
   for (const routes of options.more ?? []) routes(app)

@@ -7,7 +7,7 @@ import type { AuditPeerGroup, PushPeerGroup } from '../work/peer-ports.ts'
 
 /** What the routes work with; service.ts puts it together, tests put fakes in. */
 export interface ApiContext {
-  readonly site: Pick<Site, 'world' | 'config'>
+  readonly site: Pick<Site, 'world' | 'config' | 'authority'>
   readonly desk: Desk
   readonly facts: Pick<ControllerFacts, 'system' | 'managementNetwork' | 'releases'>
   readonly deployFiles: DeployFiles

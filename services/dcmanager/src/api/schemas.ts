@@ -33,7 +33,13 @@ export const Subcloud = Type.Object(
     'updated-at': nullable(Type.String()),
     group_id: Type.Integer(),
     peer_group_id: nullable(Type.Integer()),
-    rehome_data: nullable(Type.String()),
+    rehome_data: nullable(
+      Type.String({
+        description: 'Of one subcloud or of the members of a peer group, as JSON text: what a takeover needs. Secrets are ***.',
+      }),
+    ),
+    'murmuration-owner-epoch': Type.Optional(Type.Integer({ description: 'New: the epoch under which this controller manages it.' })),
+    info_message: Type.Optional(Type.String({ description: 'Advice after an update.' })),
   },
   { title: 'Subcloud' },
 )
@@ -50,6 +56,81 @@ export const Group = Type.Object(
     subcloud_count: Type.Optional(Type.Integer()),
   },
   { title: 'SubcloudGroup' },
+)
+
+const peerGroupMembers = {
+  id: Type.Integer(),
+  peer_group_name: Type.String(),
+  group_priority: Type.Integer({ description: '0 on the site that owns the group.' }),
+  group_state: Type.String(),
+  max_subcloud_rehoming: Type.Integer(),
+  system_leader_id: Type.String({ description: 'System UUID of the controller that manages the subclouds.' }),
+  system_leader_name: Type.String(),
+  migration_status: nullable(Type.String({ description: 'migrating or complete.' })),
+  'created-at': Type.String(),
+  'updated-at': nullable(Type.String()),
+}
+/** `P`. */
+export const PeerGroup = Type.Object(peerGroupMembers, { title: 'SubcloudPeerGroup' })
+export const PeerGroupChanged = Type.Object(
+  { ...peerGroupMembers, info_message: Type.Optional(Type.String({ description: 'Peers that could not be told.' })) },
+  { title: 'SubcloudPeerGroupChanged' },
+)
+export const PeerGroupStatus = Type.Object(
+  {
+    peer_group_id: Type.Integer(),
+    peer_group_name: Type.String(),
+    total_subclouds: Type.Integer(),
+    complete: Type.Integer(),
+    waiting_for_migrate: Type.Integer(),
+    rehoming: Type.Integer(),
+    rehome_failed: Type.Integer(),
+    managed: Type.Integer(),
+    unmanaged: Type.Integer(),
+  },
+  { title: 'SubcloudPeerGroupStatus' },
+)
+
+/** `A`; lists leave sync-message out. */
+export const Association = Type.Object(
+  {
+    id: Type.Integer(),
+    'peer-group-id': Type.Integer(),
+    'system-peer-id': Type.Integer(),
+    'peer-group-priority': nullable(Type.Integer()),
+    'association-type': Type.String({ description: 'primary or non-primary.' }),
+    'sync-status': Type.String({ description: 'syncing, in-sync, failed, out-of-sync or unknown.' }),
+    'sync-message': Type.Optional(nullable(Type.String())),
+    'created-at': Type.String(),
+    'updated-at': nullable(Type.String()),
+    'murmuration-revision': Type.Integer({ description: 'New: revision of the group that the standby site has.' }),
+  },
+  { title: 'PeerGroupAssociation' },
+)
+
+const systemPeerMembers = {
+  id: Type.Integer(),
+  'peer-uuid': Type.String(),
+  'peer-name': Type.String(),
+  'manager-endpoint': Type.String(),
+  'manager-username': Type.String(),
+  'peer-controller-gateway-address': Type.String(),
+  'administrative-state': Type.String(),
+  'heartbeat-interval': Type.Integer(),
+  'heartbeat-failure-threshold': Type.Integer(),
+  'heartbeat-failure-policy': Type.String(),
+  'heartbeat-maintenance-timeout': Type.Integer(),
+  'availability-state': Type.String({ description: 'created, available or unavailable.' }),
+  'created-at': Type.String(),
+  'updated-at': nullable(Type.String()),
+  'last-heard-at': nullable(Type.String({ description: 'New: when it answered last.' })),
+  'failure-reason': nullable(Type.String({ description: 'New: why the last heartbeat failed.' })),
+}
+/** `Y`. */
+export const SystemPeer = Type.Object(systemPeerMembers, { title: 'SystemPeer' })
+export const SystemPeerChanged = Type.Object(
+  { ...systemPeerMembers, info_message: Type.Optional(Type.String()) },
+  { title: 'SystemPeerChanged' },
 )
 
 const form = (members: Record<string, string>, title: string): TObject =>

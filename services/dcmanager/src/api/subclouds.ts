@@ -1,16 +1,27 @@
 import { readPage, type App } from '@murmuration/http'
-import { InvalidMarker } from '@murmuration/data'
+import { InvalidMarker, type Page } from '@murmuration/data'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type, type Static } from 'typebox'
 import { errors } from '../errors.ts'
 import { allDeployStatuses, type DeployStatus } from '../rules/lifecycle.ts'
+import { rehomeDataForPeer, shownRehomeData } from '../rules/rehome-data.ts'
 import { findGroup } from '../store/groups.ts'
-import { listSubclouds, sortColumns, statusesOf, unknownStatuses, type SubcloudFilter } from '../store/subcloud-list.ts'
+import { readRehomeData } from '../store/rehome-data.ts'
+import {
+  listSubclouds,
+  sortColumns,
+  statusesOf,
+  unknownStatuses,
+  type SubcloudFilter,
+  type SubcloudWithStatuses,
+} from '../store/subcloud-list.ts'
 import type { SubcloudRow } from '../store/subclouds.ts'
 import { shownSubcloud, subcloudListText, subcloudToWire } from '../wire/subcloud.ts'
 import { unknownDetail } from '../work/live-detail.ts'
 import type { ApiContext } from './context.ts'
+import { hasPeerPrivileges } from './peer-privileges.ts'
 import { bound, isCertMonitor, subcloudOf } from './refs.ts'
+import { shownRehomeDataOf } from './rehome-data.ts'
 import { Subcloud, SubcloudParams, SubcloudVerbParams } from './schemas.ts'
 
 const short = { maxLength: 255 }
@@ -62,7 +73,7 @@ export function subcloudRoutes(app: App, context: ApiContext): void {
 async function show(context: ApiContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const row = await subcloudOf(context.desk, request)
   const statuses = (await statusesOf(context.desk.database, [row.id])).get(row.id) ?? unknownStatuses
-  const shown = shownSubcloud(row, statuses)
+  const shown = shownSubcloud(row, statuses, await shownRehomeDataOf(context, row, await hasPeerPrivileges(context, request)))
   if (bound(request, 'verb') === undefined) return sendJson(reply, JSON.stringify(shown))
   const live = row.availability_status === 'online' ? await context.liveDetail(row) : unknownDetail
   return sendJson(
@@ -83,12 +94,43 @@ export async function listText(
   within: Pick<SubcloudFilter, 'groupId'>,
   byRegion = false,
 ): Promise<string> {
+  const page = await listed(context, query, within)
+  return page === undefined ? noSubclouds : subcloudListText(page, byRegion ? 'region' : 'name')
+}
+
+/** The members of a peer group, with their rehome data: whole for a peer, without secrets for others. */
+export async function memberListText(
+  context: ApiContext,
+  query: Static<typeof ListQuery>,
+  peerGroupId: number,
+  whole: boolean,
+): Promise<string> {
+  const page = await listed(context, query, { peerGroupId })
+  if (page === undefined) return noSubclouds
+  const { database, keyring } = context.desk
+  const payloads = await readRehomeData(
+    database,
+    keyring,
+    page.rows.map(({ row }) => row.id),
+  )
+  const texts = new Map([...payloads].map(([id, payload]) => [id, whole ? rehomeDataForPeer(payload) : shownRehomeData(payload)]))
+  return subcloudListText(page, 'name', texts)
+}
+
+const noSubclouds = '{"subclouds":[]}'
+
+/** Undefined when nothing can match. */
+async function listed(
+  context: ApiContext,
+  query: Static<typeof ListQuery>,
+  within: Pick<SubcloudFilter, 'groupId' | 'peerGroupId'>,
+): Promise<Page<SubcloudWithStatuses> | undefined> {
   const filter = await filterOf(context, query)
-  if (filter === undefined) return '{"subclouds":[]}'
+  if (filter === undefined) return undefined
   const paged = query.limit !== undefined || query.marker !== undefined || query.sort !== undefined
   const page = paged ? readPage(query, { sortable: Object.keys(sortColumns), maxLimit: 1000, defaultLimit: 1000 }) : undefined
   try {
-    return subcloudListText(await listSubclouds(context.desk.database, { ...filter, ...within }, page), byRegion ? 'region' : 'name')
+    return await listSubclouds(context.desk.database, { ...filter, ...within }, page)
   } catch (error) {
     if (!(error instanceof InvalidMarker)) throw error
     throw errors.queryInvalid(

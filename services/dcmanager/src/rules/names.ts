@@ -3,11 +3,13 @@
  * alike; no character that means something to a shell, a path or a pattern; never all digits, since those are ids.
  * Names equal to words of a route (`detail`, `subclouds`) are legal: routes never guess.
  */
-export function nameProblem(name: string, kind: 'subcloud' | 'group'): string | undefined {
+export function nameProblem(name: string, kind: 'subcloud' | 'group' | 'system'): string | undefined {
   if (name.length === 0) return 'must not be empty'
   if (name.length > 255) return 'is longer than 255 characters'
   if (/^[0-9]+$/.test(name)) return 'must not be all digits: those are ids'
-  const pattern = kind === 'subcloud' ? subcloudName : groupName
+  const pattern = { subcloud: subcloudName, group: groupName, system: systemName }[kind]
+  if (!pattern.test(name) && kind === 'system')
+    return 'must hold only printable ASCII characters and none of . * + ? ( ) [ ] { } ^ $ | < > " \' ` \\'
   if (!pattern.test(name))
     return kind === 'subcloud'
       ? 'must start and end with a letter or digit and hold only letters A–Z, digits, "-", "_" and "."'
@@ -16,6 +18,8 @@ export function nameProblem(name: string, kind: 'subcloud' | 'group'): string | 
 }
 
 const subcloudName = /^[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?$/
+/** Another site chose it, and may be of another kind: all that the original allows, as far as it is harmless. */
+const systemName = /^[A-Za-z0-9](?:[A-Za-z0-9_ !#%&,/:;=@~-]*[A-Za-z0-9])?$/
 const groupName = /^[A-Za-z0-9](?:[A-Za-z0-9_ -]*[A-Za-z0-9])?$/
 
 /** A new name for an existing subcloud is a DNS-1123 subdomain besides (reference §1.7). */

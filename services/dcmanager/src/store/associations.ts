@@ -127,6 +127,17 @@ export function updateAssociation(
     .executeTakeFirst()
 }
 
+/** The peers behind these took a change of the group: whoever had all before it has all after it. */
+export async function confirmRevision(tx: Transaction<Schema>, ids: readonly number[], from: number, to: number): Promise<void> {
+  if (ids.length === 0) return
+  await tx.query
+    .updateTable('peer_group_association')
+    .set({ synced_revision: to })
+    .where('id', 'in', ids)
+    .where('synced_revision', '=', from)
+    .execute()
+}
+
 /** What was synced of its members goes with it. False when it was gone already. */
 export async function deleteAssociation(db: Queryable<Schema>, id: number): Promise<boolean> {
   const { numDeletedRows } = await db.query.deleteFrom('peer_group_association').where('id', '=', id).executeTakeFirstOrThrow()

@@ -1,5 +1,5 @@
 import { timestamp, upsert, type Queryable } from '@murmuration/data'
-import { Secret, type Keyring } from '@murmuration/trust'
+import { Secret, type Keyring, type Sealed } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
 import type { Schema, SubcloudDocumentTable } from './schema.ts'
 
@@ -42,7 +42,9 @@ export async function readDocuments(
     .where('subcloud_id', '=', subcloudId)
     .$if(kinds !== undefined, (query) => query.where('kind', 'in', [...kinds!]))
     .execute()
-  return Object.fromEntries(
-    rows.map((row) => [row.kind, JSON.parse(keyring.open(row.sealed, contextOf(subcloudId, row.kind)).reveal()) as unknown]),
-  )
+  return Object.fromEntries(rows.map((row) => [row.kind, openDocument(keyring, subcloudId, row.kind, row.sealed)]))
 }
+
+/** In clear: see `readDocuments`. */
+export const openDocument = (keyring: Keyring, subcloudId: number, kind: DocumentKind, sealed: Sealed): unknown =>
+  JSON.parse(keyring.open(sealed, contextOf(subcloudId, kind)).reveal()) as unknown

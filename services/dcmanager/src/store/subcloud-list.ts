@@ -13,6 +13,7 @@ export interface SubcloudFilter {
   readonly deployStatus?: readonly DeployStatus[]
   readonly softwareVersion?: string
   readonly groupId?: number
+  readonly peerGroupId?: number
   /** The aggregate over all endpoints. */
   readonly syncStatus?: SyncStatus
   /** Stands somewhere in name, description or location; upper and lower case are one for ASCII letters. */
@@ -115,6 +116,7 @@ function filtered(db: Queryable<Schema>, query: Subclouds, filter: SubcloudFilte
       ['availability_status', filter.availabilityStatus],
       ['software_version', filter.softwareVersion],
       ['group_id', filter.groupId],
+      ['peer_group_id', filter.peerGroupId],
     ] as const
   ).filter(([, value]) => value !== undefined)
   let result = query

@@ -71,7 +71,10 @@ export function insertSystemPeer(db: Queryable<Schema>, world: World, columns: S
     .executeTakeFirstOrThrow()
 }
 
-/** What an operator changes. The next heartbeat is due at once: it may be the address or the password that was wrong. */
+/**
+ * What an operator changes. The next heartbeat is due at once: it may be the address or the password that was wrong. Another system
+ * or address has told us no certificate authority yet.
+ */
 export function updateSystemPeer(
   db: Queryable<Schema>,
   world: World,
@@ -79,9 +82,10 @@ export function updateSystemPeer(
   columns: Partial<SystemPeerColumns>,
 ): Promise<SystemPeerRow | undefined> {
   const at = timestamp(world.clock.nowMs())
+  const elsewhere = columns.peer_uuid !== undefined || columns.manager_endpoint !== undefined
   return db.query
     .updateTable('system_peer')
-    .set({ ...columns, next_heartbeat_at: at, updated_at: at })
+    .set({ ...columns, ...(elsewhere ? { authority_pem: null } : {}), next_heartbeat_at: at, updated_at: at })
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirst()
@@ -91,4 +95,10 @@ export function updateSystemPeer(
 export async function deleteSystemPeer(db: Queryable<Schema>, id: number): Promise<boolean> {
   const { numDeletedRows } = await db.query.deleteFrom('system_peer').where('id', '=', id).executeTakeFirstOrThrow()
   return numDeletedRows > 0n
+}
+
+/** Whether the record of any peer names this account. */
+export async function isPeerAccount(db: Queryable<Schema>, userName: string): Promise<boolean> {
+  const row = await db.query.selectFrom('system_peer').select('id').where('manager_username', '=', userName).limit(1).executeTakeFirst()
+  return row !== undefined
 }

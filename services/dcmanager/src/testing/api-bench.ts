@@ -47,15 +47,18 @@ export interface ApiBench extends FakeSite {
 /** The application over an in-memory database, called without a network. */
 export async function apiBench(
   t: TestContext,
-  options: FakeSiteOptions & { context?: Partial<ApiContext>; more?: (site: FakeSite) => ApiOptions['more'] } = {},
+  options: FakeSiteOptions & {
+    context?: Partial<ApiContext>
+    system?: { uuid: string; name: string }
+    more?: (site: FakeSite) => ApiOptions['more']
+  } = {},
 ): Promise<ApiBench> {
   const fake = await fakeSite(t, options)
   const { site, database } = fake
   const network = { subnet: '127.0.0.0/24', start: '127.0.0.1', end: '127.0.0.100', gateway: '127.0.0.254', floating: '127.0.0.1' }
   const facts: ApiContext['facts'] = {
     system: async () => ({
-      uuid: 'u',
-      name: 'controller',
+      ...(options.system ?? { uuid: 'u', name: 'controller' }),
       regionName: 'RegionOne',
       softwareVersion: site.config.softwareVersion,
       systemMode: 'simplex',

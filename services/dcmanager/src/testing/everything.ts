@@ -10,6 +10,10 @@ const tables = [
   'subcloud_alarms',
   'subcloud_group',
   'subcloud_changes',
+  'system_peer',
+  'subcloud_peer_group',
+  'peer_group_association',
+  'peer_group_member_sync',
   'idempotency_keys',
   'jobs',
 ] as const

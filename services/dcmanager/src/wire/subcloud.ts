@@ -5,10 +5,11 @@ import type { EndpointStatuses, SubcloudWithStatuses } from '../store/subcloud-l
 import type { SubcloudRow } from '../store/subclouds.ts'
 
 /**
- * `S` of reference dcmanager §1.5: key order and spelling as there. Secrets are not in a row, so they can not be in a reply;
- * `rehome_data` stays null until peer sites exist. Timestamps have one spelling, `2026-03-09T18:54:16.183000`.
+ * `S` of reference dcmanager §1.5: key order and spelling as there. Secrets are not in a row, so they can not be in a reply.
+ * `rehomeData` is JSON text; only where one subcloud or the members of a peer group are shown, for it costs the opening of documents.
+ * Timestamps have one spelling, `2026-03-09T18:54:16.183000`.
  */
-export function subcloudToWire(row: SubcloudRow): SubcloudOnWire {
+export function subcloudToWire(row: SubcloudRow, rehomeData: string | null = null): SubcloudOnWire {
   return {
     id: row.id,
     name: row.name,
@@ -36,7 +37,7 @@ export function subcloudToWire(row: SubcloudRow): SubcloudOnWire {
     'updated-at': row.updated_at,
     group_id: row.group_id,
     peer_group_id: row.peer_group_id,
-    rehome_data: null,
+    rehome_data: rehomeData,
   }
 }
 
@@ -46,10 +47,14 @@ export const endpointsToWire = (statuses: EndpointStatuses): { endpoint_type: st
   endpointTypes.map((type, index) => ({ endpoint_type: type, sync_status: statuses[index] ?? 'unknown' }))
 
 /** GET one: statuses of the endpoints, without the aggregate. */
-export const shownSubcloud = (row: SubcloudRow, statuses: EndpointStatuses): object => ({
-  ...subcloudToWire(row),
+export const shownSubcloud = (row: SubcloudRow, statuses: EndpointStatuses, rehomeData: string | null): object => ({
+  ...subcloudToWire(row, rehomeData),
   endpoint_sync_status: endpointsToWire(statuses),
+  ...ownership(row),
 })
+
+/** New: under which epoch this controller manages it, for peers of this kind. */
+const ownership = (row: SubcloudRow): object => (row.owner_epoch === 0 ? {} : { 'murmuration-owner-epoch': row.owner_epoch })
 
 /** cert-mon knows subclouds by their region and reads it as `name` (reference §1.3). */
 export type NameAs = 'name' | 'region'
@@ -61,6 +66,7 @@ export type NameAs = 'name' | 'region'
 export function subcloudListText(
   page: { readonly rows: readonly SubcloudWithStatuses[]; readonly next?: string },
   nameAs: NameAs = 'name',
+  rehomeData?: ReadonlyMap<number, string>,
 ): string {
   const tails = new Map<EndpointStatuses, string>()
   const items = page.rows.map(({ row, statuses }) => {
@@ -69,7 +75,8 @@ export function subcloudListText(
       tail = `,"sync_status":"${aggregateSyncStatus(statuses)}","endpoint_sync_status":${JSON.stringify(endpointsToWire(statuses))}}`
       tails.set(statuses, tail)
     }
-    const text = JSON.stringify(subcloudToWire(nameAs === 'name' ? row : { ...row, name: row.region_name }))
+    const wire = subcloudToWire(nameAs === 'name' ? row : { ...row, name: row.region_name }, rehomeData?.get(row.id))
+    const text = JSON.stringify(rehomeData === undefined ? wire : { ...wire, ...ownership(row) })
     return text.slice(0, -1) + tail
   })
   const next = page.next === undefined ? '' : `,"next":${JSON.stringify(page.next)}`
