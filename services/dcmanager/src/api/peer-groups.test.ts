@@ -132,7 +132,7 @@ test('GR-4: a group is updated on its primary site, by anybody, and on a standby
   assert.equal((await patch(bench.asPeer, 'reader@services')).status, 403)
   const accepted = await patch(bench.asPeer)
   assert.deepEqual([accepted.status, accepted.json.max_subcloud_rehoming], [200, 20], accepted.text)
-  assert.deepEqual(bench.pushed, [], 'what a peer says is not told back to it')
+  assert.equal(bench.pushed.length, 0, 'what a peer says is not told back to it')
 })
 
 test('an update is told to the peers first; who took it stays in sync, who did not is out of sync', async (t) => {
@@ -219,7 +219,7 @@ test('audit: every member of the contract, and only from a peer of the group', a
   }
   assert.equal((await bench.call('PATCH', '/v1.0/subcloud-peer-groups/theirs/audit', { json: body })).status, 404)
   assert.match((await audit(body)).json.message, /no association/)
-  assert.deepEqual(bench.audited, [])
+  assert.equal(bench.audited.length, 0)
   await bench.associate(group, peer, 1)
   assert.deepEqual((await audit({ ...body, more: true })).json, { message: null })
   const [audited, from, remote] = bench.audited[0]!
