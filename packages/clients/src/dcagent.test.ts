@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Secret } from '@murmuration/trust'
 import { NetworkError, type NetworkErrorCode, type TlsIdentity } from '@murmuration/world'
 import { SiteAnswerRefused } from './answer.ts'
-import { createDcagentClient, type DcagentClient, type DcagentRequest } from './dcagent.ts'
+import { createDcagentClient, StaleOwnership, type DcagentClient, type DcagentRequest } from './dcagent.ts'
 import { AuthenticationFailed } from './keystone-session.ts'
 import { keystone, openTestNet, reply, type Handler, type Server, type TestNet } from './testing/servers.ts'
 
@@ -211,3 +211,62 @@ for (const [asked, body, said] of [
     )
   })
 }
+
+const owner = 'bbbbbbbb-0000-4000-8000-000000000002'
+const ownedBy = (more: Record<string, string> = {}) => ({
+  'murmuration-owner': owner,
+  'murmuration-owner-name': 's%C3%BCd',
+  'murmuration-owner-epoch': '7',
+  ...more,
+})
+
+test('says who asks, and learns from a refusal whose site it is', async () => {
+  await using net = await openTestNet()
+  const site = await openSite(net, answering({ base_audit: base }))
+  const as = { system: 'aaaaaaaa-0000-4000-8000-000000000001', epoch: 3 }
+  await site.client.audit('127.0.0.1', { base_audit: '' }, { deadlineMs: 10_000, as })
+  const { headers } = site.agent.requests[0]!
+  assert.deepEqual([headers['murmuration-system'], headers['murmuration-epoch']], [as.system, '3'])
+
+  site.agent.handle = answering({}, 409, ownedBy())
+  await assert.rejects(site.audit(), (error: unknown) => {
+    assert.ok(error instanceof StaleOwnership)
+    assert.deepEqual(error.current, { owner, ownerName: 'süd', epoch: 7 })
+    return true
+  })
+  for (const name of ['%1B[2J', '%', '', '%E2%80%AE'])
+    await assert.rejects(
+      ((site.agent.handle = answering({}, 409, ownedBy({ 'murmuration-owner-name': name }))), site.audit()),
+      (error: unknown) => error instanceof StaleOwnership && error.current.ownerName === 'another controller',
+    )
+  const wrongs: Record<string, string>[] = [
+    { 'murmuration-owner': 'x' },
+    { 'murmuration-owner-epoch': '-1' },
+    { 'murmuration-owner-epoch': '' },
+  ]
+  for (const wrong of wrongs)
+    await assert.rejects(((site.agent.handle = answering({}, 409, ownedBy(wrong))), site.audit()), SiteAnswerRefused)
+})
+
+test('asks who owns a site, without an account and under the authority of another controller', async () => {
+  await using net = await openTestNet()
+  const other = await net.otherAuthority()
+  const site = await openSite(
+    net,
+    answering({ owner, owner_name: 'süd', epoch: 7, claimed_at: 'x', owner_silent_ms: 1_500 }),
+    async () => ({ ...(await net.identity()), ca: other.certificate }),
+  )
+  await assert.rejects(site.client.ownership('127.0.0.1', { deadlineMs: 10_000 }), isNetworkError('tls'))
+  const trusted = [net.authority.certificate]
+  assert.deepEqual(await site.client.ownership('127.0.0.1', { deadlineMs: 10_000, trusted }), {
+    owner,
+    ownerName: 'süd',
+    epoch: 7,
+    silentMs: 1_500,
+  })
+  assert.equal(site.identity.requests.length, 0)
+  site.agent.handle = answering({ owner: null, owner_name: null, epoch: 0, owner_silent_ms: null })
+  assert.equal(await site.client.ownership('127.0.0.1', { deadlineMs: 10_000, trusted }), undefined)
+  site.agent.handle = answering({ owner: 'x', owner_name: 'y', epoch: 0 })
+  await assert.rejects(site.client.ownership('127.0.0.1', { deadlineMs: 10_000, trusted }), SiteAnswerRefused)
+})

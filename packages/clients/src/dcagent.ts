@@ -34,12 +34,50 @@ export interface DcagentReply {
   readonly certificateNotAfterMs?: number
 }
 
+/** Who asks: the agent serves the owner of its site only. */
+export interface AskingAs {
+  readonly system: string
+  readonly epoch: number
+}
+
+export interface DcagentCall {
+  readonly deadlineMs: number
+  readonly signal?: AbortSignal
+}
+
+/** Who manages a site, as its agent says. */
+export interface Ownership {
+  /** UUID of the system controller's system. */
+  readonly owner: string
+  readonly ownerName: string
+  readonly epoch: number
+}
+export interface ObservedOwnership extends Ownership {
+  /** For how long the agent has not heard its owner. */
+  readonly silentMs: number | undefined
+}
+
+/** The agent serves somebody else, or us under another epoch. */
+export class StaleOwnership extends Error {
+  readonly current: Ownership
+  constructor(site: string, current: Ownership) {
+    super(`${site} is managed by ${current.ownerName} (${current.owner}) under epoch ${current.epoch}`)
+    this.name = 'StaleOwnership'
+    this.current = current
+  }
+}
+
 export interface DcagentClient {
   /**
    * `managementIp` is the subcloud's management start address. The deadline covers all of it: the token too, and the second
-   * try after a 401. Rejects with NetworkError, AuthenticationFailed or SiteAnswerRefused.
+   * try after a 401. Rejects with NetworkError, AuthenticationFailed, SiteAnswerRefused or StaleOwnership.
    */
-  audit(managementIp: string, request: DcagentRequest, options: { deadlineMs: number; signal?: AbortSignal }): Promise<DcagentReply>
+  audit(managementIp: string, request: DcagentRequest, options: DcagentCall & { readonly as?: AskingAs }): Promise<DcagentReply>
+  /**
+   * Who manages the site; undefined when nobody has claimed it. Needs no account there, and takes certificates of `trusted`
+   * authorities (PEM) beside our own: after a change of owner the site stands under another one. Rejects as `audit`.
+   */
+  ownership(managementIp: string, options: DcagentCall & { readonly trusted?: readonly string[] }): Promise<ObservedOwnership | undefined>
   /** Drops the cached token of a site (after a 401, a rename, a delete). */
   forget(managementIp: string): void
 }
@@ -82,21 +120,69 @@ export function createDcagentClient(world: World, options: DcagentClientOptions)
   }
 
   return {
-    async audit(managementIp, request, { deadlineMs, signal }) {
+    async audit(managementIp, request, { deadlineMs, signal, as }) {
       const site = `dcagent at ${managementIp}`
       const deadline = startDeadline(world, deadlineMs, site, signal)
       const response = await requestAuthorised(world, sessionOf(managementIp), deadline, {
         method: 'PATCH',
         url: `https://${inUrl(managementIp)}:${ports.dcagentTls}/v1/dcaudit`,
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...(as === undefined ? {} : asking(as)) },
         body: JSON.stringify(request),
         maxResponseBytes: maxAnswerBytes,
         tls: await deadline.wait(options.tls()),
         ...(signal === undefined ? {} : { signal }),
       })
+      if (response.status === 409) refuseStale(site, response)
       return readReply(site, response, request)
     },
+    async ownership(managementIp, { deadlineMs, signal, trusted = [] }) {
+      const site = `dcagent at ${managementIp}`
+      const deadline = startDeadline(world, deadlineMs, site, signal)
+      const own = await deadline.wait(options.tls())
+      const response = await world.net.request({
+        method: 'GET',
+        url: `https://${inUrl(managementIp)}:${ports.dcagentTls}/v1/ownership`,
+        headers: { accept: 'application/json' },
+        deadlineMs: deadline.remainingMs(),
+        maxResponseBytes: maxAnswerBytes,
+        tls: trusted.length === 0 ? own : { ...own, ca: [own.ca ?? '', ...trusted].join('\n') },
+        oneOff: true,
+        ...(signal === undefined ? {} : { signal }),
+      })
+      const answer = readAnswer(site, response, [200]).object()
+      if (answer('owner').missing) return undefined
+      return {
+        owner: answer('owner').text(36, systemUuid).toLowerCase(),
+        ownerName: answer('owner_name').text(255),
+        epoch: answer('epoch').integer(1, Number.MAX_SAFE_INTEGER),
+        silentMs: answer('owner_silent_ms').missing ? undefined : answer('owner_silent_ms').integer(0, Number.MAX_SAFE_INTEGER),
+      }
+    },
     forget: (managementIp) => void sessions.delete(managementIp),
+  }
+}
+
+const systemUuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+const asking = ({ system, epoch }: AskingAs): Record<string, string> => ({
+  'murmuration-system': system,
+  'murmuration-epoch': String(epoch),
+})
+
+/** Throws StaleOwnership when the answer names the owner; any other 409 is read like every unexpected status. */
+function refuseStale(site: string, { headers }: HttpResponse): void {
+  const { 'murmuration-owner': owner = '', 'murmuration-owner-epoch': epoch = '', 'murmuration-owner-name': name = '' } = headers
+  if (!systemUuid.test(owner) || !/^[1-9][0-9]{0,14}$/.test(epoch)) return
+  throw new StaleOwnership(site, { owner: owner.toLowerCase(), ownerName: nameOf(name), epoch: Number(epoch) })
+}
+
+/** What a site calls its owner reaches operators: at most a name's length, nothing that could act on a terminal or a page. */
+function nameOf(encoded: string): string {
+  try {
+    const name = decodeURIComponent(encoded).slice(0, 255)
+    return name !== '' && /^[^\p{C}]*$/u.test(name) ? name : 'another controller'
+  } catch {
+    return 'another controller'
   }
 }
 

@@ -13,6 +13,10 @@ export {
   type DcagentRequest,
   type DcagentReply,
   type SyncStatus,
+  type AskingAs,
+  type Ownership,
+  type ObservedOwnership,
+  StaleOwnership,
 } from './dcagent.ts'
 export { createPlatformClient, type PlatformClient, type PlatformClientOptions } from './platform.ts'
 export { createLocalTokenValidator, createKeystoneTokenValidator, type TokenValidatorOptions } from './token-validator.ts'

@@ -42,7 +42,12 @@ export interface AppOptions {
   readonly ready?: Ready
   /** Where tokens come from: goes into `WWW-Authenticate` of 401. */
   readonly identityUrl?: string
+  /** Asked before the token is looked at and the body is read. */
+  readonly gate?: Gate
 }
+
+/** Resolves when the request may go on, rejects with its refusal; may set headers of the answer. */
+export type Gate = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -200,7 +205,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     if (request.is404) refuseUnknown(request, reply)
     refuseZeroInUrl(request)
     refuseEncodings(request)
-    const admitted = admit(request, policy, tokens)
+    const admitted =
+      options.gate === undefined ? admit(request, policy, tokens) : options.gate(request, reply).then(() => admit(request, policy, tokens))
     if (admitted === undefined) done()
     else void settle(admitted, done)
   })

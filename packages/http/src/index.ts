@@ -1,5 +1,5 @@
 /** Fastify with the manners of OpenStack: tokens, policy, faults, request ids, audit log, limits, metrics, OpenAPI. */
-export { createApp, type App, type AppOptions, type TypeBoxProvider } from './app.ts'
+export { createApp, type App, type AppOptions, type Gate, type TypeBoxProvider } from './app.ts'
 export { ApiError, defineErrors, type ErrorDefinition } from './errors.ts'
 export type { Faults } from './faults/index.ts'
 export { keystoneFaults, dcmanagerFaults, imageFaults, plainFaults } from './faults/index.ts'

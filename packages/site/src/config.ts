@@ -62,6 +62,8 @@ export interface SiteConfig {
   readonly systemMode: 'simplex' | 'duplex' | 'duplex-direct'
   readonly tls: {
     readonly caFile: string
+    /** PEM, one or more: the agent's callers show a certificate under one of them. Default: caFile. */
+    readonly clientCaFile: string
     readonly certFile: string
     readonly keyFile: string
   }

@@ -45,7 +45,7 @@ export async function createDcmanagerService(site: Site): Promise<Service> {
     const rooms: Room[] = [
       ...(api === undefined ? [] : [api.room]),
       ...(roles.includes('state') ? [createStateKeeper(site, database)] : []),
-      ...(roles.includes('manager') ? [createImageServer(site, database), createManager(site, database)] : []),
+      ...(roles.includes('manager') ? [createImageServer(site, database), createManager(site, database, facts)] : []),
       ...(roles.includes('audit') ? [createAuditor(site, database, facts)] : []),
     ]
     return {

@@ -35,6 +35,11 @@ export const errors = defineErrors({
     hint: 'Replace the file that the configuration names; it is read again at once.',
   },
   imageApplied: { status: 409, message: 'Device image {ref} is applied.', hint: 'Remove it first (PATCH with action=remove).' },
+  staleOwner: {
+    status: 409,
+    message: 'This site is managed by {name} ({owner}) under epoch {epoch}: {why}.',
+    hint: 'Ask that system controller, or migrate the subcloud to yours.',
+  },
   alarmFilter: {
     status: 400,
     message: 'Which alarm to clear is not clear.',

@@ -8,6 +8,7 @@ import { devices } from './api/devices.ts'
 import { hosts } from './api/hosts.ts'
 import { kubernetes } from './api/kubernetes.ts'
 import { networks } from './api/networks.ts'
+import { ownership, ownershipGate } from './api/ownership.ts'
 import { releases } from './api/releases.ts'
 import type { Room } from './api/room.ts'
 import { systems } from './api/systems.ts'
@@ -17,6 +18,7 @@ import { prepareStore } from './store/first-start.ts'
 import { migrations } from './store/migrations.ts'
 import type { Schema } from './store/schema.ts'
 import { createAuditCache } from './work/audit-cache.ts'
+import { createOwnershipDesk } from './work/ownership-desk.ts'
 
 /** What a site says about itself: the platform API, and the agent that its system controller audits. */
 export async function createPlatformService(site: Site): Promise<Service> {
@@ -41,8 +43,10 @@ export async function createPlatformService(site: Site): Promise<Service> {
   for (const routes of [systems, hosts, networks, certificates, kubernetes, devices, alarms, releases]) routes(platform, room)
 
   const cache = createAuditCache(world, () => readFacts(database))
-  const dcagent = await createApp({ ...shared, service: 'dcagent' })
+  const desk = createOwnershipDesk(world, database)
+  const dcagent = await createApp({ ...shared, service: 'dcagent', gate: ownershipGate(desk) })
   dcaudit(dcagent, cache)
+  ownership(dcagent, desk)
 
   const apps: ServiceApp[] = [
     { name: 'platform', endpoint: await platform.endpoint(), listen: platformAddresses(config) },
@@ -51,11 +55,15 @@ export async function createPlatformService(site: Site): Promise<Service> {
   return {
     name: 'platform',
     apps: config.roles.includes('api') ? apps : [],
-    start: async () => cache.start(),
+    async start() {
+      cache.start()
+      desk.start()
+    },
     async stop() {
       cache.stop()
       policy.close()
       await Promise.all([platform.close(), dcagent.close()])
+      await desk.stop()
       await database.close()
     },
   }
@@ -74,6 +82,6 @@ function dcagentAddresses(config: SiteConfig): ServiceApp['listen'] {
   const loopback = /^127\.|^::1$/.test(address) ? address : address.includes(':') ? '::1' : '127.0.0.1'
   return [
     { host: loopback, port: config.ports.dcagent },
-    { host: address, port: config.ports.dcagentTls, tls: { ...serverTls(config), clientCaFile: config.tls.caFile } },
+    { host: address, port: config.ports.dcagentTls, tls: { ...serverTls(config), clientCaFile: config.tls.clientCaFile } },
   ]
 }

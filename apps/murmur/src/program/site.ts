@@ -80,6 +80,35 @@ export function addSiteCommands(program: Command, { world, environment }: Contex
     .option('-c, --column <name...>', 'only these columns')
     .action(async (options) => (await import('../commands/db.ts')).status(world, environment, options))
 
+  const ownership = program
+    .command('site')
+    .description('the site itself')
+    .command('ownership')
+    .description('which system controller manages the site')
+  ownership
+    .command('show')
+    .description('the owner, its epoch, and for how long it has been silent')
+    .requiredOption('--site <file>', 'the site file')
+    .option('-f, --format <format>', 'table, json, yaml, value or csv')
+    .option('-c, --column <name...>', 'only these columns')
+    .action(async (options) => (await import('../commands/ownership.ts')).show(world, environment, options))
+  ownership
+    .command('claim')
+    .description('makes a system controller the owner; exit code 4 when another one has a later epoch')
+    .requiredOption('--site <file>', 'the site file')
+    .requiredOption('--owner <uuid>', 'uuid of the system controller (its system, not its subcloud)')
+    .requiredOption('--name <name>', 'its name, for people')
+    .requiredOption('--epoch <number>', 'above the present one, or the present one of the same owner')
+    .option('-f, --format <format>', 'table, json, yaml, value or csv')
+    .option('-c, --column <name...>', 'only these columns')
+    .action(async (options) => (await import('../commands/ownership.ts')).claim(world, environment, options))
+  ownership
+    .command('release')
+    .description('leaves the site without an owner, for a system controller that knows nothing of epochs')
+    .requiredOption('--site <file>', 'the site file')
+    .option('-y, --yes', "don't ask")
+    .action(async (options) => (await import('../commands/ownership.ts')).release(world, environment, options))
+
   program
     .command('secrets')
     .description('secrets at rest')

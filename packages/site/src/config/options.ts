@@ -139,6 +139,9 @@ export const options = {
   'tls.caFile': option("certificate of the controller's authority", path, (known) =>
     isController(known) ? inVar('ca', 'ca.pem')(known) : inVar('tls', 'ca.pem')(known),
   ),
+  'tls.clientCaFile': option('certificates of the authorities whose system controllers may speak to the agent', path, (known) =>
+    String(known['tls.caFile']),
+  ),
   'tls.certFile': option('certificate of the site', path, inVar('tls', 'site.pem')),
   'tls.keyFile': option('its private key (0600)', path, inVar('tls', 'site.key')),
   playbooksFolder: option('playbooks of the subcloud operations', path, () => shippedPlaybooks),

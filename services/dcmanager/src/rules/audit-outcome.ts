@@ -12,6 +12,7 @@ export interface CurrentState extends SubcloudState {
   readonly failCount: number
   readonly statuses: ReadonlyMap<EndpointType, SyncStatus>
   readonly alarms: AlarmSummary | undefined
+  readonly ownerEpoch: number
 }
 
 /** What an audit changes; members that stay as they are are absent. */
@@ -24,6 +25,8 @@ export interface AuditOutcome {
   readonly alarms?: AlarmSummary
   /** It came online just now. */
   readonly cameOnline: boolean
+  /** The site is ours under this epoch: our records were older, or younger, than the site. */
+  readonly adoptedEpoch?: number
 }
 
 export const disabledAlarms: AlarmSummary = {
@@ -44,6 +47,9 @@ export const isOutdated = (report: AuditReport, current: CurrentState): boolean 
  */
 export function outcomeOf(report: AuditReport, current: CurrentState, settings: { readonly failuresToOffline: number }): AuditOutcome {
   const { result } = report
+  // The site answered, to this very controller: it is asked again at once, under the epoch that it named.
+  if ('ours' in result && result.ours && result.ownedBy.epoch !== current.ownerEpoch)
+    return { failCount: current.failCount, failureReason: null, statuses: new Map(), cameOnline: false, adoptedEpoch: result.ownedBy.epoch }
   const success = 'endpoints' in result && result.availability === 'online' ? result : undefined
   const next = nextAvailability(
     { status: current.availabilityStatus, failCount: current.failCount },
@@ -70,11 +76,16 @@ export function outcomeOf(report: AuditReport, current: CurrentState, settings: 
 export const isUnchanged = (outcome: AuditOutcome): boolean =>
   outcome.availabilityStatus === undefined &&
   outcome.softwareVersion === undefined &&
+  outcome.adoptedEpoch === undefined &&
   outcome.alarms === undefined &&
   outcome.statuses.size === 0
 
 const failureOf = (result: AuditReport['result']): string =>
-  'failure' in result ? result.failure : 'the site answered that some of its service groups are not active'
+  'failure' in result
+    ? result.failure
+    : 'ownedBy' in result
+      ? `the site names ${result.ownedBy.ownerName} under epoch ${result.ownedBy.epoch} as its controller, which is not newer than ours: it was put back to an earlier state`
+      : 'the site answered that some of its service groups are not active'
 
 const allUnknown: ReadonlyMap<EndpointType, SyncStatus> = new Map(endpointTypes.map((type) => [type, 'unknown']))
 

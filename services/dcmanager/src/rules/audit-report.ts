@@ -10,7 +10,7 @@ export interface AuditReport {
   readonly startedAtMs: number
   /** Requests answered by this audit; the others stay requested. */
   readonly answered: readonly AuditName[]
-  readonly result: AuditSuccess | AuditFailure
+  readonly result: AuditSuccess | AuditFailure | AuditRefused
 }
 
 export interface AuditSuccess {
@@ -18,6 +18,13 @@ export interface AuditSuccess {
   readonly alarms: AlarmSummary
   readonly endpoints: Partial<Record<EndpointType, SyncStatus>>
   readonly softwareVersion?: string
+}
+
+/** The agent serves another controller, or this one under another epoch: what it said of its owner. */
+export interface AuditRefused {
+  readonly ownedBy: { readonly owner: string; readonly ownerName: string; readonly epoch: number }
+  /** It names this very controller. */
+  readonly ours: boolean
 }
 
 export interface AuditFailure {

@@ -43,8 +43,8 @@ export function certificateStatus(notAfterMs: number | undefined, nowMs: number)
 
 // --- alarms ------------------------------------------------------------------------------------------------------
 
-/** Ids of the field's fault management for these two conditions. */
-export const alarmIds = { offline: '280.001', outOfSync: '280.002' } as const
+/** Ids of the field's fault management for the first two conditions; the third is ours. */
+export const alarmIds = { offline: '280.001', outOfSync: '280.002', fenced: '280.022' } as const
 export type AlarmId = (typeof alarmIds)[keyof typeof alarmIds]
 
 export interface Alarm {
@@ -59,15 +59,18 @@ export interface AlarmSubject extends SubcloudState {
   readonly failCount: number
   readonly failureReason: string | null
   readonly outOfSync: readonly EndpointType[]
+  /** Name of the controller that has taken it over without this one having given it up; undefined: nobody has. */
+  readonly fencedBy?: string
 }
 
 /**
  * The alarms that a subcloud's rows call for (reference dcmanager §8.6). Offline is an alarm when the site should be up: it is
  * managed, or deployed completely, and as many audits failed as it
- * takes to go offline. One that is still being built, or a standby copy, raises none.
+ * takes to go offline. One that is still being built, or a standby copy, raises none; but for one that became a standby copy because
+ * its site refused this controller.
  */
 export function wantedAlarms(subcloud: AlarmSubject, failuresToOffline: number): Alarm[] {
-  if (subcloud.deployStatus === 'secondary') return []
+  if (subcloud.deployStatus === 'secondary') return subcloud.fencedBy === undefined ? [] : [fencedAlarm(subcloud.name, subcloud.fencedBy)]
   const alarms = subcloud.outOfSync.map((endpoint): Alarm => outOfSyncAlarm(subcloud.name, endpoint))
   return offlineIsAlarming(subcloud, failuresToOffline) ? [offlineAlarm(subcloud), ...alarms] : alarms
 }
@@ -82,6 +85,13 @@ const offlineAlarm = (subcloud: AlarmSubject): Alarm => ({
   entityInstanceId: `subcloud=${subcloud.name}`,
   severity: 'critical',
   reasonText: `${subcloud.name} is offline${subcloud.failureReason === null ? '' : `: ${subcloud.failureReason}`}`,
+})
+
+const fencedAlarm = (name: string, owner: string): Alarm => ({
+  alarmId: alarmIds.fenced,
+  entityInstanceId: `subcloud=${name}`,
+  severity: 'major',
+  reasonText: `${name} is managed by ${owner}: this controller was refused as its former owner and keeps a standby copy`,
 })
 
 const outOfSyncAlarm = (name: string, endpoint: EndpointType): Alarm => ({

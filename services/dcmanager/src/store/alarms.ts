@@ -67,10 +67,24 @@ export async function readWantedAlarms(db: Queryable<Schema>, failuresToOffline:
   const subclouds = await db.query
     .selectFrom('subclouds as s')
     .innerJoin('subcloud_audits as a', 'a.subcloud_id', 's.id')
-    .select(['s.id', 's.name', 's.management_state', 's.availability_status', 's.deploy_status', 'a.audit_fail_count', 'a.failure_reason'])
+    .leftJoin('system_peer as p', 'p.peer_uuid', 's.fenced_by')
+    .leftJoin('subcloud_peer_group as g', 'g.id', 's.peer_group_id')
+    .select([
+      's.id',
+      's.name',
+      's.management_state',
+      's.availability_status',
+      's.deploy_status',
+      's.fenced_by',
+      'p.peer_name',
+      'g.system_leader_id',
+      'a.audit_fail_count',
+      'a.failure_reason',
+    ])
     .where((eb) =>
       eb.or([
         eb.and([eb('s.availability_status', '=', 'offline'), eb('a.audit_fail_count', '>', 0)]),
+        eb('s.fenced_by', 'is not', null),
         eb('s.id', 'in', db.query.selectFrom('subcloud_status').select('subcloud_id').where('sync_status', '=', 'out-of-sync')),
       ]),
     )
@@ -86,6 +100,8 @@ export async function readWantedAlarms(db: Queryable<Schema>, failuresToOffline:
         failCount: row.audit_fail_count,
         failureReason: row.failure_reason,
         outOfSync: (endpointsOf.get(row.id) ?? []).map((each) => each.endpoint_type),
+        // Its group says so already once that controller is known as the leader.
+        ...(row.fenced_by === null || row.fenced_by === row.system_leader_id ? {} : { fencedBy: row.peer_name ?? row.fenced_by }),
       },
       failuresToOffline,
     ),

@@ -77,6 +77,7 @@ for (const engine of testEngines)
         softwareVersion: '26.09',
         firstIdentitySyncComplete: false,
         revision: 1,
+        ownerEpoch: 0,
         requested: ['firmware', 'kube-rootca'],
         lastFinishedAtMs: undefined,
         failCount: 0,

@@ -27,6 +27,8 @@ export interface ClaimedSubcloud extends AuditSubject {
   readonly managementStartIp: string
   readonly softwareVersion: string
   readonly revision: number
+  /** Under which this controller manages it; 0: it has not claimed the site. */
+  readonly ownerEpoch: number
 }
 
 export interface Claim {
@@ -83,6 +85,7 @@ async function readClaimed(db: Queryable<Schema>, lease: string): Promise<Claime
       's.software_version',
       's.first_identity_sync_complete',
       's.revision',
+      's.owner_epoch',
       'a.audit_finished_at',
       'a.audit_fail_count',
       ...auditNames.map((name) => `a.${requestFlags[name]}` as const),
@@ -98,6 +101,7 @@ async function readClaimed(db: Queryable<Schema>, lease: string): Promise<Claime
     softwareVersion: row.software_version,
     firstIdentitySyncComplete: row.first_identity_sync_complete === 1,
     revision: row.revision,
+    ownerEpoch: row.owner_epoch,
     requested: auditNames.filter((name) => row[requestFlags[name]] === 1),
     lastFinishedAtMs: row.audit_finished_at === null ? undefined : msOf(row.audit_finished_at),
     failCount: row.audit_fail_count,

@@ -3,8 +3,9 @@ import { bulkInsert, openDatabase, timestamp, type Database } from '@murmuration
 import { openBus } from '@murmuration/rpc'
 import type { Site, SiteConfig } from '@murmuration/site'
 import { createRealWorld, type World } from '@murmuration/world'
-import { endpointTypes, type Schema, type SubcloudTable } from '../store/schema.ts'
-import { subclouds } from '../store/migrations/001-subclouds.ts'
+import { endpointTypes, type Schema } from '../store/schema.ts'
+import type { SubcloudRow } from '../store/subclouds.ts'
+import { migrations } from '../store/migrations/index.ts'
 
 export interface TestEngine {
   readonly name: string
@@ -54,7 +55,7 @@ export async function openAuditFixture(url: string, audit: AuditSettings = {}): 
     shiftMs: (ms) => void (shiftMs += ms),
   }
   const database = await openDatabase<Schema>(url, { world, name: 'dcmanager-test' })
-  await database.migrate({ '001-subclouds': subclouds })
+  await database.migrate(migrations)
   const bus = await openBus('in-process:', { world, name: 'test' })
   const site = {
     world,
@@ -84,7 +85,7 @@ export const beside = (fixture: AuditFixture, processId: string): Site => ({ ...
 export async function addSubclouds(
   { database, world }: AuditFixture,
   count: number,
-  columns: Partial<Omit<SubcloudTable, 'id'>> = {},
+  columns: Partial<Omit<SubcloudRow, 'id'>> = {},
 ): Promise<void> {
   const at = timestamp(world.clock.nowMs())
   const numbers = Array.from({ length: count }, (_, index) => index + 1)

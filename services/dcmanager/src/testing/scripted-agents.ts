@@ -52,6 +52,7 @@ export function scriptedAgents(): ScriptedAgents {
         atOnce -= 1
       }
     },
+    ownership: async () => undefined,
     forget: () => undefined,
   }
   return agents

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { PlatformClient } from '@murmuration/clients'
+import { AuthenticationFailed, StaleOwnership, type PlatformClient } from '@murmuration/clients'
 import { NetworkError, type Log } from '@murmuration/world'
 import type { ReferenceData } from '../rules/audit-plan.ts'
 import { requestAudits } from '../store/audits.ts'
@@ -11,9 +11,11 @@ import { createControllerFacts, type ControllerFacts } from './controller-facts.
 import { createStateKeeper } from './state-keeper.ts'
 import { auditTopic } from './topics.ts'
 
+const own = { uuid: 'aaaaaaaa-0000-4000-8000-000000000001', name: 'north' }
+const other = { owner: 'bbbbbbbb-0000-4000-8000-000000000002', ownerName: 'south', epoch: 2 }
 const reference: ReferenceData = { deviceImages: [], kubernetesVersion: 'v1.29.2', deployedReleaseIds: ['r-26.09.0'] }
 const factsOf = (data: () => Promise<ReferenceData> = async () => reference) =>
-  ({ reference: data, invalidate: () => undefined }) as unknown as ControllerFacts
+  ({ reference: data, ownSystem: async () => own, invalidate: () => undefined }) as unknown as ControllerFacts
 
 const counted = async ({ database }: AuditFixture, availability: 'online' | 'offline'): Promise<number> =>
   (await database.query.selectFrom('subclouds').select('id').where('availability_status', '=', availability).execute()).length
@@ -51,6 +53,40 @@ for (const engine of testEngines)
         .where('lease_owner', 'is not', null)
         .execute()
       assert.deepEqual(left, [])
+    })
+
+    test('asks under its own name and epoch; who is locked out asks the agent whose site it is', async () => {
+      await using fixture = await openAuditFixture(engine.url(), { intervalMs: 50, failuresToOffline: 3 })
+      await addSubclouds(fixture, 4, { owner_epoch: 1 })
+      const presented: unknown[] = []
+      const scripted = scriptedAgents()
+      const agents = {
+        ...scripted,
+        async audit(ip: string, request: Parameters<typeof scripted.audit>[1], options: Parameters<typeof scripted.audit>[2]) {
+          presented.push(options.as)
+          if (ip.endsWith('.1')) throw new StaleOwnership(ip, other)
+          if (ip.endsWith('.2')) throw new AuthenticationFailed('https://x')
+          if (ip.endsWith('.3')) throw new NetworkError('tls', 'x')
+          return scripted.audit(ip, request, options)
+        },
+        ownership: async (ip: string) =>
+          ip.endsWith('.3') ? { ...other, silentMs: 5 } : { owner: own.uuid, ownerName: 'north', epoch: 1, silentMs: 5 },
+      }
+      const keeper = createStateKeeper(fixture.site, fixture.database, { faults: fakeFaults() })
+      const auditor = createAuditor(fixture.site, fixture.database, factsOf(), { agent: agents })
+      await keeper.start()
+      await auditor.start()
+      const rows = () =>
+        fixture.database.query.selectFrom('subclouds').select(['deploy_status', 'availability_status']).orderBy('id').execute()
+      await until(async () => (await rows())[1]!.availability_status === 'offline', 'the one with a wrong password to be offline')
+      await until(async () => (await rows())[2]!.deploy_status === 'secondary', 'the one under another authority to be fenced')
+      assert.deepEqual(
+        (await rows()).map((row) => `${row.deploy_status} ${row.availability_status}`),
+        ['secondary offline', 'complete offline', 'secondary offline', 'complete online'],
+      )
+      for (const as of presented) assert.deepEqual(as, { system: own.uuid, epoch: 1 })
+      await auditor.stop()
+      await keeper.stop()
     })
 
     test('two workers share the fleet; when one dies the other takes over after the lease', async () => {
@@ -202,7 +238,11 @@ test('a fault of our own is no verdict on the site', async () => {
   await using fixture = await openAuditFixture('sqlite::memory:')
   await addSubclouds(fixture, 1)
   let asked = 0
-  const broken = { audit: () => Promise.reject(new TypeError(`the password file is missing (${++asked})`)), forget: () => undefined }
+  const broken = {
+    audit: () => Promise.reject(new TypeError(`the password file is missing (${++asked})`)),
+    ownership: async () => undefined,
+    forget: () => undefined,
+  }
   const keeper = createStateKeeper(fixture.site, fixture.database, { faults: fakeFaults() })
   const auditor = createAuditor(fixture.site, fixture.database, factsOf(), { agent: broken })
   await keeper.start()

@@ -4,6 +4,7 @@ import type { Serving } from '@murmuration/rpc'
 import type { Site } from '@murmuration/site'
 import type { ReferenceData } from '../rules/audit-plan.ts'
 import { claimDue, giveBack, putOffUnaudited, type ClaimedSubcloud } from '../store/audits.ts'
+import { readPeerAuthorities } from '../store/ownership.ts'
 import type { Schema } from '../store/schema.ts'
 import { createAgentClient } from './audit-agent.ts'
 import { auditOne, type AuditContext } from './audit-one.ts'
@@ -29,6 +30,8 @@ const claimMost = 500
 const leaseSlackMs = 20_000
 /** Audits do not wait for a controller that is slow to tell about itself; what it did not tell is asked next time. */
 const referenceWaitMs = 1_000
+/** Certificate authorities of system peers are read again after this. */
+const authoritiesKeptMs = 30_000
 /** Who requests an audit has often changed the controller just before: what it said longer ago is not compared with. */
 const requestedReferenceMs = 1_000
 
@@ -93,6 +96,8 @@ export function createAuditor(
       startedAtMs: nowMs,
       deadlineMs: config.audit.requestDeadlineMs,
       signal: stopping.signal,
+      system: await ownSystem(),
+      trusted: await trusted(),
       nowMs: () => world.clock.nowMs(),
     }
     underWay.set(lease, claimed.length)
@@ -113,6 +118,26 @@ export function createAuditor(
     const reference = await Promise.race([facts.reference(maxAgeMs), waited])
     patience.abort()
     return reference
+  }
+
+  /** Known since it was asked for the first time; without it only sites that nobody has claimed are audited. */
+  async function ownSystem(): Promise<string | undefined> {
+    const patience = new AbortController()
+    const waited = world.timers.sleep(referenceWaitMs, patience.signal).then(
+      () => undefined,
+      () => undefined,
+    )
+    const system = await Promise.race([facts.ownSystem().catch(() => undefined), waited])
+    patience.abort()
+    return system?.uuid
+  }
+
+  let authorities: { readonly pems: readonly string[]; readonly untilMs: number } | undefined
+  async function trusted(): Promise<readonly string[]> {
+    const nowMs = world.clock.monotonicMs()
+    if (authorities === undefined || nowMs >= authorities.untilMs)
+      authorities = { pems: await readPeerAuthorities(database), untilMs: nowMs + authoritiesKeptMs }
+    return authorities.pems
   }
 
   async function one(subcloud: ClaimedSubcloud, context: AuditContext): Promise<void> {

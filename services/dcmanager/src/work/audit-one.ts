@@ -1,10 +1,21 @@
-import { AuthenticationFailed, SiteAnswerRefused, type DcagentClient, type DcagentReply } from '@murmuration/clients'
+import {
+  AuthenticationFailed,
+  SiteAnswerRefused,
+  StaleOwnership,
+  type AskingAs,
+  type DcagentClient,
+  type DcagentReply,
+  type Ownership,
+} from '@murmuration/clients'
 import { NetworkError, type NetworkErrorCode } from '@murmuration/world'
 import { planAudit, questionOf, type Question, type ReferenceData } from '../rules/audit-plan.ts'
 import { certificateStatus } from '../rules/sync-status.ts'
 import type { ClaimedSubcloud } from '../store/audits.ts'
 import type { EndpointType, SyncStatus } from '../store/schema.ts'
 import type { AuditReport, AuditSuccess } from '../rules/audit-report.ts'
+
+/** The question for the owner comes after an audit that failed, within its lease. */
+const probeDeadlineMs = 5_000
 
 export interface AuditContext {
   readonly agent: DcagentClient
@@ -14,6 +25,10 @@ export interface AuditContext {
   readonly startedAtMs: number
   readonly deadlineMs: number
   readonly signal: AbortSignal
+  /** UUID of this controller's system; undefined while it is not known. */
+  readonly system: string | undefined
+  /** Authorities (PEM) of the system peers: a site that one of them has taken over stands under its authority. */
+  readonly trusted: readonly string[]
   nowMs(): number
 }
 
@@ -27,14 +42,40 @@ export async function auditOne(subcloud: ClaimedSubcloud, context: AuditContext)
   const question = questionOf(plan, context.reference)
   const report = { subcloudId: subcloud.subcloudId, revision: subcloud.revision, lease, startedAtMs }
   try {
-    const reply = await agent.audit(subcloud.managementStartIp, question.request, { deadlineMs, signal })
+    const reply = await agent.audit(subcloud.managementStartIp, question.request, { deadlineMs, signal, ...askingAs(subcloud, context) })
     const result = successOf(question, reply, context.nowMs())
     return { ...report, answered: result.availability === 'online' ? [...question.asked, ...question.assumed] : [], result }
   } catch (error) {
     signal.throwIfAborted()
+    const refused = error instanceof StaleOwnership ? error.current : lockedOut(error) ? await newOwner(subcloud, context) : undefined
+    if (refused !== undefined && context.system !== undefined)
+      return { ...report, answered: [], result: { ownedBy: refused, ours: refused.owner === context.system } }
     const failure = failureOf(error)
     if (failure === undefined) throw error
     return { ...report, answered: [], result: { failure } }
+  }
+}
+
+/** Nothing is said while nothing is claimed. Not to be able to say it is our own fault, and no news of the site. */
+function askingAs({ ownerEpoch }: ClaimedSubcloud, { system }: AuditContext): { as?: AskingAs } {
+  if (system !== undefined) return { as: { system, epoch: ownerEpoch } }
+  if (ownerEpoch === 0) return {}
+  throw new Error('the system of this controller is not known yet, so its agents can not be told who asks')
+}
+
+/** As a site answers whose passwords and certificates are another controller's now. */
+const lockedOut = (error: unknown): boolean =>
+  error instanceof AuthenticationFailed || (error instanceof NetworkError && (error.code === 'tls' || error.code === 'reset'))
+
+/** Another owner than this controller, as the agent says to everybody who may connect; undefined when nothing was learned. */
+async function newOwner({ managementStartIp, ownerEpoch }: ClaimedSubcloud, context: AuditContext): Promise<Ownership | undefined> {
+  const { agent, deadlineMs, signal, trusted, system } = context
+  try {
+    const owner = await agent.ownership(managementStartIp, { deadlineMs: Math.min(deadlineMs, probeDeadlineMs), signal, trusted })
+    return owner === undefined || (owner.owner === system && owner.epoch === ownerEpoch) ? undefined : owner
+  } catch {
+    signal.throwIfAborted()
+    return undefined
   }
 }
 

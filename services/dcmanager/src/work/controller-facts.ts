@@ -14,6 +14,11 @@ type ReleaseFacts = Awaited<ReturnType<PlatformClient['releases']>>[number]
  */
 export interface ControllerFacts {
   system(): Promise<SystemFacts>
+  /**
+   * Which system this is, for those to whom it says so. It never becomes another one, so what was read once is kept (in a file too)
+   * and holds while the platform service is away.
+   */
+  ownSystem(): Promise<OwnSystem>
   managementNetwork(): Promise<NetworkFacts>
   oamFloatingIp(): Promise<string>
   releases(): Promise<readonly ReleaseFacts[]>
@@ -26,6 +31,11 @@ export interface ControllerFacts {
   reference(maxAgeMs?: number): Promise<ReferenceData>
   /** The next question is asked anew: the controller has changed. */
   invalidate(): void
+}
+
+export interface OwnSystem {
+  readonly uuid: string
+  readonly name: string
 }
 
 export interface ControllerFactsOptions {
@@ -50,6 +60,7 @@ export function createControllerFacts(site: Site, options: ControllerFactsOption
     kubernetesVersion: kept(() => platform.kubernetesVersion()),
     deviceImages: kept<readonly unknown[]>(() => platform.appliedDeviceImages()),
   }
+  let ownSystem: OwnSystem | undefined
   const orAbsent = async <T>(fact: string, value: Promise<T>): Promise<T | undefined> => {
     try {
       return await value
@@ -60,6 +71,18 @@ export function createControllerFacts(site: Site, options: ControllerFactsOption
   }
   return {
     system: () => facts.system.read(),
+    async ownSystem() {
+      try {
+        const { uuid, name } = await facts.system.read()
+        const read = { uuid: uuid.toLowerCase(), name }
+        if (ownSystem?.uuid !== read.uuid || ownSystem.name !== name) await writeOwnSystem(site, read)
+        ownSystem = read
+      } catch (error) {
+        ownSystem ??= await readOwnSystem(site)
+        if (ownSystem === undefined) throw error
+      }
+      return ownSystem
+    },
     managementNetwork: () => facts.managementNetwork.read(),
     oamFloatingIp: () => facts.oamFloatingIp.read(),
     releases: () => facts.releases.read(),
@@ -83,6 +106,20 @@ export function createControllerFacts(site: Site, options: ControllerFactsOption
       for (const fact of Object.values(facts)) fact.forget()
     },
   }
+}
+
+const ownSystemFile = ({ config }: Site): string => `${config.varFolder}/own-system.json`
+
+async function readOwnSystem(site: Site): Promise<OwnSystem | undefined> {
+  const data = await site.world.files.read(ownSystemFile(site))
+  return data === undefined ? undefined : (JSON.parse(new TextDecoder().decode(data)) as OwnSystem)
+}
+
+/** Another process of the site may write it at the same moment, the same. */
+const writeOwnSystem = async (site: Site, system: OwnSystem): Promise<void> => {
+  const known = await readOwnSystem(site).catch(() => undefined)
+  if (known?.uuid === system.uuid && known.name === system.name) return
+  await site.world.files.write(ownSystemFile(site), `${JSON.stringify(system)}\n`)
 }
 
 /** One value, asked for by the first reader, shared by those who come meanwhile, kept for a while. */

@@ -5,6 +5,7 @@ import type { Site } from '@murmuration/site'
 import type { Timer } from '@murmuration/world'
 import type { Schema } from '../store/schema.ts'
 import { resealVault } from './credentials.ts'
+import { createControllerFacts, type ControllerFacts } from './controller-facts.ts'
 import { deleteKind } from './delete.ts'
 import { deployKinds, operationsAtOnce, promptSlots } from './deploy.ts'
 import type { OperationParts } from './operations.ts'
@@ -26,12 +27,17 @@ export interface Manager {
   wake(): void
 }
 
-export function createManager(site: Site, database: Database<Schema>): Manager {
+export function createManager(
+  site: Site,
+  database: Database<Schema>,
+  facts: Pick<ControllerFacts, 'ownSystem'> = createControllerFacts(site),
+): Manager {
   const { world, config } = site
   const stopping = new AbortController()
   const parts: OperationParts & { secretsInFiles: boolean } = {
     site,
     database,
+    facts,
     playbooks: createPlaybookRunner(world, {
       varFolder: config.varFolder,
       playbooksFolder: config.playbooksFolder,

@@ -9,6 +9,7 @@ import type { Schema } from '../store/schema.ts'
 import { readDocuments, type DocumentKind } from '../store/documents.ts'
 import { readSubcloud, updateSubcloud, type SubcloudColumns, type SubcloudRow } from '../store/subclouds.ts'
 import type { PlaybookRun, PlaybookRunner } from './playbooks/run-playbook.ts'
+import type { ControllerFacts, OwnSystem } from './controller-facts.ts'
 import { inventoryHostOf } from './inventory.ts'
 import type { Values } from './overrides.ts'
 
@@ -17,6 +18,7 @@ export interface OperationParts {
   readonly site: Site
   readonly database: Database<Schema>
   readonly playbooks: PlaybookRunner
+  readonly facts: Pick<ControllerFacts, 'ownSystem'>
   /** True when secrets must stand in files because the playbooks in use read them by themselves. */
   readonly secretsInFiles: boolean
 }
@@ -58,6 +60,20 @@ export async function subcloudOf(parts: OperationParts, id: number): Promise<Sub
   const row = await readSubcloud(parts.database, id)
   if (row === undefined) throw new StatusMoved(id, undefined, [])
   return row
+}
+
+const systemAttempts = 20
+const systemPauseMs = 3_000
+
+/** Which system this controller is. Where it has never been asked before, an operation waits for the platform service a while. */
+export async function ownSystem(parts: OperationParts, signal: AbortSignal): Promise<OwnSystem> {
+  for (let attempt = 1; ; attempt += 1)
+    try {
+      return await parts.facts.ownSystem()
+    } catch (error) {
+      if (attempt >= systemAttempts) throw error
+      await parts.site.world.timers.sleep(systemPauseMs, signal)
+    }
 }
 
 /** A document as a map; empty when there is none. */

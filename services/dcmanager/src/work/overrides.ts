@@ -83,7 +83,7 @@ export function subcloudSite(
       },
       ...(subnet !== undefined && gateway !== undefined && floating !== undefined ? { oam: { subnet, gateway, floating } } : {}),
     },
-    tls: { caFile: 'tls/ca.pem', certFile: 'tls/site.pem', keyFile: 'tls/site.key' },
+    tls: { caFile: 'tls/ca.pem', clientCaFile: 'tls/clients.pem', certFile: 'tls/site.pem', keyFile: 'tls/site.key' },
   }
 }
 

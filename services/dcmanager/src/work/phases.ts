@@ -2,6 +2,8 @@ import type { JobContext } from '@murmuration/jobs'
 import { noError } from '../rules/error-description.ts'
 import type { DeployStatus } from '../rules/lifecycle.ts'
 import type { DeployInput, Phase } from '../rules/operations.ts'
+import { epochOf, firstEpoch } from '../rules/ownership.ts'
+import type { SubcloudColumns } from '../store/subclouds.ts'
 import { installToken } from './image-server.ts'
 import { runInstall } from './install.ts'
 import { moveStatus, OperationRefused, subcloudOf, valuesOf, type OperationParts } from './operations.ts'
@@ -48,13 +50,16 @@ export const phases: Readonly<Record<Phase, (parts: OperationParts, context: Dep
 
   async bootstrap(parts, context) {
     await begin(parts, context, 'bootstrap', ['create-complete', 'install-complete'], 'pre-bootstrap')
-    await context.step('bootstrap.prepare', async () => {
+    const prepared = await context.step('bootstrap.prepare', async () => {
       context.progress('bootstrap: certificate and passwords')
       const row = await subcloudOf(parts, context.input.subcloudId)
       bootstrapAddressOf(row)
       await readySite(parts, row)
+      return { epoch: epochOf(row) }
     })
-    await playing(parts, context, 'bootstrap', 'pre-bootstrap', 'bootstrapping')
+    // The playbook claims the site under it before it changes anything. (A step that an earlier version recorded says nothing of it.)
+    const epoch = (prepared as typeof prepared | null)?.epoch ?? firstEpoch
+    await playing(parts, context, 'bootstrap', 'pre-bootstrap', 'bootstrapping', { owner_epoch: epoch, fenced_by: null })
     await context.step('bootstrap.run', () => runBootstrap(parts, context))
   },
 
@@ -77,8 +82,14 @@ const begin = (
   to: DeployStatus,
 ): Promise<void> => context.step(`${phase}.begin`, () => moveStatus(parts, context, from, to, { error_description: noError }))
 
-const playing = (parts: OperationParts, context: DeployContext, phase: Phase, from: DeployStatus, to: DeployStatus): Promise<void> =>
-  context.step(`${phase}.playing`, () => moveStatus(parts, context, [from], to))
+const playing = (
+  parts: OperationParts,
+  context: DeployContext,
+  phase: Phase,
+  from: DeployStatus,
+  to: DeployStatus,
+  columns: SubcloudColumns = {},
+): Promise<void> => context.step(`${phase}.playing`, () => moveStatus(parts, context, [from], to, columns))
 
 /** The status between two phases of one operation. */
 export const endPhase = (parts: OperationParts, context: DeployContext, phase: Phase): Promise<void> =>

@@ -1,12 +1,14 @@
 import type { JobContext } from '@murmuration/jobs'
 import type { Secret } from '@murmuration/trust'
 import type { DeployInput } from '../rules/operations.ts'
+import { epochOf } from '../rules/ownership.ts'
 import { readDocuments } from '../store/documents.ts'
 import type { SubcloudRow } from '../store/subclouds.ts'
+import type { OwnSystem } from './controller-facts.ts'
 import { servicePassword, subcloudAdminPassword, subcloudCertificate, type SubcloudCertificate } from './credentials.ts'
 import { inventoryHostOf, inventoryOf } from './inventory.ts'
 import { murmurCommandOf, siteFolderOf } from './murmur-command.ts'
-import { OperationRefused, playbook, subcloudOf, sysadminPasswordOf, valuesOf, type OperationParts } from './operations.ts'
+import { OperationRefused, ownSystem, playbook, subcloudOf, sysadminPasswordOf, valuesOf, type OperationParts } from './operations.ts'
 import { bootstrapOverrides, type ManagementNetwork, type Values } from './overrides.ts'
 import { ansibleDocument, type AnsibleValue } from './playbooks/documents.ts'
 import { uploadedDeployFiles } from './vault.ts'
@@ -43,11 +45,12 @@ export function bootstrapAddressOf(row: Pick<SubcloudRow, 'bootstrap_address'>):
 export async function runBootstrap(parts: OperationParts, context: JobContext<DeployInput>): Promise<void> {
   const row = await subcloudOf(parts, context.input.subcloudId)
   const ready = await readySite(parts, row)
+  const system = await ownSystem(parts, context.signal)
   await playbook(parts, context, row, {
     stage: 'bootstrapping',
     playbook: 'bootstrap.yml',
     files: { 'inventory.yml': inventoryOf(parts.site.config, row, bootstrapAddressOf(row)), ...overridesFile(parts, row, ready) },
-    variables: (folder) => siteVariables(parts, row, folder),
+    variables: (folder) => siteVariables(parts, row, folder, system),
     secrets: secretsOf(ready, sysadminPasswordOf(parts, row.id, context.input.sysadminPassword)),
     deadlineMs,
   })
@@ -58,13 +61,14 @@ export async function runConfigure(parts: OperationParts, context: JobContext<De
   const row = await subcloudOf(parts, context.input.subcloudId)
   const ready = await readySite(parts, row)
   const uploaded = await uploadedDeployFiles(parts.site, context.input.release)
+  const system = await ownSystem(parts, context.signal)
   await playbook(parts, context, row, {
     stage: 'configuring',
     playbook: uploaded?.playbook ?? 'configure.yml',
     files: { 'inventory.yml': inventoryOf(parts.site.config, row, bootstrapAddressOf(row)), ...overridesFile(parts, row, ready) },
     texts: { 'deploy_config.yml': deployConfigText(await deployConfig(parts, row.id), uploaded === undefined) },
     variables: (folder) => ({
-      ...siteVariables(parts, row, folder),
+      ...siteVariables(parts, row, folder, system),
       deploy_config: `${folder}/deploy_config.yml`,
       ...(uploaded?.chart === undefined ? {} : { deploy_chart: uploaded.chart }),
       ...(uploaded?.overrides === undefined ? {} : { deploy_overrides: uploaded.overrides }),
@@ -82,6 +86,7 @@ export async function runNetworkUpdate(
   to: { readonly network: ManagementNetwork; readonly bootstrapAddress: string; readonly sysadminPassword: Secret | undefined },
 ): Promise<void> {
   const ready = await readySite(parts, row, to.network)
+  const system = await ownSystem(parts, context.signal)
   await playbook(parts, context, row, {
     stage: 'reconfiguring',
     playbook: 'update_subcloud.yml',
@@ -95,7 +100,7 @@ export async function runNetworkUpdate(
         management_gateway_address: to.network.management_gateway_ip,
       },
     },
-    variables: (folder) => ({ ...siteVariables(parts, row, folder), subcloud_update_overrides: `${folder}/update_values.yml` }),
+    variables: (folder) => ({ ...siteVariables(parts, row, folder, system), subcloud_update_overrides: `${folder}/update_values.yml` }),
     secrets: secretsOf(ready, to.sysadminPassword),
     connectTimeoutSeconds: 180,
     deadlineMs,
@@ -112,12 +117,22 @@ const overridesFile = (parts: OperationParts, row: SubcloudRow, ready: ReadySite
   [`${inventoryHostOf(row)}.yml`]: overridesOf(parts, row, ready, row),
 })
 
-const siteVariables = (parts: OperationParts, row: SubcloudRow, folder: string): Record<string, AnsibleValue> => ({
+/** `epoch`: under which the site is claimed; by default the one that it is this controller's under. */
+const siteVariables = (
+  parts: OperationParts,
+  row: SubcloudRow,
+  folder: string,
+  system: OwnSystem,
+  epoch = epochOf(row),
+): Record<string, AnsibleValue> => ({
   override_files_dir: folder,
   region_name: row.region_name,
   install_release_version: row.software_version,
   site_folder: siteFolderOf(parts.site.config, row),
   murmur_command: murmurCommandOf(parts.site.config),
+  site_owner: system.uuid,
+  site_owner_name: system.name,
+  site_owner_epoch: epoch,
 })
 
 const secretsOf = (ready: ReadySite, sysadmin: Secret | undefined): Record<string, Secret> => ({

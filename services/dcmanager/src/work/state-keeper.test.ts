@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { countStatements, json } from '@murmuration/data'
+import { enqueue, liveJobFor } from '@murmuration/jobs'
+import { readWantedAlarms } from '../store/alarms.ts'
 import { claimDue, msOf, requestAudits } from '../store/audits.ts'
 import { applyEndpointStatus, statusesAfterManage, statusesAfterUnmanage } from '../store/statuses.ts'
 import { addSubclouds, openAuditFixture, testEngines, type AuditFixture } from '../testing/audit-fixture.ts'
@@ -51,8 +53,78 @@ async function statuses({ database }: AuditFixture, id = 1): Promise<Record<stri
   return Object.fromEntries(rows.filter((row) => row.sync_status !== 'unknown').map((row) => [row.endpoint_type, row.sync_status]))
 }
 
+const south = { owner: 'bbbbbbbb-0000-4000-8000-000000000002', ownerName: 'south', epoch: 3 }
+
 for (const engine of testEngines)
   describe(`audit reports on ${engine.name}`, () => {
+    test('a site that another controller has claimed becomes a standby copy, with an alarm that names the other', async () => {
+      await using fixture = await openAuditFixture(engine.url())
+      await addSubclouds(fixture, 3, { owner_epoch: 2 })
+      await round(fixture, good)
+      assert.equal((await round(fixture, { ownedBy: south, ours: false })).fenced, 3)
+      const row = await subcloud(fixture)
+      assert.deepEqual(
+        [row.management_state, row.availability_status, row.deploy_status, row.fenced_by],
+        ['unmanaged', 'offline', 'secondary', south.owner],
+      )
+      assert.match(row.error_description, /managed by south .* since epoch 3; .*migrate it here/)
+      assert.deepEqual(await statuses(fixture), {})
+      assert.equal((await alarmRow(fixture))!.cloud_status, 'disabled')
+      assert.deepEqual(json.read((await changes(fixture)).at(-1)!.fields)['deploy-status' as never], 'secondary')
+      const [alarm, ...more] = (await readWantedAlarms(fixture.database, 2)).filter((each) => each.entityInstanceId === 'subcloud=edge-1')
+      assert.deepEqual(more, [])
+      assert.deepEqual([alarm?.alarmId, alarm?.severity], ['280.022', 'major'])
+      assert.match(alarm!.reasonText, new RegExp(`managed by ${south.owner}`))
+      // Nothing is due any more.
+      fixture.world.shiftMs(60_000)
+      assert.deepEqual((await audit(fixture, good)).reports, [])
+    })
+
+    test('one that was given up before goes over without an alarm; one at work is only interrupted', async () => {
+      await using fixture = await openAuditFixture(engine.url())
+      await addSubclouds(fixture, 2, { management_state: 'unmanaged', deploy_status: 'rehome-pending', owner_epoch: 1 })
+      await fixture.database.query.updateTable('subclouds').set({ deploy_status: 'configuring' }).where('id', '=', 2).execute()
+      const { world, database } = fixture
+      await database.transaction((tx) =>
+        enqueue(tx, world, { name: 'subcloud.configure', concurrency: 1, run: async () => {} }, { subject: 'subcloud:2', input: {} }),
+      )
+      await round(fixture, { ownedBy: south, ours: false })
+      const [given, busy] = [await subcloud(fixture, 1), await subcloud(fixture, 2)]
+      assert.deepEqual([given.deploy_status, given.fenced_by, given.error_description], ['secondary', null, 'No errors present'])
+      assert.deepEqual([busy.deploy_status, busy.fenced_by], ['configuring', null])
+      const job = await liveJobFor(database, 'subcloud:2')
+      assert.deepEqual([job?.cancel_requested, job?.cancel_reason], [1, 'another system controller manages the subcloud now'])
+      assert.deepEqual(await readWantedAlarms(database, 2), [])
+    })
+
+    test('a site that names this controller under another epoch is right; one that names an older owner is not believed', async () => {
+      await using fixture = await openAuditFixture(engine.url())
+      await addSubclouds(fixture, 1, { owner_epoch: 2 })
+      await round(fixture, { ownedBy: { ...south, epoch: 7 }, ours: true })
+      const row = await subcloud(fixture)
+      assert.deepEqual([row.owner_epoch, row.management_state, row.availability_status], [7, 'managed', 'online'])
+      assert.ok(msOf((await auditRow(fixture)).next_audit_at) <= fixture.world.clock.nowMs(), 'asked again at once')
+
+      await round(fixture, { ownedBy: { ...south, epoch: 6 }, ours: false })
+      await round(fixture, { ownedBy: { ...south, epoch: 6 }, ours: false })
+      const after = await subcloud(fixture)
+      assert.deepEqual([after.deploy_status, after.management_state, after.availability_status], ['complete', 'managed', 'offline'])
+      assert.match((await auditRow(fixture)).failure_reason!, /put back to an earlier state/)
+    })
+
+    test('a thousand fenced ones take as many statements as ten', async () => {
+      const counts: number[] = []
+      for (const size of [10, 1_000]) {
+        await using fixture = await openAuditFixture(engine.url())
+        await addSubclouds(fixture, size, { owner_epoch: 1 })
+        fixture.world.shiftMs(60_000)
+        const { apply } = await audit(fixture, { ownedBy: south, ours: false })
+        counts.push((await countStatements(apply)).statements)
+      }
+      // The engines' limit of parameters splits what is very large.
+      assert.ok(counts[1]! <= counts[0]! + 12, counts.join())
+    })
+
     test('a first good audit: online, endpoints known, alarms counted, everything requested, change stream told', async () => {
       await using fixture = await openAuditFixture(engine.url())
       await addSubclouds(fixture, 1, { availability_status: 'offline' })
@@ -62,6 +134,7 @@ for (const engine of testEngines)
         cameOnline: 1,
         wentOffline: 0,
         dropped: 0,
+        fenced: 0,
         moved: [{ subcloudId: 1, name: 'edge-1', failureReason: null }],
       })
       const row = await subcloud(fixture)
@@ -198,7 +271,7 @@ for (const engine of testEngines)
       await addSubclouds(fixture, 2)
       const { apply } = await audit(fixture, good)
       await fixture.database.query.deleteFrom('subclouds').where('id', '=', 1).execute()
-      assert.deepEqual(await apply(), { changed: 1, cameOnline: 0, wentOffline: 0, dropped: 1, moved: [] })
+      assert.deepEqual(await apply(), { changed: 1, cameOnline: 0, wentOffline: 0, dropped: 1, fenced: 0, moved: [] })
     })
 
     test('statements do not grow with the number of subclouds, unchanged or changed', async () => {

@@ -2,14 +2,16 @@ import type { Database } from '@murmuration/data'
 import type { Serving } from '@murmuration/rpc'
 import type { Site } from '@murmuration/site'
 import { isOutdated, isUnchanged, outcomeOf, type AuditOutcome } from '../rules/audit-outcome.ts'
+import { isFenced } from '../rules/ownership.ts'
 import { writeAlarms } from '../store/alarms.ts'
 import { finishAudits, type FinishedAudit } from '../store/audits.ts'
+import { adoptEpochs, fenceSubclouds } from '../store/ownership.ts'
 import { lockAuditedStates, statusColumns, writeStatuses, writeSubclouds, type AuditedState } from '../store/statuses.ts'
 import type { Schema } from '../store/schema.ts'
 import { createAlarmLoop } from './state-alarms.ts'
 import { createFaultManagement, type FaultManagement } from './state-faults.ts'
 import { createChangeRetention } from './state-retention.ts'
-import type { AuditReport } from '../rules/audit-report.ts'
+import type { AuditRefused, AuditReport } from '../rules/audit-report.ts'
 import { auditTopic, changesTopic, stateTopic } from './topics.ts'
 
 export interface StateKeeper {
@@ -23,6 +25,8 @@ export interface Applied {
   readonly wentOffline: number
   /** Reports whose lease had ended, or whose subcloud is gone: nothing was written for them. */
   readonly dropped: number
+  /** Another controller has them: they became standby copies. */
+  readonly fenced: number
   /** Who came online or went offline, for the log. */
   readonly moved: readonly { readonly subcloudId: number; readonly name: string; readonly failureReason: string | null }[]
 }
@@ -101,8 +105,14 @@ export function applyReports(site: Site, database: Database<Schema>, reports: re
       const held = states.filter((state) => state.lease === reportOf.get(state.subcloudId)?.lease)
       const finished: FinishedAudit[] = []
       const judged: { current: AuditedState; outcome: AuditOutcome }[] = []
+      const fenced: { current: AuditedState; ownedBy: AuditRefused['ownedBy'] }[] = []
       for (const current of held) {
         const report = reportOf.get(current.subcloudId)!
+        if (!isOutdated(report, current) && isFenced(report, current)) {
+          fenced.push({ current, ownedBy: report.result.ownedBy })
+          finished.push(finishedAudit(report, current, undefined, { again: false }))
+          continue
+        }
         const outcome = isOutdated(report, current) ? undefined : outcomeOf(report, current, config.audit)
         finished.push(finishedAudit(report, current, outcome))
         if (outcome !== undefined && !isUnchanged(outcome)) judged.push({ current, outcome })
@@ -121,14 +131,31 @@ export function applyReports(site: Site, database: Database<Schema>, reports: re
         ),
       )
       await writeSubclouds(tx, world, judged.map(subcloudWrite))
+      await adoptEpochs(
+        tx,
+        judged.flatMap(({ current, outcome }) => (outcome.adoptedEpoch === undefined ? [] : [{ current, epoch: outcome.adoptedEpoch }])),
+      )
+      await fenceSubclouds(tx, world, fenced)
       return {
-        changed: judged.length,
+        changed: judged.length + fenced.length,
+        fenced: fenced.length,
         cameOnline: judged.filter(({ outcome }) => outcome.cameOnline).length,
         wentOffline: judged.filter(({ outcome }) => outcome.availabilityStatus === 'offline').length,
         dropped: reports.length - held.length,
         moved: judged
           .filter(({ outcome }) => outcome.availabilityStatus !== undefined)
-          .map(({ current, outcome }) => ({ subcloudId: current.subcloudId, name: current.name, failureReason: outcome.failureReason })),
+          .map(({ current, outcome }): Applied['moved'][number] => ({
+            subcloudId: current.subcloudId,
+            name: current.name,
+            failureReason: outcome.failureReason,
+          }))
+          .concat(
+            fenced.map(({ current, ownedBy }) => ({
+              subcloudId: current.subcloudId,
+              name: current.name,
+              failureReason: `it is managed by ${ownedBy.ownerName} (${ownedBy.owner}) under epoch ${ownedBy.epoch}`,
+            })),
+          ),
       }
     },
     // Rows are locked before they are read: what two keepers do at once can't cross, and neither has to start over.
@@ -136,7 +163,13 @@ export function applyReports(site: Site, database: Database<Schema>, reports: re
   )
 }
 
-function finishedAudit(report: AuditReport, current: AuditedState, outcome: AuditOutcome | undefined): FinishedAudit {
+function finishedAudit(
+  report: AuditReport,
+  current: AuditedState,
+  outcome: AuditOutcome | undefined,
+  // Made of another state, or answered to another epoch, than what stands there now.
+  { again } = { again: outcome === undefined || outcome.adoptedEpoch !== undefined },
+): FinishedAudit {
   return {
     subcloudId: current.subcloudId,
     startedAtMs: report.startedAtMs,
@@ -144,7 +177,7 @@ function finishedAudit(report: AuditReport, current: AuditedState, outcome: Audi
     answered: report.answered,
     failCount: outcome?.failCount ?? current.failCount,
     failureReason: outcome === undefined ? current.failureReason : outcome.failureReason,
-    again: outcome === undefined,
+    again,
     requestAll: outcome?.cameOnline ?? false,
   }
 }

@@ -126,4 +126,19 @@ export const migrations: Migrations = {
       .addColumn('updated_at', c.timestamp)
       .execute()
   },
+  '002-ownership': async (db, c: Columns) => {
+    await db.schema
+      .createTable('ownership')
+      .addColumn('slot', c.integer, (column) => column.primaryKey())
+      .addColumn('owner', c.text, (column) => column.notNull())
+      .addColumn('owner_name', c.text, (column) => column.notNull())
+      .addColumn('epoch', c.bigint, (column) => column.notNull())
+      .addColumn('claimed_at', c.timestamp, (column) => column.notNull())
+      .addColumn('last_heard_at', c.timestamp)
+      .addColumn('refused_system', c.text)
+      .addColumn('refused_epoch', c.bigint)
+      .addColumn('refused_at', c.timestamp)
+      .addColumn('refused_count', c.bigint, (column) => column.notNull())
+      .execute()
+  },
 }

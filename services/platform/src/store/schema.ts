@@ -13,6 +13,7 @@ export interface Schema {
   device_image_states: DeviceImageStateRow
   alarms: AlarmRow
   releases: ReleaseRow
+  ownership: OwnershipRow
 }
 
 export type Db = Queryable<Schema>
@@ -138,4 +139,21 @@ export interface ReleaseRow {
   reboot_required: Flag
   created_at: Timestamp
   updated_at: Timestamp | null
+}
+
+/** Which system controller manages this site (at most one row). */
+export interface OwnershipRow {
+  /** Always 1. */
+  slot: number
+  owner: string
+  owner_name: string
+  epoch: number
+  claimed_at: Timestamp
+  /** Its last request that was served, to some seconds. */
+  last_heard_at: Timestamp | null
+  /** The last one who was refused, while this owner has the site; null where it did not say who it is. */
+  refused_system: string | null
+  refused_epoch: number | null
+  refused_at: Timestamp | null
+  refused_count: number
 }

@@ -28,17 +28,27 @@ const roles = ['admin', 'configurator', 'operator', 'reader', 'service', 'member
 
 export interface TestSite {
   readonly site: Site
-  readonly service: Service
+  service: Service
   /** One request to an app of the service, as the role. */
-  call(app: 'platform' | 'dcagent', role: string | undefined, method: string, path: string, body?: unknown): Promise<Answer>
+  call(
+    app: 'platform' | 'dcagent',
+    role: string | undefined,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Answer>
   /** The database under the service goes away. */
   loseDatabase(): Promise<void>
+  /** The service anew; needs `dataUrl: 'file'`. */
+  restart(): Promise<void>
   stop(): Promise<void>
 }
 export interface Answer {
   readonly status: number
   // oxlint-disable-next-line typescript/no-explicit-any -- tests look into any answer
   readonly body: any
+  readonly headers: Readonly<Record<string, string>>
 }
 
 export async function startTestSite(options: { dataUrl?: string; file?: string } = {}): Promise<TestSite> {
@@ -53,7 +63,10 @@ export async function startTestSite(options: { dataUrl?: string; file?: string }
     world,
     config,
     openDatabase: async (service: string) => {
-      database = await openDatabase(options.dataUrl ?? 'sqlite::memory:', { world, name: service })
+      database = await openDatabase(options.dataUrl === 'file' ? `sqlite:${folder}/platform.db` : (options.dataUrl ?? 'sqlite::memory:'), {
+        world,
+        name: service,
+      })
       return database
     },
     tokens: {
@@ -63,17 +76,17 @@ export async function startTestSite(options: { dataUrl?: string; file?: string }
       },
     },
   } as unknown as Site
-  const service = await createPlatformService(site)
-  return {
+  const testSite: TestSite = {
     site,
-    service,
-    async call(name, role, method, path, body) {
-      const app = service.apps.find((one) => one.name === name)
+    service: await createPlatformService(site),
+    async call(name, role, method, path, body, headers = {}) {
+      const app = testSite.service.apps.find((one) => one.name === name)
       if (app === undefined) throw new Error(`no app ${name}`)
       const response: HttpResponse = await app.endpoint.inject({
         method,
         url: `http://${name}${path}`,
         headers: {
+          ...headers,
           ...(role === undefined ? {} : { 'x-auth-token': role }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
@@ -81,13 +94,17 @@ export async function startTestSite(options: { dataUrl?: string; file?: string }
         deadlineMs: 10_000,
       })
       const received = Buffer.from(response.body).toString()
-      return { status: response.status, body: received === '' ? undefined : JSON.parse(received) }
+      return { status: response.status, body: received === '' ? undefined : JSON.parse(received), headers: response.headers }
     },
     loseDatabase: async () => database?.close(),
+    async restart() {
+      testSite.service = await createPlatformService(site)
+    },
     async stop() {
-      await service.stop()
+      await testSite.service.stop()
       await world.net.close()
       await rm(folder, { recursive: true, force: true })
     },
   }
+  return testSite
 }

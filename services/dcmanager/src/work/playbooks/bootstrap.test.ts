@@ -5,10 +5,20 @@ import { test, type TestContext } from 'node:test'
 import { loadSiteConfig, type Site } from '@murmuration/site'
 import { Secret } from '@murmuration/trust'
 import { filesBelow } from '../testing/leftovers.ts'
-import { bootstrapValues, freePorts, loopbackAddress, sitePorts, subcloudRow, testServicePassword, testSite } from '../testing/test-site.ts'
+import {
+  bootstrapValues,
+  freePorts,
+  loopbackAddress,
+  sitePorts,
+  subcloudRow,
+  testServicePassword,
+  testSite,
+  testSystem,
+} from '../testing/test-site.ts'
 import { bootstrapRun, type TestRun } from '../testing/bootstrap-run.ts'
 import { ansibleDocument, type AnsibleValue } from './documents.ts'
 import { logPathOf } from './output-log.ts'
+import { PlaybookFailed } from './failure.ts'
 import { createPlaybookRunner } from './run-playbook.ts'
 
 const nastyAdmin = `@ab%{{ 7*7 }} {% raw %} "double" 'single' \\back $(id) #hash: [1] é\nsecond line`
@@ -21,7 +31,7 @@ async function setUp(t: TestContext) {
   return { site, run }
 }
 
-test('a bootstrap makes a site: files, modes, start, events, and nothing secret left behind', { timeout: 120_000 }, async (t) => {
+test('a bootstrap makes a site: files, modes, start, events, and nothing secret left behind', { timeout: 240_000 }, async (t) => {
   const { site, run } = await setUp(t)
   await run.start()
 
@@ -47,9 +57,10 @@ test('a bootstrap makes a site: files, modes, start, events, and nothing secret 
     const calls = await run.calls()
     assert.deepEqual(
       calls.map((call) => call['verb']),
-      ['serve'],
+      ['ownership claim', 'serve'],
     )
-    assert.deepEqual(Object.keys(calls[0]!['environment'] as object).toSorted(), ['HOME', 'LANG', 'PATH'])
+    assert.deepEqual([calls[0]!['owner'], calls[0]!['epoch']], [testSystem.uuid, 1])
+    assert.deepEqual(Object.keys(calls[1]!['environment'] as object).toSorted(), ['HOME', 'LANG', 'PATH'])
   })
 
   await t.test('progress names the tasks', () => {
@@ -68,7 +79,7 @@ test('a bootstrap makes a site: files, modes, start, events, and nothing secret 
     await run.start()
     assert.deepEqual(
       (await run.calls()).map((call) => call['verb']),
-      ['serve'],
+      ['ownership claim', 'serve', 'ownership claim'],
     )
   })
 
@@ -76,8 +87,22 @@ test('a bootstrap makes a site: files, modes, start, events, and nothing secret 
     await run.start({ values: { ...run.values, system_mode: 'duplex' } })
     assert.deepEqual(
       (await run.calls()).map((call) => call['verb']),
-      ['serve', 'stop', 'serve'],
+      ['ownership claim', 'serve', 'ownership claim', 'ownership claim', 'stop', 'serve'],
     )
+  })
+
+  await t.test('a site that another system controller has claimed meanwhile is not touched', async () => {
+    const owner = { owner: 'bbbbbbbb-0000-4000-8000-000000000002', owner_name: 'south', epoch: 2 }
+    await site.world.files.write(join(run.siteFolder, 'var/ownership.json'), JSON.stringify(owner))
+    const before = await readFile(join(run.siteFolder, 'site.yaml'), 'utf8')
+    await assert.rejects(run.start(), (error: unknown) => {
+      assert.ok(error instanceof PlaybookFailed)
+      assert.equal(error.failure.task, 'claim the site for this system controller')
+      assert.match(error.message, /managed by bbbbbbbb-.* under epoch 2; epoch 1 was not taken/)
+      return true
+    })
+    assert.equal(await readFile(join(run.siteFolder, 'site.yaml'), 'utf8'), before)
+    assert.equal((await run.calls()).at(-1)!['verb'], 'ownership claim')
   })
 })
 

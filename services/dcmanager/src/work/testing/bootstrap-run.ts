@@ -8,6 +8,7 @@ import { murmurCommandOf, siteFolderOf } from '../murmur-command.ts'
 import { bootstrapOverrides, type ManagementNetwork, type Values } from '../overrides.ts'
 import { createPlaybookRunner } from '../playbooks/run-playbook.ts'
 import type { SubcloudRow } from '../../store/subclouds.ts'
+import { testSystem } from './test-site.ts'
 
 export interface TestRun {
   readonly row: SubcloudRow
@@ -21,7 +22,7 @@ export interface TestRun {
     network?: ManagementNetwork
     playbook?: string
     texts?: Record<string, string>
-    variables?: (folder: string) => Record<string, string>
+    variables?: (folder: string) => Record<string, string | number>
   }): Promise<void>
   /** What the fake `murmur` was asked. */
   calls(): Promise<Record<string, unknown>[]>
@@ -74,6 +75,9 @@ export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values)
           install_release_version: row.software_version,
           site_folder: siteFolder,
           murmur_command: murmurCommandOf(config),
+          site_owner: testSystem.uuid,
+          site_owner_name: testSystem.name,
+          site_owner_epoch: 1,
           ...changes.variables?.(folder),
         }),
         secrets: {

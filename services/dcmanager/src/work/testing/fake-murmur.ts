@@ -1,5 +1,6 @@
 /**
- * Stands in for `murmur` in tests of the playbooks: `serve --site FILE --detach` and `stop --site FILE`. What it serves is just
+ * Stands in for `murmur` in tests of the playbooks: `serve --site FILE --detach`, `stop --site FILE` and `site ownership claim|show`
+ * (whose owner stands in `ownership.json`). What it serves is just
  * what the playbooks look at: identity and platform over HTTP, the agent with mutual TLS, from the files that they wrote.
  * Every call leaves a line in `<folder of FILE>/calls.jsonl`, with the environment that it was given.
  */
@@ -18,16 +19,42 @@ interface FakeSite {
   tls: { caFile: string; certFile: string; keyFile: string }
 }
 
-const [verb, , file = '', detach] = process.argv.slice(2)
+const words = process.argv.slice(2)
+const option = (name: string): string | undefined =>
+  words.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3) ?? words[words.indexOf(`--${name}`) + 1]
+const [verb, action] = words[0] === 'site' ? [`ownership ${words[2]}`, words[2]] : [words[0]]
+const file = option('site') ?? ''
+const detach = words.includes('--detach')
 const folder = dirname(file)
 const site = parse(readFileSync(file, 'utf8')) as FakeSite
 const varFolder = resolve(folder, site.varFolder)
 const pidFile = `${varFolder}/murmur.pid`
 const note = (call: object): void => appendFileSync(`${folder}/calls.jsonl`, `${JSON.stringify(call)}\n`, { mode: 0o600 })
 
-if (verb === 'stop') stop()
-else if (detach === '--detach') await detached()
+if (action === 'claim') claim()
+else if (action === 'show') process.stdout.write(readOwner())
+else if (verb === 'stop') stop()
+else if (detach) await detached()
 else serve()
+
+function readOwner(): string {
+  const path = `${varFolder}/ownership.json`
+  return existsSync(path)
+    ? readFileSync(path, 'utf8')
+    : '{"owner":null,"owner_name":null,"epoch":0,"claimed_at":null,"owner_silent_ms":null}'
+}
+
+function claim(): void {
+  note({ verb, owner: option('owner'), epoch: Number(option('epoch')) })
+  const { owner, epoch } = JSON.parse(readOwner()) as { owner: string | null; epoch: number }
+  const wanted = { owner: option('owner'), owner_name: option('name'), epoch: Number(option('epoch')), claimed_at: 'x', owner_silent_ms: 5 }
+  if (wanted.epoch < epoch || (wanted.epoch === epoch && owner !== wanted.owner)) {
+    process.stderr.write(`error: ${site.name} is managed by ${owner} under epoch ${epoch}; epoch ${wanted.epoch} was not taken.\n`)
+    process.exit(4)
+  }
+  mkdirSync(varFolder, { recursive: true, mode: 0o700 })
+  writeFileSync(`${varFolder}/ownership.json`, JSON.stringify(wanted))
+}
 
 function stop(): void {
   note({ verb })

@@ -11,6 +11,8 @@ import type { SubcloudRow } from '../../store/subclouds.ts'
 
 const fakeMurmur = join(import.meta.dirname, 'fake-murmur.ts')
 export const fakeMurmurCommand = [process.execPath, fakeMurmur]
+/** What the platform service of the site would say. */
+export const testSystem = { uuid: 'aaaaaaaa-0000-4000-8000-000000000001', name: 'controller' }
 export const testServicePassword = 'service \'#pass"word %{{ no }}'
 
 /** A folder of its own that goes with the test. */
@@ -44,6 +46,7 @@ export async function testSite(
   const config = await loadSiteConfig(world, file, {})
   await world.files.write(config.identity.servicePasswordFile, `${testServicePassword}\n`)
   t.after(() => world.net.close())
+  await world.files.write(`${config.varFolder}/own-system.json`, JSON.stringify(testSystem))
   const absent = (name: string) => () => {
     throw new Error(`the manager's tests have no ${name}`)
   }
