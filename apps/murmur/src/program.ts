@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { Context } from './commands/context.ts'
+import { addArchiveCommands } from './program/archive.ts'
 import { addOperatorCommands } from './program/operator.ts'
 import { addSiteCommands } from './program/site.ts'
 
@@ -11,6 +12,7 @@ export function buildProgram(context: Context): Command {
     .configureOutput({ outputError: (text, write) => write(text) })
     .showHelpAfterError('(--help shows what there is)')
   addSiteCommands(program, context)
+  addArchiveCommands(program, context)
   addOperatorCommands(program, context)
   program
     .command('completion <shell>')

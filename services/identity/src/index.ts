@@ -2,6 +2,7 @@
 export { createIdentityService } from './service.ts'
 export type { IdentitySite } from './site.ts'
 export { resealSecrets, rotateSigningKey } from './work/secrets.ts'
+export { voidOldTokens } from './work/restored.ts'
 export { ensureBootstrap, type BootstrapParts } from './work/bootstrap.ts'
 export { policies as identityPolicies } from './policies.ts'
 export { errors as identityErrors } from './errors.ts'

@@ -1,6 +1,7 @@
-import type { Migrations } from '@murmuration/data'
+import type { Database, Migrations } from '@murmuration/data'
 import type { PolicyRule } from '@murmuration/http'
 import type { ServiceName, Site } from '@murmuration/site'
+import type { World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 
 /** What the command does to a service whether it runs or not. */
@@ -9,12 +10,15 @@ export interface Upkeep {
   readonly policies: readonly PolicyRule[]
   /** Seals everything with the newest key; absent where a service keeps no secrets. */
   readonly reseal?: (site: Site) => Promise<void>
+  /** What must not come back with an older state; absent where there is nothing of the kind. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- each service knows its own tables
+  readonly afterRestore?: (world: World, database: Database<any>) => Promise<void>
 }
 
 export const upkeepOf: Readonly<Record<ServiceName, () => Promise<Upkeep>>> = {
   identity: async () => {
-    const { identityMigrations, identityPolicies, resealSecrets } = await import('@murmuration/identity')
-    return { migrations: identityMigrations, policies: identityPolicies, reseal: resealSecrets }
+    const { identityMigrations, identityPolicies, resealSecrets, voidOldTokens } = await import('@murmuration/identity')
+    return { migrations: identityMigrations, policies: identityPolicies, reseal: resealSecrets, afterRestore: voidOldTokens }
   },
   platform: async () => {
     const { dcagentPolicies, platformMigrations, platformPolicies } = await import('@murmuration/platform')

@@ -1,6 +1,8 @@
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadSiteConfig, SiteConfigInvalid, type RoleName, type SiteConfig } from '@murmuration/site'
 import { createDaemons, type ProcessIdentity, type World } from '@murmuration/world'
+import { refuseInterruptedRestore } from '../archive/exchange.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { print, tell } from '../terminal.ts'
 import { pidFileOf, runningProcess, writeOwnPidFile } from './pid-file.ts'
@@ -33,6 +35,7 @@ export async function loadConfig(world: World, file: string, environment: Enviro
 }
 
 export async function serve(world: World, environment: Environment, options: ServeOptions): Promise<void> {
+  await refuseInterruptedRestore(world, resolve(options.site, '..'))
   const config = withRoles(await loadConfig(world, options.site, environment), parseRoles(options.role))
   const pidFile = pidFileOf(config.varFolder, options.processName)
   const already = await runningProcess(world, pidFile)
@@ -83,11 +86,16 @@ async function asked(world: World): Promise<void> {
   while (!stopped.signal.aborted) await world.timers.sleep(60_000, stopped.signal).catch(() => undefined)
 }
 
+/** Open archives of the site: none of its processes' business. */
+const archiveKeys = ['MURMUR_ARCHIVE_KEY', 'MURMUR_ARCHIVE_PASSPHRASE']
+
 /** What a site's process gets of our environment: nothing but what it needs and the operator's own settings. */
 export const siteEnvironment = (environment: Environment): Record<string, string> =>
   Object.fromEntries(
     Object.entries(environment).flatMap(([name, value]) =>
-      value !== undefined && (['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NODE_COMPILE_CACHE'].includes(name) || name.startsWith('MURMUR_'))
+      value !== undefined &&
+      (['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NODE_COMPILE_CACHE'].includes(name) ||
+        (name.startsWith('MURMUR_') && !archiveKeys.includes(name)))
         ? [[name, value]]
         : [],
     ),
