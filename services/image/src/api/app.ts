@@ -1,7 +1,11 @@
 import { createApp, imageFaults, type App, type Policy, type TokenValidator } from '@murmuration/http'
 import type { ApiContext } from './context.ts'
 import { imageDataRoutes } from './image-data.ts'
+import { imagePartRoutes } from './image-parts.ts'
+import { patchImageRoutes } from './image-patch.ts'
 import { imageRoutes } from './images.ts'
+import { memberRoutes } from './members.ts'
+import { schemaRoutes } from './schema-routes.ts'
 import { infoRoutes } from './info.ts'
 import { versionRoutes } from './versions.ts'
 
@@ -24,6 +28,7 @@ export async function createImageApp(context: ApiContext, options: ApiOptions): 
     ready: { data: options.ready },
   })
   versionRoutes(app, stores.several)
-  for (const routes of [imageRoutes, imageDataRoutes, infoRoutes]) routes(app, context)
+  for (const routes of [imageRoutes, patchImageRoutes, imageDataRoutes, imagePartRoutes, memberRoutes, infoRoutes, schemaRoutes])
+    routes(app, context)
   return app
 }

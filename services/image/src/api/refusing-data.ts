@@ -14,6 +14,8 @@ export function refusingData(data: ImageData): ImageData {
           if (!refused(error)) throw error
           if (name === 'image_get' && refused(error, 'Forbidden', 'ImageNotFound'))
             throw errors.imageNotFound({ id: (kwargs as { image_id: string }).image_id })
+          if (name === 'image_get_all' && refused(error, 'Forbidden', 'ImageNotFound'))
+            throw errors.badRequest({ why: 'Invalid marker: it is not the id of an image that you can see.' }, { field: 'marker' })
           throw apiErrorOf(error)
         }
       },

@@ -25,21 +25,16 @@ export async function writeProperties(db: Db, imageId: string, properties: Reado
     .execute()
 }
 
-/** Deletes the properties of an image: all but `keep`, or only `names`. Returns how many. */
-export async function deleteProperties(
-  db: Db,
-  imageId: string,
-  which: { keep?: readonly string[]; names?: readonly string[] },
-  now: Timestamp,
-): Promise<number> {
-  let query = db.query
+/** Deletes properties of an image by name. Returns how many. */
+export async function deleteProperties(db: Db, imageId: string, names: readonly string[], now: Timestamp): Promise<number> {
+  const result = await db.query
     .updateTable('image_properties')
     .set({ deleted: 1, deleted_at: now, updated_at: now })
     .where('image_id', '=', imageId)
     .where('deleted', '=', 0)
-  if (which.names !== undefined) query = query.where('name', 'in', which.names)
-  if (which.keep !== undefined && which.keep.length > 0) query = query.where('name', 'not in', which.keep)
-  return Number((await query.executeTakeFirst()).numUpdatedRows)
+    .where('name', 'in', names)
+    .executeTakeFirst()
+  return Number(result.numUpdatedRows)
 }
 
 export async function addLocations(db: Db, imageId: string, locations: readonly LocationValues[], now: Timestamp): Promise<void> {

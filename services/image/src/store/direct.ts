@@ -63,7 +63,7 @@ export function createDirectData(database: ImageDatabase, world: World, quotas: 
       }),
     image_property_delete: (_, { prop_ref: name, image_ref: imageId }) =>
       write(async (tx) => {
-        if ((await deleteProperties(tx, imageId, { names: [name] }, now())) === 0)
+        if ((await deleteProperties(tx, imageId, [name], now())) === 0)
           throw new DataRefused('NotFound', `No property ${name} found on image ${imageId}`)
         return property(tx, imageId, name)
       }),

@@ -60,6 +60,8 @@ export async function createImage(tx: Tx, world: World, caller: Caller, { values
   if (inserted === undefined) throw new DataRefused('Duplicate', `Image ID ${id} already exists!`)
   await writeProperties(tx, id, properties, timestamp(nowMs))
   await addLocations(tx, id, locations, timestamp(nowMs))
+  // New: the tags of a new image come with it.
+  if (Array.isArray(values['tags'])) await addTags(tx, id, [...new Set(values['tags'].map(String))], timestamp(nowMs))
   return one(tx, caller, id)
 }
 
@@ -88,8 +90,10 @@ export async function updateImage(tx: Tx, world: World, caller: Caller, update: 
     throw new DataRefused('Conflict', `cannot transition from ${from} to ${String(values['status'])} in update (wanted from_state=${from})`)
   if (properties !== undefined) {
     await writeProperties(tx, id, properties, now)
-    if (purge) await deleteProperties(tx, id, { keep: Object.keys(properties) }, now)
+    if (purge) await purgeProperties(tx, id, properties, now)
   }
+  // New: tags are part of the image where they are written with it.
+  if (Array.isArray(values['tags'])) await setTags(tx, world, { image_id: id, tags: values['tags'].map(String) })
   if (locations.length > 0) {
     const wanted = new Set(locations.map((location) => location.id))
     const stored = await tx.query.selectFrom('image_locations').select('id').where('image_id', '=', id).where('deleted', '=', 0).execute()
@@ -103,6 +107,13 @@ export async function updateImage(tx: Tx, world: World, caller: Caller, update: 
     )
   }
   return one(tx, caller, id)
+}
+
+/** Internal properties (locks of imports) are never touched by who saves an image. */
+async function purgeProperties(tx: Tx, id: string, keep: Readonly<Record<string, unknown>>, now: string): Promise<void> {
+  const stored = await tx.query.selectFrom('image_properties').select('name').where('image_id', '=', id).where('deleted', '=', 0).execute()
+  const names = stored.map(({ name }) => name).filter((name) => !Object.hasOwn(keep, name) && !name.startsWith('os_glance'))
+  if (names.length > 0) await deleteProperties(tx, id, names, now)
 }
 
 /** One moment for the image and all that belongs to it; bytes of ours become garbage. */
