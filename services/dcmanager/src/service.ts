@@ -19,6 +19,10 @@ import { createDeployFiles } from './work/deploy-files.ts'
 import { readLiveDetail } from './work/live-detail.ts'
 import { createImageServer } from './work/image-server.ts'
 import { createManager } from './work/manager.ts'
+import { createAuditOnRequest } from './work/peer-group-audit.ts'
+import { createPeerPush } from './work/peer-push.ts'
+import { createPeerRoom } from './work/peer-room.ts'
+import { createPeers, type Peers } from './work/peers.ts'
 import { createStateKeeper } from './work/state-keeper.ts'
 import { auditTopic, changesTopic, managerTopic } from './work/topics.ts'
 import { waitForJob } from './work/wait-for-job.ts'
@@ -41,11 +45,14 @@ export async function createDcmanagerService(site: Site): Promise<Service> {
   try {
     await database.migrate(migrations)
     const facts = createControllerFacts(site)
-    const api = roles.includes('api') ? await createApi(site, database, facts) : undefined
+    const peers = createPeers(site, facts)
+    const api = roles.includes('api') ? await createApi(site, database, facts, peers) : undefined
     const rooms: Room[] = [
       ...(api === undefined ? [] : [api.room]),
       ...(roles.includes('state') ? [createStateKeeper(site, database)] : []),
-      ...(roles.includes('manager') ? [createImageServer(site, database), createManager(site, database, facts)] : []),
+      ...(roles.includes('manager')
+        ? [createImageServer(site, database), createManager(site, database, facts), createPeerRoom({ site, database, facts, peers })]
+        : []),
       ...(roles.includes('audit') ? [createAuditor(site, database, facts)] : []),
     ]
     return {
@@ -68,12 +75,12 @@ export async function createDcmanagerService(site: Site): Promise<Service> {
   }
 }
 
-async function createApi(site: Site, database: Database<Schema>, facts: ControllerFacts) {
+async function createApi(site: Site, database: Database<Schema>, facts: ControllerFacts, peers: Peers) {
   const { world, config } = site
   const file = policyFileOf(config, 'dcmanager')
   const policy = await createPolicy(world, policies, file === undefined ? {} : { file })
   const feed = createChangeFeed(site, database)
-  const context = apiContextOf(site, database, facts)
+  const context = apiContextOf(site, database, facts, peers)
   const app = await createDcmanagerApp(context, {
     tokens: site.tokens,
     policy,
@@ -105,7 +112,12 @@ async function listenAddresses({ world, config }: Site): Promise<ListenAddress[]
 }
 
 /** Exported for tests that want the real thing around a fake site. */
-export function apiContextOf(site: Site, database: Database<Schema>, facts: ApiContext['facts']): ApiContext {
+export function apiContextOf(
+  site: Site,
+  database: Database<Schema>,
+  facts: ApiContext['facts'],
+  peers: Peers = createPeers(site, facts),
+): ApiContext {
   const { world, config } = site
   return {
     site,
@@ -114,9 +126,8 @@ export function apiContextOf(site: Site, database: Database<Schema>, facts: ApiC
     deployFiles: createDeployFiles(world, config.varFolder),
     waitForJob: (jobId) => waitForJob(site, database, jobId, patienceMs),
     liveDetail: (subcloud) => readLiveDetail(site, subcloud),
-    pushPeerGroup: async (_, __, peers) =>
-      peers.map((peer) => ({ peerName: peer.peer_name, failure: 'this version can not reach peers yet' })),
-    auditPeerGroup: async () => null,
+    pushPeerGroup: createPeerPush(peers, world.log),
+    auditPeerGroup: createAuditOnRequest({ site, database, facts, peers }),
   }
 }
 

@@ -22,7 +22,7 @@ export async function writeDocuments(
     .map(([kind, value]) => ({
       subcloud_id: subcloudId,
       kind,
-      sealed: keyring.seal(new Secret(JSON.stringify(value)), contextOf(subcloudId, kind as DocumentKind)),
+      sealed: sealDocument(keyring, subcloudId, kind as DocumentKind, value),
       updated_at: updatedAt,
     }))
   if (rows.length === 0) return
@@ -44,6 +44,9 @@ export async function readDocuments(
     .execute()
   return Object.fromEntries(rows.map((row) => [row.kind, openDocument(keyring, subcloudId, row.kind, row.sealed)]))
 }
+
+export const sealDocument = (keyring: Keyring, subcloudId: number, kind: DocumentKind, value: unknown): Sealed =>
+  keyring.seal(new Secret(JSON.stringify(value)), contextOf(subcloudId, kind))
 
 /** In clear: see `readDocuments`. */
 export const openDocument = (keyring: Keyring, subcloudId: number, kind: DocumentKind, sealed: Sealed): unknown =>

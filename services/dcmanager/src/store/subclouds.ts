@@ -81,9 +81,17 @@ export async function updateSubclouds(
 }
 
 /** The row and, by cascade, all that belongs to it. False when it was gone already. */
-export async function deleteSubcloud(tx: Transaction<Schema>, world: World, id: number): Promise<boolean> {
-  const row = await tx.query.deleteFrom('subclouds').where('id', '=', id).returning(['id', 'name', 'region_name']).executeTakeFirst()
-  if (row === undefined) return false
-  await recordChanges(tx, world, [{ subcloudId: row.id, kind: 'deleted', columns: { name: row.name, region_name: row.region_name } }])
-  return true
+export const deleteSubcloud = async (tx: Transaction<Schema>, world: World, id: number): Promise<boolean> =>
+  (await deleteSubclouds(tx, world, [id])) > 0
+
+/** As `deleteSubcloud`, for many at once. Tells how many were there. */
+export async function deleteSubclouds(tx: Transaction<Schema>, world: World, ids: readonly number[]): Promise<number> {
+  if (ids.length === 0) return 0
+  const rows = await tx.query.deleteFrom('subclouds').where('id', 'in', ids).returning(['id', 'name', 'region_name']).execute()
+  await recordChanges(
+    tx,
+    world,
+    rows.map((row) => ({ subcloudId: row.id, kind: 'deleted', columns: { name: row.name, region_name: row.region_name } })),
+  )
+  return rows.length
 }

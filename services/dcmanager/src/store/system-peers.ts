@@ -102,3 +102,8 @@ export async function isPeerAccount(db: Queryable<Schema>, userName: string): Pr
   const row = await db.query.selectFrom('system_peer').select('id').where('manager_username', '=', userName).limit(1).executeTakeFirst()
   return row !== undefined
 }
+
+/** What a peer of our kind told of itself; once, and not over what stands there. */
+export async function writePeerAuthority(db: Queryable<Schema>, id: number, pem: string): Promise<void> {
+  await db.query.updateTable('system_peer').set({ authority_pem: pem }).where('id', '=', id).where('authority_pem', 'is', null).execute()
+}

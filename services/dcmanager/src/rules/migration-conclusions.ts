@@ -1,0 +1,107 @@
+import type { DeployStatus } from './lifecycle.ts'
+import type { ManagementState } from './vocabulary.ts'
+
+/** A member of a group here. */
+export interface MemberHere {
+  readonly id: number
+  readonly regionName: string
+  readonly deployStatus: DeployStatus
+  readonly managementState: ManagementState
+  readonly ownerEpoch: number
+  /** An operation holds it now; its end writes statuses, so nobody else does meanwhile. */
+  readonly busy: boolean
+  /** The peer has confirmed a copy of it once. */
+  readonly confirmed: boolean
+}
+
+/** The same subcloud at the peer. */
+export interface MemberThere {
+  readonly regionName: string
+  readonly deployStatus: string
+  readonly managementState: string
+  readonly ownerEpoch: number | undefined
+}
+
+export interface Conclusions {
+  /** Given up to the peer, which is about to rehome them: unmanaged and `rehome-pending`. */
+  readonly pending: readonly number[]
+  /** The peer manages them: standby copies here. */
+  readonly standby: readonly number[]
+  /** The peer tried and failed. */
+  readonly failed: readonly number[]
+  /** Gone there since it had them, so they leave with their standby copy. */
+  readonly gone: readonly number[]
+  /** To be concluded at the next look, for an operation holds them now. */
+  readonly waiting: readonly number[]
+}
+
+const failedThere: ReadonlySet<string> = new Set(['rehome-failed', 'rehome-prep-failed'])
+const standbyHere: ReadonlySet<DeployStatus> = new Set(['secondary', 'secondary-failed'])
+/** Already given up, or never managed here: "the peer migrates" changes nothing for them. */
+const restsHere: ReadonlySet<DeployStatus> = new Set([...standbyHere, 'rehome-failed', 'rehome-prep-failed', 'rehome-pending'])
+
+/** Statuses that a standby copy may have (reference dcmanager §7.7 step 8). */
+export const standbyClass: ReadonlySet<string> = new Set([...standbyHere, ...failedThere])
+
+const none: Conclusions = { pending: [], standby: [], failed: [], gone: [], waiting: [] }
+const ids = (members: readonly MemberHere[]): number[] => members.map((member) => member.id)
+
+/** The peer says `migrating`: everything that this site still holds is given up (reference dcmanager §7.10). */
+export function whileMigrating(here: readonly MemberHere[]): Conclusions {
+  const held = here.filter((member) => member.managementState === 'managed' || !restsHere.has(member.deployStatus))
+  const [waiting, pending] = [held.filter((member) => member.busy), held.filter((member) => !member.busy)]
+  return { ...none, pending: ids(pending), waiting: ids(waiting) }
+}
+
+/**
+ * The peer says `complete` (reference dcmanager §7.10), for the whole group at once. Better than the original: a subcloud that this site
+ * owns under a newer epoch stays here, and only what the peer once had can be "gone there": what it never had is not its to judge.
+ */
+export function afterMigration(here: readonly MemberHere[], there: readonly MemberThere[]): Conclusions {
+  const copies = new Map(there.map((member) => [member.regionName, member]))
+  const verdicts = here.map((member) => ({ member, verdict: verdictOn(member, copies.get(member.regionName)) }))
+  const those = (verdict: Verdict): number[] =>
+    ids(verdicts.filter((each) => each.verdict === verdict && !each.member.busy).map((each) => each.member))
+  return {
+    pending: [],
+    standby: those('standby'),
+    failed: those('failed'),
+    gone: those('gone'),
+    waiting: ids(verdicts.filter((each) => each.verdict !== 'stays' && each.member.busy).map((each) => each.member)),
+  }
+}
+
+type Verdict = 'standby' | 'failed' | 'gone' | 'stays'
+
+function verdictOn(here: MemberHere, there: MemberThere | undefined): Verdict {
+  if (there === undefined) return here.confirmed ? 'gone' : 'stays'
+  if (failedThere.has(there.deployStatus))
+    return here.deployStatus === 'rehome-failed' && here.managementState === 'unmanaged' ? 'stays' : 'failed'
+  if (there.managementState !== 'managed' || there.deployStatus === 'secondary' || standbyHere.has(here.deployStatus)) return 'stays'
+  // Both say that they manage it: the subcloud obeys the newer epoch, whatever either believes.
+  if (there.ownerEpoch !== undefined && here.managementState === 'managed' && here.ownerEpoch > there.ownerEpoch) return 'stays'
+  return 'standby'
+}
+
+export interface LeadershipFacts {
+  readonly localId: string
+  readonly peerId: string
+  readonly leaderHere: string
+  readonly leaderThere: string
+  readonly priorityHere: number
+  readonly priorityThere: number
+  /** Members that each site manages, after the conclusions. */
+  readonly managedHere: number
+  readonly managedThere: number
+}
+
+/**
+ * Who leads the group after the peer has completed a migration. Where both sites completed one at the same time each believes in
+ * itself; then the one that manages more members leads, and the lower priority when they manage as many: both sites find the same.
+ */
+export function leaderAfter(facts: LeadershipFacts): 'peer' | 'unchanged' {
+  if (facts.leaderThere !== facts.peerId) return 'unchanged'
+  if (facts.leaderHere !== facts.localId || facts.managedHere === 0) return 'peer'
+  if (facts.managedHere !== facts.managedThere) return facts.managedThere > facts.managedHere ? 'peer' : 'unchanged'
+  return facts.priorityThere < facts.priorityHere ? 'peer' : 'unchanged'
+}

@@ -1,0 +1,109 @@
+import type { AssociationThere, PeerGroupThere } from '@murmuration/clients'
+
+/** Of an association and its group here; rows of the store fit. */
+export interface ObservedRecord {
+  readonly association: {
+    readonly id: number
+    readonly association_type: 'primary' | 'non-primary'
+    readonly synced_revision: number
+    readonly sync_failure: string | null
+    readonly remote_migration: 'migrating' | 'complete' | null
+  }
+  readonly group: {
+    readonly peer_group_name: string
+    readonly group_priority: number
+    readonly system_leader_id: string
+    readonly migration_status: 'migrating' | 'complete' | null
+    readonly revision: number
+  }
+  readonly peer: { readonly peer_name: string; readonly peer_uuid: string }
+  readonly running: unknown
+}
+
+export interface HeardFromPeer {
+  readonly groups: readonly PeerGroupThere[]
+  readonly associations: readonly AssociationThere[]
+  readonly systemPeerId: number | undefined
+}
+
+export interface Observation<R extends ObservedRecord> {
+  readonly record: R
+  readonly columns: {
+    readonly id: number
+    readonly remote_migration: 'migrating' | 'complete' | null
+    readonly synced_revision: number
+    readonly sync_failure: string | null
+  }
+  readonly changed: boolean
+  /** The peer lost what it had confirmed: every member is sent again. */
+  readonly forgetMembers: boolean
+  /** Another site leads the group now, as its owner says. */
+  readonly leader: { readonly id: string; readonly name: string } | undefined
+  /** A migration that had made this site give its members up has ended with this site still in charge. */
+  readonly givenUp: boolean
+}
+
+/**
+ * What a heartbeat shows of one association: whether the peer migrates the group, whether it still has what it confirmed (it may have
+ * been restored from a backup), and who leads a group that this site only keeps a copy of.
+ */
+export function observe<R extends ObservedRecord>(record: R, heard: HeardFromPeer, localId: string): Observation<R> {
+  const { association, group, peer } = record
+  const there = heard.groups.find((each) => each.name === group.peer_group_name)
+  const copy = heard.associations.find((each) => each.peerGroupId === there?.id && each.systemPeerId === heard.systemPeerId)
+  const migration = there?.migrationStatus ?? null
+  const primary = association.association_type === 'primary'
+  // A job may be making it just now, and its end says more.
+  const judged = primary && record.running === undefined && association.synced_revision > 0
+  const missing = judged && copy === undefined
+  // Only who leads can sync again; another site's confirmation of what it leads itself is told anew instead.
+  const older =
+    judged &&
+    group.system_leader_id === localId &&
+    copy?.receivedRevision !== undefined &&
+    copy.receivedRevision < association.synced_revision
+  const columns = {
+    id: association.id,
+    remote_migration: migration,
+    synced_revision: missing ? 0 : older ? copy.receivedRevision : association.synced_revision,
+    sync_failure: missing ? lostText(peer.peer_name, group.peer_group_name, heard.systemPeerId) : association.sync_failure,
+  }
+  return {
+    record,
+    columns,
+    changed:
+      columns.remote_migration !== association.remote_migration ||
+      columns.synced_revision !== association.synced_revision ||
+      columns.sync_failure !== association.sync_failure,
+    forgetMembers: missing || older,
+    leader: leaderToAdopt(record, there, localId),
+    givenUp:
+      association.remote_migration === 'migrating' &&
+      there !== undefined &&
+      migration === null &&
+      there.leaderId === localId &&
+      group.system_leader_id === localId &&
+      group.migration_status === null,
+  }
+}
+
+/**
+ * A standby that does not lead follows what the owner of the group says, so that a third site learns of a takeover. One that leads
+ * itself does not: the owner may have been away since, and draws its conclusions first.
+ */
+function leaderToAdopt(
+  { association, group }: ObservedRecord,
+  there: PeerGroupThere | undefined,
+  localId: string,
+): { id: string; name: string } | undefined {
+  if (there === undefined || association.association_type === 'primary' || there.migrationStatus !== undefined) return undefined
+  if (group.migration_status !== null || group.system_leader_id === localId || there.priority >= group.group_priority) return undefined
+  return there.leaderId === group.system_leader_id || there.leaderId === localId
+    ? undefined
+    : { id: there.leaderId, name: there.leaderName }
+}
+
+const lostText = (peerName: string, groupName: string, systemPeerId: number | undefined): string =>
+  systemPeerId === undefined
+    ? `Peer site (${peerName}) has no system peer for this site any more. Add one there, then sync.`
+    : `Peer site (${peerName}) does not have this association of ${groupName} any more. Sync it to make it again.`

@@ -1,0 +1,199 @@
+import { timestamp, upsert, type Queryable, type Transaction } from '@murmuration/data'
+import type { Keyring } from '@murmuration/trust'
+import type { World } from '@murmuration/world'
+import { keptWhenUnmanaged } from '../rules/sync-status.ts'
+import type { DeployStatus } from '../rules/lifecycle.ts'
+import type { MemberHere } from '../rules/migration-conclusions.ts'
+import { exclusiveKeyOf } from '../rules/operations.ts'
+import { auditNames } from '../rules/audit-plan.ts'
+import { resetAlarms } from './alarms.ts'
+import { requestAudits } from './audits.ts'
+import { recordChanges } from './changes.ts'
+import { openDocument, type DocumentKind } from './documents.ts'
+import { endpointTypes, type Schema } from './schema.ts'
+import type { SubcloudRow } from './subclouds.ts'
+import { updateSubclouds } from './subclouds.ts'
+import { lockAuditedStates, statusColumns, writeStatuses } from './statuses.ts'
+
+/** Members of a group here, by id, with what is known of their copies at the peer: three statements, however many there are. */
+export async function readMembersHere(db: Queryable<Schema>, peerGroupId: number, associationId: number): Promise<MemberHere[]> {
+  const rows = await db.query
+    .selectFrom('subclouds')
+    .select(['id', 'region_name', 'deploy_status', 'management_state', 'owner_epoch'])
+    .where('peer_group_id', '=', peerGroupId)
+    .orderBy('id')
+    .execute()
+  const confirmed = await db.query
+    .selectFrom('peer_group_member_sync')
+    .select('region_name')
+    .where('association_id', '=', associationId)
+    .where('synced_revision', '>', 0)
+    .execute()
+  const busy = await busySubclouds(
+    db,
+    rows.map((row) => row.id),
+  )
+  const regions = new Set(confirmed.map((row) => row.region_name))
+  return rows.map((row) => ({
+    id: row.id,
+    regionName: row.region_name,
+    deployStatus: row.deploy_status,
+    managementState: row.management_state,
+    ownerEpoch: row.owner_epoch,
+    busy: busy.has(row.id),
+    confirmed: regions.has(row.region_name),
+  }))
+}
+
+/** Those on which an operation works or waits. */
+async function busySubclouds(db: Queryable<Schema>, ids: readonly number[]): Promise<ReadonlySet<number>> {
+  if (ids.length === 0) return new Set()
+  const keys = new Map(ids.map((id) => [exclusiveKeyOf(id), id]))
+  const held = await db.query
+    .selectFrom('jobs')
+    .select('exclusive_key')
+    .where('exclusive_key', 'in', [...keys.keys()])
+    .execute()
+  return new Set(held.map((job) => keys.get(job.exclusive_key ?? '') ?? 0))
+}
+
+/**
+ * Takes subclouds out of this site's hands, with all that follows (reference dcmanager §4.6, §7.10): unmanaged, endpoints unknown, alarm
+ * counts no longer collected, and offline where another site manages them. A number of statements that does not grow with them.
+ */
+export async function giveUpMembers(
+  tx: Transaction<Schema>,
+  world: World,
+  ids: readonly number[],
+  to: Extract<DeployStatus, 'rehome-pending' | 'secondary' | 'rehome-failed'>,
+): Promise<void> {
+  if (ids.length === 0) return
+  const gone = to === 'secondary'
+  await updateSubclouds(tx, world, ids, {
+    management_state: 'unmanaged',
+    deploy_status: to,
+    ...(gone ? { availability_status: 'offline' as const } : {}),
+  })
+  const kept = to === 'rehome-failed' ? keptWhenUnmanaged : []
+  const unknown = endpointTypes.filter((type) => !kept.includes(type))
+  const changes = (await lockAuditedStates(tx, ids)).flatMap((current) => {
+    const changed = new Map(unknown.filter((type) => current.statuses.get(type) !== 'unknown').map((type) => [type, 'unknown' as const]))
+    return changed.size === 0 ? [] : [{ current, changed }]
+  })
+  await writeStatuses(
+    tx,
+    world,
+    changes.map(({ current, changed }) => ({ subcloudId: current.subcloudId, changed })),
+  )
+  await recordChanges(
+    tx,
+    world,
+    changes.map(({ current, changed }) => ({
+      subcloudId: current.subcloudId,
+      kind: 'updated',
+      columns: statusColumns(current.statuses, changed),
+    })),
+  )
+  await resetAlarms(tx, world, ids)
+}
+
+/** Takes back what was given up for a migration that did not happen: managed again, and asked anew. */
+export async function restoreMembers(tx: Transaction<Schema>, world: World, peerGroupId: number): Promise<void> {
+  const rows = await tx.query
+    .selectFrom('subclouds')
+    .select('id')
+    .where('peer_group_id', '=', peerGroupId)
+    .where('deploy_status', '=', 'rehome-pending')
+    .orderBy('id')
+    .execute()
+  const ids = rows.map((row) => row.id)
+  const columns = { deploy_status: 'complete', management_state: 'managed' } as const
+  await updateSubclouds(tx, world, ids, columns, { deployStatus: 'rehome-pending' })
+  await requestAudits(tx, world, { audits: auditNames, subcloudIds: ids })
+}
+
+// --- what a peer has of the members -------------------------------------------------------------------------------------
+
+export interface MemberToSend {
+  readonly row: SubcloudRow
+  /** What the peer has confirmed; 0 when it never did. */
+  readonly syncedRevision: number
+}
+
+/**
+ * Members that this site manages (standby copies of another site's are none of its business), with what the peer has of each. Two
+ * statements.
+ */
+export async function readMembersToSync(db: Queryable<Schema>, peerGroupId: number, associationId: number): Promise<MemberToSend[]> {
+  const rows = await db.query
+    .selectFrom('subclouds')
+    .selectAll()
+    .where('peer_group_id', '=', peerGroupId)
+    .where('deploy_status', 'not in', ['secondary', 'secondary-failed'])
+    .orderBy('id')
+    .execute()
+  const synced = await db.query.selectFrom('peer_group_member_sync').selectAll().where('association_id', '=', associationId).execute()
+  const byRegion = new Map(synced.map((row) => [row.region_name, row]))
+  return rows.map((row) => {
+    const known = byRegion.get(row.region_name)
+    return { row, syncedRevision: known === undefined || known.failure !== null ? 0 : known.synced_revision }
+  })
+}
+
+export interface SentMember {
+  readonly regionName: string
+  /** `document_revision` that was sent; what the peer had before when it failed. */
+  readonly revision: number
+  readonly failure: string | null
+}
+
+/** One statement (a chunk), however many there are. */
+export async function recordSent(tx: Transaction<Schema>, world: World, associationId: number, sent: readonly SentMember[]): Promise<void> {
+  if (sent.length === 0) return
+  const updated_at = timestamp(world.clock.nowMs())
+  await upsert(
+    tx,
+    'peer_group_member_sync',
+    sent.map(({ regionName, revision, failure }) => ({
+      association_id: associationId,
+      region_name: regionName,
+      synced_revision: revision,
+      failure,
+      updated_at,
+    })),
+    { conflict: ['association_id', 'region_name'], update: ['synced_revision', 'failure', 'updated_at'] },
+  )
+}
+
+/** Rows of members that are none any more. */
+export async function forgetSent(tx: Transaction<Schema>, associationId: number, regionNames: readonly string[]): Promise<void> {
+  if (regionNames.length === 0) return
+  await tx.query
+    .deleteFrom('peer_group_member_sync')
+    .where('association_id', '=', associationId)
+    .where('region_name', 'in', [...regionNames])
+    .execute()
+}
+
+/** Documents of many subclouds in one statement. Hold the result for as short as possible: it is in clear. */
+export async function readDocumentsOfMany(
+  db: Queryable<Schema>,
+  keyring: Keyring,
+  ids: readonly number[],
+  kinds: readonly DocumentKind[],
+): Promise<ReadonlyMap<number, Partial<Record<DocumentKind, unknown>>>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db.query
+    .selectFrom('subcloud_documents')
+    .select(['subcloud_id', 'kind', 'sealed'])
+    .where('subcloud_id', 'in', ids)
+    .where('kind', 'in', [...kinds])
+    .execute()
+  const result = new Map<number, Partial<Record<DocumentKind, unknown>>>()
+  for (const row of rows) {
+    const documents = result.get(row.subcloud_id) ?? {}
+    documents[row.kind] = openDocument(keyring, row.subcloud_id, row.kind, row.sealed)
+    result.set(row.subcloud_id, documents)
+  }
+  return result
+}

@@ -1,0 +1,185 @@
+import type { SubcloudThere } from '@murmuration/clients'
+import type { Database, Transaction } from '@murmuration/data'
+import type { Site } from '@murmuration/site'
+import { afterMigration, leaderAfter, whileMigrating, type Conclusions } from '../rules/migration-conclusions.ts'
+import { readAssociationFacts, updateAssociation, type AssociationRecord } from '../store/associations.ts'
+import { readDocumentsOfMany, readMembersHere, giveUpMembers } from '../store/peer-members.ts'
+import { announceChange, readPeerGroup, updatePeerGroup } from '../store/peer-groups.ts'
+import type { Schema } from '../store/schema.ts'
+import { deleteSubclouds } from '../store/subclouds.ts'
+import type { ControllerFacts } from './controller-facts.ts'
+import { importsOf, writeImports, type RehomeImport } from './rehome-import.ts'
+import { peerFailureOf, type Peers } from './peers.ts'
+import type { AuditPeerGroup } from './peer-ports.ts'
+import { changesTopic } from './topics.ts'
+
+export interface PeerAuditParts {
+  readonly site: Site
+  readonly database: Database<Schema>
+  readonly facts: Pick<ControllerFacts, 'system'>
+  readonly peers: Peers
+}
+
+/** What the peer's copy of a group says. */
+export interface GroupThere {
+  readonly priority: number
+  readonly leaderId: string
+  readonly leaderName: string
+  readonly migrationStatus: 'migrating' | 'complete' | undefined
+}
+
+const requestMs = 30_000
+
+/**
+ * Draws this site's conclusions from a migration at a peer (reference dcmanager §7.10): the whole group in one transaction, in a number of
+ * statements that does not grow with its members, and the same again changes nothing. The original converts one member a heartbeat.
+ */
+export async function auditGroup(
+  parts: PeerAuditParts,
+  record: AssociationRecord,
+  there: GroupThere,
+  known: { readonly outOfSyncThere?: boolean; readonly signal?: AbortSignal } = {},
+): Promise<'nothing' | 'migrating' | 'concluded' | 'waits'> {
+  if (there.migrationStatus === undefined || record.group.migration_status === 'migrating') return 'nothing'
+  const { database, site } = parts
+  const { world } = site
+  const { association, group, peer } = record
+  if (there.migrationStatus === 'migrating') {
+    await database.transaction(async (tx) => {
+      const here = await lockGroup(tx, record)
+      if (here === undefined) return
+      const { pending } = whileMigrating(await readMembersHere(tx, group.id, association.id))
+      await giveUpMembers(tx, world, pending, 'rehome-pending')
+      if (association.remote_migration !== 'migrating')
+        await updateAssociation(tx, world, association.id, { remote_migration: 'migrating' })
+      if (pending.length > 0) tx.afterCommit(() => tellReaders(site))
+    })
+    return 'migrating'
+  }
+
+  const client = parts.peers.of(peer)
+  const call = { deadlineMs: requestMs, ...(known.signal === undefined ? {} : { signal: known.signal }) }
+  const members = await client.members(group.peer_group_name, call)
+  const outOfSyncThere = known.outOfSyncThere ?? (await copyIsOutOfSync(parts, record, call))
+  const localId = (await parts.facts.system()).uuid
+  const concluded = await database.transaction(async (tx) => {
+    const here = await lockGroup(tx, record)
+    if (here === undefined) return false
+    const mine = await readMembersHere(tx, group.id, association.id)
+    const conclusions = afterMigration(mine, members)
+    const imports = outOfSyncThere ? await readImports(tx, parts, conclusions, mine, members) : []
+    await writeImports(tx, site, imports)
+    await giveUpMembers(tx, world, conclusions.standby, 'secondary')
+    await giveUpMembers(tx, world, conclusions.failed, 'rehome-failed')
+    await deleteSubclouds(tx, world, conclusions.gone)
+    const kept = new Set([...conclusions.standby, ...conclusions.failed, ...conclusions.gone])
+    const leader = leaderAfter({
+      localId,
+      peerId: peer.peer_uuid.toLowerCase(),
+      leaderHere: here.system_leader_id,
+      leaderThere: there.leaderId,
+      priorityHere: here.group_priority,
+      priorityThere: there.priority,
+      managedHere: mine.filter((member) => member.managementState === 'managed' && !kept.has(member.id)).length,
+      managedThere: members.filter((member) => member.managementState === 'managed').length,
+    })
+    const { revision } = await recordLeader(tx, parts, here, leader === 'peer' ? there : undefined)
+    const anyFailed = members.some((member) => member.deployStatus === 'rehome-failed' || member.deployStatus === 'rehome-prep-failed')
+    const waits = conclusions.waiting.length > 0
+    await updateAssociation(tx, world, association.id, {
+      remote_migration: waits ? 'complete' : null,
+      ...(association.association_type === 'non-primary'
+        ? {}
+        : { sync_failure: null, synced_revision: outOfSyncThere && anyFailed ? 0 : revision }),
+    })
+    tx.afterCommit(() => tellReaders(site))
+    return !waits
+  })
+  if (!concluded) return 'waits'
+  // Last: when it gets lost the peer goes on saying `complete`, and this happens again.
+  await client.updateGroup(group.peer_group_name, { migrationStatus: null }, call)
+  return 'concluded'
+}
+
+/** The group as it is in this transaction; undefined when it is gone or migrates itself. One audit of a group at a time. */
+async function lockGroup(tx: Transaction<Schema>, { group }: AssociationRecord) {
+  await tx.lock(`peer-group:${group.id}`)
+  const here = await readPeerGroup(tx, group.id)
+  return here === undefined || here.migration_status === 'migrating' ? undefined : here
+}
+
+/** Whether the peer's own copy of the association is out-of-sync: it has something that this site does not. */
+async function copyIsOutOfSync(
+  parts: PeerAuditParts,
+  { group, peer }: AssociationRecord,
+  call: { readonly deadlineMs: number; readonly signal?: AbortSignal },
+): Promise<boolean> {
+  const client = parts.peers.of(peer)
+  const me = await client.systemPeer((await parts.facts.system()).uuid, call)
+  const groupThere = await client.group(group.peer_group_name, call)
+  if (me === undefined || groupThere === undefined) return false
+  const copy = (await client.associations(call)).find((each) => each.peerGroupId === groupThere.id && each.systemPeerId === me.id)
+  return copy?.syncStatus === 'out-of-sync'
+}
+
+/** Another leader is a change that all other peers of the group have to be told; this one knows. */
+async function recordLeader(
+  tx: Transaction<Schema>,
+  { site }: PeerAuditParts,
+  here: NonNullable<Awaited<ReturnType<typeof readPeerGroup>>>,
+  there: GroupThere | undefined,
+): Promise<{ readonly revision: number }> {
+  if (there === undefined || there.leaderId === here.system_leader_id) return here
+  await updatePeerGroup(tx, site.world, here.id, {
+    system_leader_id: there.leaderId,
+    system_leader_name: there.leaderName,
+    // A migration of ours that another one followed is no news any more.
+    migration_status: null,
+  })
+  await announceChange(tx, site.world, [here.id])
+  return { revision: here.revision + 1 }
+}
+
+async function readImports(
+  tx: Transaction<Schema>,
+  { site }: PeerAuditParts,
+  conclusions: Conclusions,
+  mine: Awaited<ReturnType<typeof readMembersHere>>,
+  members: readonly SubcloudThere[],
+): Promise<readonly RehomeImport[]> {
+  const ids = new Set(conclusions.standby)
+  const copies = new Map(members.map((member) => [member.regionName, member]))
+  const documents = await readDocumentsOfMany(tx, site.keyring, [...ids], ['bootstrap_values'])
+  return mine.flatMap((member) => {
+    const data = ids.has(member.id) ? copies.get(member.regionName)?.rehomeData : undefined
+    return data === undefined ? [] : importsOf(member.id, documents.get(member.id)?.bootstrap_values, data)
+  })
+}
+
+function tellReaders({ bus, world }: Site): void {
+  bus
+    .client(changesTopic)
+    .changed({})
+    .catch((error: unknown) => world.log.debug('a wake-up was not sent', { error }))
+}
+
+/**
+ * The audit that a peer asks for (operation 41); the text is for that peer's log. The request only says where to look: what is concluded
+ * follows from what that system itself answers, whoever sent the request.
+ */
+export function createAuditOnRequest(parts: PeerAuditParts): AuditPeerGroup {
+  return async (group, peerUuid) => {
+    const records = await readAssociationFacts(parts.database, { peerGroupIds: [group.id] })
+    const record = records.find((each) => each.peer.peer_uuid.toLowerCase() === peerUuid.toLowerCase())
+    if (record === undefined) return `peer group ${group.peer_group_name} has no association with a system peer ${peerUuid} here`
+    try {
+      const there = await parts.peers.of(record.peer).group(group.peer_group_name, { deadlineMs: requestMs })
+      const outcome = there === undefined ? 'nothing' : await auditGroup(parts, record, there)
+      return outcome === 'waits' ? 'operations still run on members here; they are looked at again at the next heartbeat' : null
+    } catch (error) {
+      const failure = peerFailureOf(error)
+      if (failure === undefined) throw error
+      return `the audit is made again at the next heartbeat: ${failure}`
+    }
+  }
+}

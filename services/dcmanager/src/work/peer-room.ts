@@ -1,0 +1,57 @@
+import type { Database } from '@murmuration/data'
+import { createWorker } from '@murmuration/jobs'
+import type { Serving } from '@murmuration/rpc'
+import type { Site } from '@murmuration/site'
+import type { Schema } from '../store/schema.ts'
+import { associationDeleteKind } from './association-delete.ts'
+import { associationSyncKind, syncLimits } from './association-sync.ts'
+import type { ControllerFacts } from './controller-facts.ts'
+import { createPeerMonitor } from './peer-monitor.ts'
+import type { Peers } from './peers.ts'
+import { managerTopic } from './topics.ts'
+
+export interface PeerRoom {
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface PeerRoomParts {
+  readonly site: Site
+  readonly database: Database<Schema>
+  readonly facts: Pick<ControllerFacts, 'system'>
+  readonly peers: Peers
+  readonly afterRound?: (signal: AbortSignal) => Promise<void>
+}
+
+/**
+ * Role `manager`, between system controllers: heartbeats, syncs and deletions of associations. Its worker is its own, so that hours of
+ * deployments never keep a sync waiting.
+ */
+export function createPeerRoom(parts: PeerRoomParts): PeerRoom {
+  const { site, database } = parts
+  const monitor = createPeerMonitor(parts)
+  const worker = createWorker({
+    world: site.world,
+    database,
+    owner: `${site.processId}-peers`,
+    maxRunning: 2 * syncLimits.syncsAtOnce,
+    kinds: [associationSyncKind(parts), associationDeleteKind(parts)],
+  })
+  let serving: Serving | undefined
+  return {
+    async start() {
+      serving = await site.bus.serve(managerTopic, {
+        wake: async () => {
+          worker.wake()
+          monitor.wake()
+        },
+      })
+      worker.start()
+      await monitor.start()
+    },
+    async stop() {
+      await serving?.stop()
+      await Promise.all([monitor.stop(), worker.stop()])
+    },
+  }
+}
