@@ -144,7 +144,12 @@ export function createApi(base: string, authUrl: string, credentials: Credential
         ...(method === 'GET' ? {} : { 'idempotency-key': randomUUID() }),
         ...sent.headers,
       }
-      return again(() => exchange({ method, url: `${base}${path}`, headers, ...(body === undefined ? {} : { body }) }))
+      const message = { method, url: `${base}${path}`, ...(body === undefined ? {} : { body }) }
+      const answer = await again(() => exchange({ ...message, headers }))
+      if (answer.status !== 401 || sent.headers?.['x-auth-token'] !== undefined) return answer
+      // As any client: a token that is not taken any more is followed by a new one, once.
+      token = undefined
+      return again(async () => exchange({ ...message, headers: { ...headers, 'x-auth-token': await api.token() } }))
     },
     async get<T>(path: string) {
       const answer = await api.send('GET', path)

@@ -115,11 +115,11 @@ async function loadInto(
 ): Promise<void> {
   const startedMs = world.clock.monotonicMs()
   const { url, external } = plan.database(service)
-  const { migrations, afterRestore } = await upkeepOf[service]()
+  const { migrations, ahead, afterRestore } = await upkeepOf[service]()
   const database = await openDatabase(url, { world, name: service, maxConnections: 2 })
   try {
     const source = await readDatabase(content)
-    const tables = await loadDatabase(database, migrations, source, { replace: external })
+    const tables = await loadDatabase(database, migrations, source, { replace: external, ...(ahead === undefined ? {} : { ahead }) })
     await source.finish()
     await database.migrate(migrations)
     await afterRestore?.(world, database)

@@ -65,6 +65,7 @@ function ownFiles(config: SiteConfig): { option: string; path: string }[] {
     ['identity.servicePasswordFile', config.identity.servicePasswordFile],
     ['identity.adminPasswordFile', config.identity.adminPasswordFile],
     ['playbooks.sshKeyFile', config.playbooks.sshKeyFile],
+    ['image.s3CredentialsFile', config.image.s3CredentialsFile],
     ...config.services.map((service) => [`policyFile.${service}`, policyFileOf(config, service)] as const),
   ]
   return files.flatMap(([option, path]) => (path === undefined ? [] : [{ option, path: resolve(path) }]))

@@ -10,6 +10,8 @@ export interface Upkeep {
   readonly policies: readonly PolicyRule[]
   /** Seals everything with the newest key; absent where a service keeps no secrets. */
   readonly reseal?: (site: Site) => Promise<void>
+  /** How many numbers of a table are left out after a restore: more than may have been given since the backup was made. */
+  readonly ahead?: Readonly<Record<string, number>>
   /** What must not come back with an older state; absent where there is nothing of the kind. */
   // oxlint-disable-next-line typescript/no-explicit-any -- each service knows its own tables
   readonly afterRestore?: (world: World, database: Database<any>) => Promise<void>
@@ -18,7 +20,14 @@ export interface Upkeep {
 export const upkeepOf: Readonly<Record<ServiceName, () => Promise<Upkeep>>> = {
   identity: async () => {
     const { identityMigrations, identityPolicies, resealSecrets, voidOldTokens } = await import('@murmuration/identity')
-    return { migrations: identityMigrations, policies: identityPolicies, reseal: resealSecrets, afterRestore: voidOldTokens }
+    return {
+      migrations: identityMigrations,
+      policies: identityPolicies,
+      reseal: resealSecrets,
+      // A token holds the number of the last revocation that its maker knew.
+      ahead: { revocations: 1_000_000 },
+      afterRestore: voidOldTokens,
+    }
   },
   platform: async () => {
     const { dcagentPolicies, platformMigrations, platformPolicies } = await import('@murmuration/platform')
@@ -30,7 +39,13 @@ export const upkeepOf: Readonly<Record<ServiceName, () => Promise<Upkeep>>> = {
   },
   dcmanager: async () => {
     const { dcmanagerMigrations, dcmanagerPolicies, resealSecrets } = await import('@murmuration/dcmanager')
-    return { migrations: dcmanagerMigrations, policies: dcmanagerPolicies, reseal: resealSecrets }
+    return {
+      migrations: dcmanagerMigrations,
+      policies: dcmanagerPolicies,
+      reseal: resealSecrets,
+      // Backups and hosts of a subcloud that was added since are known by its number; readers of the change stream by theirs.
+      ahead: { subclouds: 1_000, subcloud_changes: 1_000_000 },
+    }
   },
 }
 

@@ -26,7 +26,7 @@ const restoring = (command: Command): Command =>
 
 /** Archives of whole sites: what they hold, and what they bring back. */
 export function addArchiveCommands(program: Command, context: Context): void {
-  const site = program.command('site').description('a whole site in one encrypted file')
+  const site = program.commands.find((command) => command.name() === 'site') ?? program.command('site')
   archiving(site.command('archive').description('archives a site, also while it runs')).action(async (options) =>
     (await load()).archive(context, 'site', options),
   )

@@ -13,6 +13,11 @@ import type { TableSummary, TransferSource, TransferTable } from './source.ts'
 export interface LoadOptions {
   /** What the database holds is deleted, in the same transaction. Without it a database that is in use is refused. */
   readonly replace?: boolean
+  /**
+   * Numbers that are left out after the last one, by table. A backup does not know which were given after it was made; with enough of
+   * them left out, none is given to something else.
+   */
+  readonly ahead?: Readonly<Record<string, number>>
   /** After every batch: the table, and how many of its rows are in. */
   readonly onProgress?: (table: string, rows: number) => void
 }
@@ -70,7 +75,7 @@ async function fill<DB>(db: Database<DB>, tx: Transaction<DB>, source: TransferS
       count += rows.length
       options.onProgress?.(table.name, count)
     }
-    if (table.counter) await transfer.moveCounter(query, table.name, table.counter.column, greatest)
+    if (table.counter) await transfer.moveCounter(query, table.name, table.counter.column, greatest + (options.ahead?.[table.name] ?? 0))
     const kept = createTableDigest(table.name)
     for await (const rows of readPages(query, table)) kept.add(rows)
     const summary = given.summary()

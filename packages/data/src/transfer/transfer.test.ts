@@ -147,8 +147,11 @@ eachEngine('transfer', (engine) => {
     await to.query.insertInto('birds').values({ name: 'mine' }).execute()
     await assert.rejects(copyDatabase(from, to, migrations), refusal('other', /in use: birds has 1 rows/))
     assert.equal((await to.query.selectFrom('birds').selectAll().execute()).length, 1)
-    assert.deepEqual(await copyDatabase(from, to, migrations, { replace: true }), await summaryOf(from))
+    const counted = { replace: true, ahead: { birds: 1_000 } }
+    assert.deepEqual(await copyDatabase(from, to, migrations, counted), await summaryOf(from))
     assert.deepEqual(await summaryOf(to), await summaryOf(from))
+    const { id } = await to.query.insertInto('birds').values({ name: 'new' }).returning('id').executeTakeFirstOrThrow()
+    assert.ok(id > 2_300, `${id} was not given after the backup`)
   })
 
   void test('what breaks off, lies or does not fit changes nothing', async () => {
