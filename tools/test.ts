@@ -4,10 +4,12 @@ import { resolve } from 'node:path'
 import { run } from 'node:test'
 import type { TestEvent } from 'node:test/reporters'
 import { startPostgres } from '@murmuration/data/testing'
+import { startCluster, startRedis } from 'kysely-redis/testing'
 import { startNats } from '@murmuration/rpc/testing'
 
 /**
- * The whole suite: checks first (format, lint, house rules, types), then the tests, with one private PostgreSQL and one NATS for all.
+ * The whole suite: checks first (format, lint, house rules, types), then the tests, with one private PostgreSQL, Redis, Redis
+ * Cluster (three primaries) and NATS for all.
  * Arguments filter test files by part of their path; `--tests` leaves the checks out.
  */
 const checks: readonly (readonly [name: string, command: string, args: readonly string[]])[] = [
@@ -118,8 +120,12 @@ const matching = (pattern: string): string[] =>
     .toSorted()
 
 const postgres = await startPostgres()
+const redis = await startRedis()
+const cluster = await startCluster()
 const nats = await startNats()
 process.env['MURMUR_TEST_POSTGRES'] = postgres.url
+process.env['MURMUR_TEST_REDIS'] = redis.url
+process.env['MURMUR_TEST_REDIS_CLUSTER'] = cluster.url
 process.env['MURMUR_TEST_NATS'] = nats.url
 try {
   say('— units and contracts')
@@ -133,6 +139,8 @@ try {
   await runTests(matching('conformance/**/*.test.ts'), 1)
 } finally {
   await nats.stop()
+  await cluster.stop()
+  await redis.stop()
   await postgres.stop()
 }
 

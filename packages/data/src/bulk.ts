@@ -6,7 +6,7 @@ import { DatabaseError } from './errors.ts'
 type Row = Readonly<Record<string, unknown>>
 
 /** SQLite takes 32,766 parameters in a statement and PostgreSQL 65,535; shorter statements are faster to prepare on SQLite. */
-const parametersPerStatement = { sqlite: 3_000, postgres: 30_000 } as const
+const parametersPerStatement = { sqlite: 3_000, postgres: 30_000, redis: 30_000 } as const
 const rowsPerUpdate = 5_000
 
 function columnsOf(rows: readonly Row[]): string[] {
@@ -93,6 +93,7 @@ export async function updateFrom<DB, T extends keyof DB & string>(
   if (changed.length === 0 || !key.every((column) => columns.includes(column))) {
     throw new DatabaseError('other', 'updateFrom needs the key columns and at least one other in every row.')
   }
+  if (db.engine === 'redis') return await updateRedis(db, table, key, changed, lastByKey(rows, key))
   const set = sql.join(changed.map((column) => sql`${sql.ref(column)} = ${sql.ref(`_new.${column}`)}`))
   const match = sql.join(
     key.map((column) => sql`${sql.ref(`${table}.${column}`)} = ${sql.ref(`_new.${column}`)}`),
@@ -114,6 +115,34 @@ export async function updateFrom<DB, T extends keyof DB & string>(
       const text = JSON.stringify(part.map(encodeRow))
       const result = await sql`update ${sql.table(table)} set ${set} from ${source(text)} where ${match}`.execute(query)
       count += Number(result.numAffectedRows ?? 0)
+    }
+  })
+  return count
+}
+
+/** The same statement; its rows are a source of their own there. */
+async function updateRedis<DB>(
+  db: Queryable<DB>,
+  table: string,
+  key: readonly string[],
+  changed: readonly string[],
+  rows: readonly Row[],
+): Promise<number> {
+  const { rowsAs } = await import('kysely-redis')
+  const columns = [...key, ...changed]
+  const parts = chunks(rows, rowsPerUpdate)
+  let count = 0
+  await atOnce(db, parts.length, async (query) => {
+    count = 0
+    for (const part of parts) {
+      const values = part.map((row) => columns.map((column) => jsonValue(row[column])))
+      const { numUpdatedRows } = await (query as Loose)
+        .updateTable(table)
+        .from(rowsAs('_new', columns, values))
+        .set((eb) => Object.fromEntries(changed.map((column) => [column, eb.ref(`_new.${column}`)])))
+        .where((eb) => eb.and(key.map((column) => eb(`${table}.${column}`, '=', eb.ref(`_new.${column}`)))))
+        .executeTakeFirst()
+      count += Number(numUpdatedRows)
     }
   })
   return count

@@ -3,7 +3,7 @@ import type { World } from '@murmuration/world'
 import type { Migrations } from './migrations.ts'
 import type { DatabaseCounters } from './watched-driver.ts'
 
-export type Engine = 'sqlite' | 'postgres'
+export type Engine = 'sqlite' | 'postgres' | 'redis'
 
 /** What a store function takes: it runs the same inside and outside of a transaction. */
 export interface Queryable<DB> {
@@ -55,6 +55,6 @@ export interface DatabaseOptions {
   readonly name: string
   /** PostgreSQL connections of this process at most. Default 10. Independent of the fleet's size. */
   readonly maxConnections?: number
-  /** A statement that takes longer is cancelled (PostgreSQL). Default 30,000. */
+  /** A statement that takes longer is cancelled (PostgreSQL), or waits for a lock so long (Redis). Default 30,000. */
   readonly statementTimeoutMs?: number
 }

@@ -5,7 +5,7 @@ import type { DatabaseError } from './errors.ts'
 import type { Columns } from './migrations.ts'
 import type { TransferTable } from './transfer/source.ts'
 
-/** What the handle (handle.ts) needs of an engine. The third engine joins here. */
+/** What the handle (handle.ts) needs of an engine. */
 export interface EngineParts {
   readonly engine: Engine
   readonly dialect: Dialect
@@ -14,12 +14,19 @@ export interface EngineParts {
   translate(error: unknown): DatabaseError
   /** Waits for the named lock; it is let go when the transaction ends. */
   lock(query: Kysely<unknown>, name: string): Promise<void>
+  /**
+   * Nobody waits for anybody there, so a transaction that many others get in the way of may lose race after race: those that have lost
+   * several queue up for a lock, and go one by one.
+   */
+  readonly queueWhoLoses?: boolean
   tableExists(query: Kysely<unknown>, table: string): Promise<boolean>
   /** Makes a handle for migrations out of a transaction's. */
   forMigrations(query: Kysely<unknown>): Kysely<unknown>
   /** Transactions of this driver see one moment, and hold nobody up. Without it an ordinary transaction does. */
   readonly createSnapshotDriver?: () => Driver
   readonly transfer: TransferParts
+  /** Resolves when the engine answers. */
+  ping(query: Kysely<unknown>): Promise<void>
   /** Ends everything at once: open transactions are rolled back, whoever waits is refused. */
   shutDown(): Promise<void>
 }

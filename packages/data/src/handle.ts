@@ -1,4 +1,4 @@
-import { Kysely, sql } from 'kysely'
+import { Kysely } from 'kysely'
 import type { Database, DatabaseOptions, Transaction, TransactionOptions } from './database.ts'
 import type { EngineParts } from './engine.ts'
 import { DatabaseError } from './errors.ts'
@@ -8,6 +8,9 @@ import { watchDriver, type DatabaseCounters, type Watch } from './watched-driver
 
 /** Attempts of a transaction (or of a lone statement) that loses races before its caller hears of it. */
 const attempts = 15
+/** After so many, on an engine that has no other fairness, a transaction queues up (see EngineParts.queueWhoLoses). */
+const freeAttempts = 3
+const lostRaces = 'lost-races'
 const pauseBaseMs = 4
 const pauseCapMs = 400
 
@@ -39,7 +42,12 @@ export function createHandle<DB>(parts: EngineParts, options: DatabaseOptions): 
     }
   }
 
-  async function attemptTransaction<T>(scope: Scope, work: (tx: Transaction<DB>) => Promise<T>, isolation: Isolation): Promise<T> {
+  async function attemptTransaction<T>(
+    scope: Scope,
+    work: (tx: Transaction<DB>) => Promise<T>,
+    isolation: Isolation,
+    queue: boolean,
+  ): Promise<T> {
     const after: (() => void)[] = []
     const result = await inScope(scope, () =>
       query
@@ -48,6 +56,7 @@ export function createHandle<DB>(parts: EngineParts, options: DatabaseOptions): 
         .execute(async (own) => {
           scope.active = true
           try {
+            if (queue) await parts.lock(own as unknown as Kysely<unknown>, lostRaces)
             return await work({
               engine: parts.engine,
               query: own,
@@ -73,7 +82,12 @@ export function createHandle<DB>(parts: EngineParts, options: DatabaseOptions): 
     for (let attempt = 1; ; attempt++) {
       const scope: Scope = { owner, outer: currentScope(), active: false, lostRace: false }
       try {
-        return await attemptTransaction(scope, work, how.isolation ?? 'serializable')
+        return await attemptTransaction(
+          scope,
+          work,
+          how.isolation ?? 'serializable',
+          parts.queueWhoLoses === true && attempt > freeAttempts,
+        )
       } catch (error) {
         if (!scope.lostRace || !(await watch.pause(attempt))) throw error
       }
@@ -106,7 +120,11 @@ export function createHandle<DB>(parts: EngineParts, options: DatabaseOptions): 
     },
     migrationStatus: (migrations) => readMigrationStatus(parts, query as Kysely<unknown>, migrations),
     async ping() {
-      await sql`select 1`.execute(query)
+      try {
+        await parts.ping(query as Kysely<unknown>)
+      } catch (error) {
+        throw parts.translate(error)
+      }
     },
     async close() {
       // Kysely's own destroy is not used: what comes after it would not speak our vocabulary of errors.

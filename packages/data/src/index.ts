@@ -1,4 +1,4 @@
-/** One database handle for `sqlite:` and `postgres:` URLs (a key-value engine joins by the same seam). */
+/** One database handle for `sqlite:`, `postgres:` and `redis:` URLs. */
 export { openDatabase } from './open.ts'
 export type { Database, DatabaseOptions, TransactionOptions, Queryable, Transaction, Engine } from './database.ts'
 export type { DatabaseCounters } from './watched-driver.ts'

@@ -40,6 +40,17 @@ export const sqliteColumns: Columns = {
   json: 'text',
 }
 
+export const redisColumns: Columns = {
+  id: { type: 'integer', with: (column) => column.primaryKey().autoIncrement() },
+  text: 'text',
+  integer: 'integer',
+  bigint: 'integer',
+  real: 'double precision',
+  flag: 'integer',
+  timestamp: 'text',
+  json: 'text',
+}
+
 const byCodePoint = sql`text collate "C"`
 
 export const postgresColumns: Columns = {

@@ -4,14 +4,15 @@ import { createHandle } from './handle.ts'
 import { openSqlite } from './sqlite/open.ts'
 
 /**
- * Opens `sqlite:/absolute/path.db`, `sqlite:relative.db`, `sqlite::memory:` or `postgres://user:password@host:port/database?schema=name`.
- * A `schema` keeps several services apart in one PostgreSQL database (made when missing).
+ * Opens `sqlite:/absolute/path.db`, `sqlite:relative.db`, `sqlite::memory:`, `postgres://user:password@host:port/database?schema=name`,
+ * `redis://user:password@host:port?namespace=name` or `redis+cluster://host:port,host:port?namespace=name`. A `schema` or a `namespace`
+ * keeps several services apart in one PostgreSQL database (made when missing) or on one Redis.
  *
  * Throws DatabaseError `unavailable` when the engine does not answer, `other` when the URL is not one of these; never with the URL
  * in the message, for it may hold a password.
  */
 export async function openDatabase<DB>(url: string, options: DatabaseOptions): Promise<Database<DB>> {
-  const scheme = /^([a-z]+):/.exec(url)?.[1]
+  const scheme = /^([a-z]+)(?:\+cluster)?:/.exec(url)?.[1]
   switch (scheme ?? '') {
     case 'sqlite': {
       const place = url.slice('sqlite:'.length)
@@ -24,10 +25,15 @@ export async function openDatabase<DB>(url: string, options: DatabaseOptions): P
       const { openPostgres } = await import('./postgres/open.ts')
       return createHandle<DB>(await openPostgres(url, options), options)
     }
+    case 'redis':
+    case 'rediss': {
+      const { openRedis } = await import('./redis/open.ts')
+      return createHandle<DB>(await openRedis(url, options), options)
+    }
     default:
       throw new DatabaseError(
         'other',
-        `No engine for ${scheme ? `${scheme}: URLs` : 'a database URL without a scheme'}: use sqlite: or postgres:.`,
+        `No engine for ${scheme ? `${scheme}: URLs` : 'a database URL without a scheme'}: use sqlite:, postgres: or redis:.`,
       )
   }
 }

@@ -20,6 +20,7 @@ import { Engine } from './engine.ts'
 import { RedisDatabaseError } from './errors.ts'
 import { Locks, type HeldLock } from './locks.ts'
 import type { RedisDialectOptions } from './options.ts'
+import { SnapshotDriver } from './snapshots.ts'
 
 const migrationLock = 'kysely-migrations'
 const migrationLockMs = 30_000
@@ -27,10 +28,12 @@ const migrationLockMs = 30_000
 /** For Kysely: `new Kysely<DB>({ dialect: new RedisDialect({ url, environment }) })`. Opens no connection before the first query. */
 export class RedisDialect implements Dialect {
   readonly #engine: Engine
+  readonly #options: RedisDialectOptions
   readonly locks: Locks
 
   constructor(options: RedisDialectOptions) {
     this.#engine = new Engine(options)
+    this.#options = options
     this.locks = new Locks(this.#engine)
   }
 
@@ -38,8 +41,13 @@ export class RedisDialect implements Dialect {
     return new RedisDriver(this.#engine)
   }
 
+  /** For a Kysely of its own: every transaction sees one moment, whatever others write meanwhile. See snapshots.ts for what it costs. */
+  createSnapshotDriver(): Driver {
+    return new SnapshotDriver(this.#engine, this.#options)
+  }
+
   createQueryCompiler(): QueryCompiler {
-    return new RedisQueryCompiler()
+    return new RedisQueryCompiler(this.#options.encodeParameter)
   }
 
   createAdapter(): DialectAdapter {
@@ -59,6 +67,16 @@ export class RedisDialect implements Dialect {
     return reply === 'refused' ? 'not committed' : 'committed'
   }
 
+  /** Connects, and refuses servers that are too old, may evict keys, or don't keep them; the first query does the same. Waits for them for `patienceMs`. */
+  async start(patienceMs?: number): Promise<void> {
+    await this.#engine.checkServers(patienceMs)
+  }
+
+  /** Resolves when every primary answers. */
+  async ping(): Promise<void> {
+    await this.#engine.wire.callAll(['PING'])
+  }
+
   /** Walks all keys: do rows, indexes and unique keys agree? See `CheckReport`. */
   async check(): Promise<CheckReport> {
     return await checkDatabase(this.#engine)
@@ -73,7 +91,7 @@ export class RedisDialect implements Dialect {
 class RedisAdapter implements DialectAdapter {
   readonly supportsCreateIfNotExists = true
   readonly supportsMultipleConnections = true
-  readonly supportsTransactionalDdl = false
+  readonly supportsTransactionalDdl = true
   readonly supportsReturning = true
   readonly supportsOutput = false
   readonly #locks: Locks

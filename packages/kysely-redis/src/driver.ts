@@ -1,9 +1,11 @@
 /* oxlint-disable typescript/switch-exhaustiveness-check -- the default: all other statements change tables */
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely'
-import { changeSchema } from './catalog/ddl.ts'
+import { purgeDropped } from './catalog/build.ts'
+import { changeSchema, changeSchemaIn } from './catalog/ddl.ts'
 import { statementOf } from './compile/compiler.ts'
 import type { Statement } from './compile/ir.ts'
 import type { Engine } from './engine.ts'
+import { describeTables } from './catalog/describe.ts'
 import { fail, isSerializationFailure } from './errors.ts'
 import { pauseMs } from './retry.ts'
 import { execute, type QueryIr } from './run/execute.ts'
@@ -77,6 +79,10 @@ export class RedisConnection implements DatabaseConnection {
     this.#engine = engine
   }
 
+  get engine(): Engine {
+    return this.#engine
+  }
+
   begin(settings: TransactionSettings): void {
     this.#transaction = { session: new Session(this.#engine, { readOnly: settings.accessMode === 'read only' }), savepoints: [] }
   }
@@ -85,7 +91,9 @@ export class RedisConnection implements DatabaseConnection {
   async commit(): Promise<void> {
     const transaction = this.#transaction
     this.#transaction = undefined
-    await transaction?.session.commit()
+    if (!transaction) return
+    await transaction.session.commit()
+    if (transaction.session.changedSchema) await purgeDropped(this.#engine, transaction.session.catalog.group)
   }
 
   rollback(): void {
@@ -141,12 +149,39 @@ export class RedisConnection implements DatabaseConnection {
         if (!transaction) return fail('invalid-query', 'A fence needs a transaction.')
         transaction.session.fence(statement.lock, statement.value)
         return { rows: [] }
+      case 'table-exists':
+        return { rows: (await this.#hasTable(statement.table)) ? [{ name: statement.table }] : [] }
+      case 'describe-tables':
+        return { rows: await describeTables(this.#engine, transaction?.session) }
+      case 'defer-references':
+        if (!transaction) return fail('invalid-query', 'References are deferred to the end of a transaction.')
+        transaction.session.deferReferences()
+        return { rows: [] }
+      case 'check-references':
+        await transaction?.session.checkDeferred()
+        return { rows: [] }
+      case 'raise-counter': {
+        if (!transaction) return fail('invalid-query', 'A counter is raised by a transaction.')
+        const table = (await transaction.session.catalogFor([statement.table])).byName.get(statement.table)
+        if (!table) return fail('undefined-table', `There is no table ${statement.table}.`)
+        transaction.session.buffer.raiseCounter(table, statement.last)
+        return { rows: [] }
+      }
       default:
-        if (transaction)
-          return fail('invalid-query', 'Tables can not be changed inside of a transaction: every such statement is applied at once.')
-        await changeSchema(this.#engine, statement)
+        if (transaction && transaction.savepoints.length > 0)
+          return fail('invalid-query', 'Tables can not be changed after a savepoint: that could not be taken back alone.')
+        if (transaction) await changeSchemaIn(transaction.session, statement)
+        else await changeSchema(this.#engine, statement)
         return { rows: [] }
     }
+  }
+
+  async #hasTable(table: string): Promise<boolean> {
+    if (this.#transaction) return (await this.#transaction.session.catalogFor([table])).byName.has(table)
+    const group = this.#engine.groupOf(table)
+    // Nobody tells us when others make tables: what we know may be old.
+    this.#engine.schemaChanged(group)
+    return (await this.#engine.catalog(group)).byName.has(table)
   }
 
   /** A statement outside of a transaction is one of its own, and is run again after a lost race. */

@@ -21,14 +21,20 @@ export class Engine {
   /** Rows per table as last seen, by `group/table id`: estimates for the planner, nothing more. */
   readonly sizes = new Map<string, number>()
   readonly #namespace: string
+  readonly #persistence: RedisDialectOptions['persistence']
   readonly #groupOf = new Map<string, string>()
   readonly #catalogs = new Map<string, Promise<Catalog>>()
 
-  constructor(options: RedisDialectOptions) {
+  readonly #suffix: string
+
+  /** `view`: the same servers, seen through a snapshot. */
+  constructor(options: RedisDialectOptions, view?: { readonly wire: Wire; readonly suffix: string }) {
+    this.#suffix = view?.suffix ?? ''
     this.environment = options.environment
     this.limits = { ...defaultLimits, ...options.limits }
-    this.wire = new Wire(options.environment, parseUrl(options.url), this.limits.commandTimeoutMs)
+    this.wire = view?.wire ?? new Wire(options.environment, parseUrl(options.url, options.clientName), this.limits.commandTimeoutMs)
     this.#namespace = checkName(options.namespace ?? 'db', 'namespace')
+    this.#persistence = options.persistence
     this.waitForReplicas = options.waitForReplicas
     this.onStatement = options.onStatement
     const groups = new Set([defaultGroup])
@@ -45,7 +51,7 @@ export class Engine {
 
   /** All keys of a group begin with it; the braces put them into one slot of a cluster. */
   base(group: string): string {
-    return `{${this.#namespace}/${group}}`
+    return `{${this.#namespace}/${group}}${this.#suffix}`
   }
 
   /** Calls one of our functions on the server that has the group. */
@@ -72,14 +78,16 @@ export class Engine {
   }
 
   /** Refuses a server that may throw data away, or is too old. */
-  async checkServers(): Promise<void> {
-    for (const reply of await this.wire.callAll(['INFO', 'server', 'memory'])) {
+  async checkServers(patienceMs?: number): Promise<void> {
+    for (const reply of await this.wire.callAll(['INFO', 'server', 'memory', 'persistence'], patienceMs)) {
       if (typeof reply !== 'string') throw new RedisDatabaseError('configuration', 'Redis does not answer INFO.')
       const version = /redis_version:(\d+)/.exec(reply)?.[1]
       if (Number(version) < 7) throw new RedisDatabaseError('configuration', `Redis 7 or newer is needed, this is ${version}.`)
       const policy = /maxmemory_policy:(\S+)/.exec(reply)?.[1]
       if (policy !== 'noeviction')
         throw new RedisDatabaseError('configuration', `Redis must never evict keys: set maxmemory-policy to noeviction (it is ${policy}).`)
+      if (this.#persistence === 'append-only' && !reply.includes('aof_enabled:1'))
+        throw new RedisDatabaseError('configuration', 'Redis would lose what it holds when it is started again: set appendonly to yes.')
     }
   }
 

@@ -17,6 +17,7 @@ const codes = {
   'cross-group': '0A001',
   'too-large': '54000',
   'scan-refused': '53400',
+  'out-of-memory': '53200',
   'lock-lost': '55P03',
   unavailable: '08006',
   'unknown-outcome': '08007',

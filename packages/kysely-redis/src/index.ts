@@ -1,4 +1,6 @@
 export { RedisDialect, allowScan, isUnavailable } from './dialect.ts'
+export { checkReferences, deferReferences, describeTables, raiseCounter, rowsAs, tableExists } from './compile/own-words.ts'
+export type { TableDescription } from './catalog/describe.ts'
 export { RedisDatabaseError, UnknownOutcome, UnsupportedNode, isSerializationFailure, type RedisErrorKind } from './errors.ts'
 export { Locks, fencedBy, type HeldLock, type LockOptions } from './locks.ts'
 export {

@@ -1,5 +1,5 @@
-import type { CompiledQuery, RawNode } from 'kysely'
-import { fenceWords } from './compile/compiler.ts'
+import type { CompiledQuery } from 'kysely'
+import { ownStatement } from './compile/own-words.ts'
 import type { Engine } from './engine.ts'
 import { RedisDatabaseError } from './errors.ts'
 
@@ -18,6 +18,8 @@ export interface LockOptions {
   readonly ttlMs: number
   /** How long to wait for another holder. Default 0: one attempt. */
   readonly waitMs?: number
+  /** How long to pause at most before asking again. Default 250. */
+  readonly longestPauseMs?: number
   /** The group whose transactions it fences. Default `main`. */
   readonly group?: string
 }
@@ -38,10 +40,10 @@ export class Locks {
   /** Undefined when somebody else held it all the time. */
   async acquire(name: string, options: LockOptions): Promise<HeldLock | undefined> {
     const { environment } = this.#engine
-    const { ttlMs, waitMs = 0, group = 'main' } = options
+    const { ttlMs, waitMs = 0, group = 'main', longestPauseMs = 250 } = options
     const owner = environment.uniqueId()
     const deadline = environment.monotonicMs() + waitMs
-    for (let pause = shortestPauseMs; ; pause = Math.min(pause * 2, 250)) {
+    for (let pause = shortestPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
       const value = String(await this.#engine.call('lock_acquire', group, [name, owner, ttlMs]))
       if (value !== '') return { name, group, value, token: Number(value.slice(owner.length + 1)) }
       const leftMs = deadline - environment.monotonicMs()
@@ -87,12 +89,4 @@ export class Locks {
 }
 
 /** `await trx.executeQuery(fencedBy(lock))`: the transaction commits only while the lock is still held under this token. */
-export function fencedBy(lock: HeldLock): CompiledQuery {
-  const query = {
-    kind: 'RawNode',
-    sqlFragments: [fenceWords],
-    parameters: [],
-    fence: { lock: lock.name, value: lock.value },
-  } as unknown as RawNode
-  return { query, queryId: { queryId: `fence-${lock.token}` }, sql: 'fence', parameters: [] }
-}
+export const fencedBy = (lock: HeldLock): CompiledQuery => ownStatement({ t: 'fence', lock: lock.name, value: lock.value })

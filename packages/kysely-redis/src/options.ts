@@ -4,12 +4,17 @@ export interface Socket {
   on(event: 'data', then: (chunk: Buffer) => void): unknown
   on(event: 'connect' | 'secureConnect' | 'close', then: () => void): unknown
   on(event: 'error', then: (error: Error) => void): unknown
+  /** Where they exist, an idle connection lets the process end. */
+  ref?(): unknown
+  unref?(): unknown
   destroy(): unknown
 }
 
 export interface Address {
   readonly host: string
   readonly port: number
+  /** The URL asks for TLS (`rediss:`). */
+  readonly tls?: boolean
 }
 
 /**
@@ -63,7 +68,7 @@ export const defaultLimits: Limits = {
 }
 
 export interface RedisDialectOptions {
-  /** `redis://[user:password@]host[:port][/database]`, or `redis+cluster://host:port,host:port`. */
+  /** `redis://[user:password@]host[:port][/database]`, or `redis+cluster://host:port,host:port`; `rediss` instead of `redis` for TLS. */
   readonly url: string
   readonly environment: Environment
   /** Keys begin with `{namespace/group}`: several databases may share a server. Letters, digits, `.`, `_`, `-`. Default `db`. */
@@ -76,6 +81,15 @@ export interface RedisDialectOptions {
   readonly limits?: Partial<Limits>
   /** A commit is answered when so many replicas have it, or fails as `not-replicated` (it is applied, though). Default 0. */
   readonly waitForReplicas?: { readonly replicas: number; readonly timeoutMs: number }
+  /**
+   * Takes in what callers pass as values, before anything else does: where dates are to be text, or booleans numbers. Not asked for
+   * words of the query itself (`eb.lit`).
+   */
+  readonly encodeParameter?: (value: unknown) => unknown
+  /** What a server must do to keep data over its own restart, checked at start. Default `any`: nothing is asked. */
+  readonly persistence?: 'any' | 'append-only'
+  /** How the server lists our connections (`CLIENT LIST`). No spaces. */
+  readonly clientName?: string
   /** Called after every statement. */
   readonly onStatement?: (counters: StatementCounters) => void
 }

@@ -124,10 +124,30 @@ export interface Listening {
   close(graceMs?: number): Promise<void>
 }
 
+export interface StreamAddress {
+  readonly host: string
+  readonly port: number
+  /** Present: TLS, verified against it (an empty object: against the system's authorities). */
+  readonly tls?: TlsIdentity
+}
+
+/** A raw connection. Events come as they do from `node:net`; `unref` lets the process end while it is open. */
+export interface Stream {
+  write(data: Uint8Array | string): unknown
+  on(event: 'data', then: (chunk: Buffer) => void): unknown
+  on(event: 'connect' | 'secureConnect' | 'close', then: () => void): unknown
+  on(event: 'error', then: (error: Error) => void): unknown
+  ref(): unknown
+  unref(): unknown
+  destroy(): unknown
+}
+
 export interface Network {
   /** One exchange over a pooled connection; redirects are not followed. Rejects with `NetworkError`. */
   request(request: HttpRequest): Promise<HttpResponse>
   serve(address: ListenAddress, endpoint: Endpoint): Promise<Listening>
+  /** Begins to connect and returns at once; a failure is an `error` event. For drivers of databases; all else speaks HTTP. */
+  connect(address: StreamAddress): Stream
   close(): Promise<void>
 }
 

@@ -129,6 +129,9 @@ export async function openPostgres(url: string, options: DatabaseOptions): Promi
       return (rows[0]?.found ?? null) !== null
     },
     forMigrations: (query) => query,
+    async ping(query) {
+      await sql`select 1`.execute(query)
+    },
     shutDown: end,
   }
 }

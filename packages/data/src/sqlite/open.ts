@@ -72,6 +72,9 @@ export async function openSqlite(place: string, world: World): Promise<EnginePar
       return rows.length > 0
     },
     forMigrations: (query) => query.withPlugin(strictTables),
+    async ping(query) {
+      await sql`select 1`.execute(query)
+    },
     shutDown: async () => driver.shutDown(),
   }
 }

@@ -8,8 +8,14 @@ import type { Database, DatabaseOptions, Engine } from '../database.ts'
 import type { Migrations } from '../migrations.ts'
 import { openDatabase } from '../open.ts'
 import { findPostgres, startPostgres } from './postgres.ts'
+import { freshRedisUrl } from './redis.ts'
+
+/** Engines and the shapes they come in. Tests that use one by name are about that shape only. */
+export const testEngines = ['sqlite', 'postgres', 'redis', 'redis-cluster'] as const
+export type TestEngineName = (typeof testEngines)[number]
 
 export interface TestEngine {
+  readonly name: TestEngineName
   readonly engine: Engine
   /** The URL of a database that nobody has used yet; removed after the test. */
   freshUrl(): Promise<string>
@@ -20,9 +26,8 @@ export interface TestEngine {
 
 /** Runs a suite once for each engine: `eachEngine('paging', (engine) => { test(…, async () => { const db = await engine.open(…) }) })`. */
 export function eachEngine(name: string, suite: (engine: TestEngine) => void): void {
-  for (const engine of ['sqlite', 'postgres'] as const) {
-    const absent = engine === 'postgres' && !process.env['MURMUR_TEST_POSTGRES'] && findPostgres() === undefined
-    void describe(`${name} on ${engine}`, { skip: absent ? 'no PostgreSQL server is installed' : false }, () => {
+  for (const engine of testEngines) {
+    void describe(`${name} on ${engine}`, { skip: whyAbsent(engine) }, () => {
       const leftovers: (() => Promise<void>)[] = []
       afterEach(async () => {
         // What was opened last is closed first, and databases are closed before they are removed.
@@ -33,16 +38,24 @@ export function eachEngine(name: string, suite: (engine: TestEngine) => void): v
   }
 }
 
+/** For `skip` of a suite: false when the engine can be had. Redis is a part of every machine that runs the tests. */
+export function whyAbsent(engine: TestEngineName): string | false {
+  const absent = engine === 'postgres' && !process.env['MURMUR_TEST_POSTGRES'] && findPostgres() === undefined
+  return absent ? 'no PostgreSQL server is installed' : false
+}
+
 /** For suites that can't use `eachEngine`'s hooks: the caller runs what is given to `later`, last first. */
-export function testEngine(engine: Engine, later: (remove: () => Promise<void>) => void): TestEngine {
+export function testEngine(name: TestEngineName, later: (remove: () => Promise<void>) => void): TestEngine {
   const freshUrl = async (): Promise<string> => {
-    if (engine === 'postgres') return await freshSchema(later)
+    if (name === 'postgres') return await freshSchema(later)
+    if (name !== 'sqlite') return await freshRedisUrl(name)
     const folder = mkdtempSync(join(tmpdir(), 'murmuration-sqlite-'))
     later(async () => rmSync(folder, { recursive: true, force: true }))
     return `sqlite:${join(folder, 'test.db')}`
   }
   return {
-    engine,
+    name,
+    engine: name === 'redis-cluster' ? 'redis' : name,
     freshUrl,
     async open<DB>(migrations: Migrations, options: Partial<DatabaseOptions> & { readonly url?: string } = {}) {
       const url = options.url ?? (await freshUrl())

@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import type { Generated } from 'kysely'
 import { bulkInsert, copyDatabase, DatabaseError, loadDatabase, openDatabase, summarize, withSnapshot } from '../index.ts'
 import type { Database, Migrations, TransferSource } from '../index.ts'
-import { eachEngine, testEngine, type TestEngine } from '../testing/index.ts'
+import { eachEngine, testEngine, testEngines, type TestEngine } from '../testing/index.ts'
 import { createRealWorld } from '@murmuration/world'
 import { parentsFirst } from './source.ts'
 
@@ -93,7 +93,7 @@ const refusal = (kind: string, message: RegExp) => (error: unknown) => {
 /** What reads and fills databases holds for every pair of engines. */
 eachEngine('transfer', (engine) => {
   const others = (later: (remove: () => Promise<void>) => void): TestEngine[] =>
-    (['sqlite', 'postgres'] as const).map((other) => (other === engine.engine ? engine : testEngine(other, later)))
+    testEngines.map((other) => (other === engine.name ? engine : testEngine(other, later)))
 
   void test('a copy on every engine equals its original, and counts on', async (t) => {
     const from = await engine.open<Tables>(migrations)
@@ -115,7 +115,7 @@ eachEngine('transfer', (engine) => {
       const to = await other.open<Tables>(migrations)
       const progress: string[] = []
       const copied = await copyDatabase(from, to, migrations, { onProgress: (table, rows) => void progress.push(`${table} ${rows}`) })
-      assert.deepEqual(copied, original, `${engine.engine} to ${other.engine}`)
+      assert.deepEqual(copied, original, `${engine.name} to ${other.name}`)
       assert.deepEqual(await summaryOf(to), original)
       assert.ok(progress.length > 4 && progress.includes('birds 1300') && progress.includes('flock 1'), 'bounded batches')
       const { id } = await to.query.insertInto('birds').values({ name: 'new' }).returning('id').executeTakeFirstOrThrow()

@@ -53,7 +53,10 @@ export interface BoundSource {
 
 /** Rows of a sub-select in `from` or of a name of `with`: made once a statement. */
 export interface Derived {
-  readonly select: BoundSelect
+  /** Undefined for rows of the caller's own, which are there already. */
+  readonly select?: BoundSelect
+  /** Rows of the caller's own: how many. */
+  readonly given?: number
   result?: Promise<Row[]>
 }
 

@@ -1,7 +1,7 @@
 import type { Expr, SelectIr } from '../compile/ir.ts'
 import { fail } from '../errors.ts'
 import { compareValues, keyOfValue } from '../values/compare.ts'
-import type { Kind, Value } from '../values/kinds.ts'
+import { readAs, type Kind, type Value } from '../values/kinds.ts'
 import type { AggregateSpec, Bound, BoundSelect, BoundShape, BoundSource, Derived, Env, Sub, SubResult } from './bound.ts'
 import { arithmetic, castTo, commonKind, likeMatcher, negate, sameValue, scalarFunction } from './functions.ts'
 
@@ -213,7 +213,15 @@ const tests = {
   '>=': (order: number) => order >= 0,
 } as const
 
-function bindComparison(op: keyof typeof tests, left: Bound, right: Bound): Bound {
+/** A parameter is read as what it is compared with, when nothing is lost by it. */
+function beside(item: Bound, other: Bound): Bound {
+  if (item.shape.t !== 'value' || item.kind === other.kind) return item
+  const value = readAs(item.evaluate({ rows: [], outer: undefined }), item.kind, other.kind)
+  return value === undefined ? item : constantOf(value, other.kind)
+}
+
+function bindComparison(op: keyof typeof tests, one: Bound, other: Bound): Bound {
+  const [left, right] = [beside(one, other), beside(other, one)]
   commonKind([left.kind, right.kind], 'A comparison')
   const test = tests[op]
   const evaluate = (env: Env): Value => {
@@ -225,7 +233,8 @@ function bindComparison(op: keyof typeof tests, left: Bound, right: Bound): Boun
   return make('boolean', evaluate, [left, right], `${left.text} ${op} ${right.text}`, { t: 'cmp', op, left, right })
 }
 
-function bindIn(negated: boolean, left: Bound, items: readonly Bound[]): Bound {
+function bindIn(negated: boolean, left: Bound, list: readonly Bound[]): Bound {
+  const items = list.map((item) => beside(item, left))
   commonKind([left.kind, ...items.map((item) => item.kind)], '`in`')
   const constant = items.every((item) => item.shape.t === 'value')
   const setOf = (env: Env): { all: Set<string>; hasNull: boolean } => {

@@ -50,6 +50,7 @@ export class Binder {
       const cte = scope.ctes.get(ir.name)
       return cte ? derivedSource(cte.derived, cte.columns, ir.alias, slot) : this.tableSource(this.table(ir.name), ir.alias, slot)
     }
+    if (ir.kind === 'rows') return rowsSource(ir, slot)
     const inner = this.scope()
     for (const [known, cte] of scope.ctes) inner.ctes.set(known, cte)
     const select = this.select(ir.select, inner)
@@ -154,8 +155,19 @@ function parentFor(scope: Scope, parent: Scope | undefined): Scope {
 }
 
 function derivedSource(derived: Derived, names: readonly string[], alias: string, slot: number): BoundSource {
-  const columns = new Map(names.map((name, place) => [name, { place, kind: derived.select.outputs[place]?.by.kind ?? ('null' as const) }]))
+  const columns = new Map(names.map((name, place) => [name, { place, kind: derived.select?.outputs[place]?.by.kind ?? ('null' as const) }]))
   return { slot, alias, derived, columns }
+}
+
+function rowsSource(ir: SourceIr & { kind: 'rows' }, slot: number): BoundSource {
+  const kindOf = (place: number): Kind | 'null' =>
+    commonKind(
+      ir.rows.map((row) => row[place]?.kind ?? 'null'),
+      `Column ${ir.columns[place]} of ${ir.alias}`,
+    )
+  const columns = new Map(ir.columns.map((name, place) => [name, { place, kind: kindOf(place) }]))
+  const rows = ir.rows.map((row) => row.map((item) => item.value))
+  return { slot, alias: ir.alias, derived: { result: Promise.resolve(rows), given: rows.length }, columns }
 }
 
 /** A plain name in `order by` is an output column first. */

@@ -53,17 +53,26 @@ export async function findDuplicate(engine: Engine, table: Table, index: Index):
   }
 }
 
+export const refuseNulls = (table: Table, place: number): never => {
+  const name = `${table.name}.${table.column(place).name}`
+  return fail('not-null', `Rows of ${table.name} have no ${table.column(place).name}.`, name)
+}
+
+/** Whether a row of the table has null there. */
+export async function nullIn(session: Session, table: Table, place: number): Promise<boolean> {
+  let result = await session.range(table, { ...whole, index: table.primary, limit: chunkRows })
+  for (;;) {
+    if (result.found.some(({ row }) => (row[place] ?? null) === null)) return true
+    if (!result.next) return false
+    result = await session.range(table, result.next)
+  }
+}
+
 /** Throws when a row has null there; else the version of the table for which this holds. */
 export async function checkNoNulls(engine: Engine, table: Table, place: number): Promise<string> {
   const session = new Session(engine)
   await session.catalogFor([table.name])
-  let result = await session.range(table, { ...whole, index: table.primary, limit: chunkRows })
-  for (;;) {
-    if (result.found.some(({ row }) => (row[place] ?? null) === null))
-      fail('not-null', `Rows of ${table.name} have no ${table.column(place).name}.`, `${table.name}.${table.column(place).name}`)
-    if (!result.next) break
-    result = await session.range(table, result.next)
-  }
+  if (await nullIn(session, table, place)) refuseNulls(table, place)
   await session.validate()
   return session.versionOf(table)
 }

@@ -3,36 +3,38 @@ import type { Engine } from '../engine.ts'
 import { fail, isSerializationFailure } from '../errors.ts'
 import { encodeRow } from '../values/rows.ts'
 import { fitColumn, type Kind, type Value } from '../values/kinds.ts'
-import type { Reply } from '../wire/resp.ts'
-import { checkNoNulls, fillIndex, findDuplicate, purgeDropped } from './build.ts'
-import { Catalog, type Column, type Foreign, type Index, type TableDefinition } from './types.ts'
+import type { Session } from '../run/session.ts'
+import { DirectHost, SessionHost, type SchemaHost } from './hosts.ts'
+import { type Catalog, type Column, type Foreign, type Index, type TableDefinition } from './types.ts'
 
 const attempts = 20
+/** The key of rows whose table was given none. No name of a column can be the same: it is empty. */
+const rowNumber = ''
 
-/** Changes the catalogue in one step: the schema version rises, and every process that still works by the old one is refused. */
-export async function commitSchema(engine: Engine, catalog: Catalog, checks: readonly string[], writes: readonly string[]): Promise<void> {
-  const args = [engine.environment.uniqueId(), String(engine.limits.outcomeKeptMs), catalog.version, ...checks, 'W', ...writes]
-  const reply = (await engine.call('commit', catalog.group, args)) as Reply[]
-  const changed = engine.schemaChanged(catalog.group)
-  if (reply[0] !== 'ok') throw changed
-}
-
-/** Runs a statement that changes tables. Each is applied at once and by itself; none is part of a transaction. */
+/** Runs a statement that changes tables outside of a transaction: applied at once and by itself. */
 export async function changeSchema(engine: Engine, ir: SchemaIr): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await new SchemaChange(engine).run(ir)
+      return await new SchemaChange(engine, new DirectHost(engine)).run(ir)
     } catch (error) {
       if (!isSerializationFailure(error) || attempt === attempts) throw error
     }
   }
 }
 
+/** Runs one as a part of a transaction. */
+export async function changeSchemaIn(session: Session, ir: SchemaIr): Promise<void> {
+  if (ir.t !== 'drop-index') await session.catalogFor([ir.table])
+  await new SchemaChange(session.engine, new SessionHost(session)).run(ir)
+}
+
 class SchemaChange {
   readonly #engine: Engine
+  readonly #host: SchemaHost
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, host: SchemaHost) {
     this.#engine = engine
+    this.#host = host
   }
 
   async run(ir: SchemaIr): Promise<void> {
@@ -51,8 +53,7 @@ class SchemaChange {
   }
 
   async #fresh(group: string): Promise<Catalog> {
-    this.#engine.schemaChanged(group)
-    return await this.#engine.catalog(group)
+    return await this.#host.catalog(group)
   }
 
   #definition(catalog: Catalog, name: string): TableDefinition {
@@ -61,7 +62,7 @@ class SchemaChange {
   }
 
   async #save(catalog: Catalog, definition: TableDefinition, checks: readonly string[] = [], more: readonly string[] = []): Promise<void> {
-    await commitSchema(this.#engine, catalog, checks, ['K', `t:${definition.id}`, JSON.stringify(definition), ...more])
+    await this.#host.save(catalog, checks, ['K', `t:${definition.id}`, JSON.stringify(definition), ...more])
   }
 
   async #createTable(catalog: Catalog, ir: Extract<SchemaIr, { t: 'create-table' }>): Promise<void> {
@@ -83,8 +84,9 @@ class SchemaChange {
       ...ir.columns.filter((column) => column.primaryKey).map((column) => ({ columns: [column.name] })),
       ...ir.constraints.filter((constraint) => constraint.kind === 'primary'),
     ]
-    if (primary.length !== 1) fail('invalid-query', `Table ${ir.table} needs exactly one primary key.`)
-    addIndex(definition, { columns: primary[0]?.columns ?? [], unique: true, primary: true, constraint: true })
+    if (primary.length > 1) fail('invalid-query', `Table ${ir.table} has more than one primary key.`)
+    if (primary.length === 0) definition.columns.push({ name: rowNumber, kind: 'integer', notNull: true, counted: true, hidden: true })
+    addIndex(definition, { columns: primary[0]?.columns ?? [rowNumber], unique: true, primary: true, constraint: true })
     for (const place of definition.indexes[0]?.columns ?? []) (definition.columns[place] as Column).notNull = true
     for (const constraint of [...ir.columns.flatMap(constraintsOf), ...ir.constraints]) this.#constrain(catalog, definition, constraint)
     await this.#save(catalog, definition, [], ['K', 'next', String(definition.id + 1)])
@@ -101,8 +103,8 @@ class SchemaChange {
     const referrer = catalog.referrers.get(table.id)?.find((other) => other.table.id !== table.id)
     if (referrer) fail('foreign-key', `Table ${referrer.table.name} refers to ${ir.table}: drop that first.`)
     const indexes = table.indexes.map((index) => index.id).join(',')
-    await commitSchema(this.#engine, catalog, [], ['K', `t:${table.id}`, '', 'K', `dropping:${table.id}`, indexes])
-    await purgeDropped(this.#engine, catalog.group)
+    await this.#host.save(catalog, [], ['K', `t:${table.id}`, '', 'K', `dropping:${table.id}`, indexes])
+    await this.#host.purge(catalog.group)
   }
 
   async #createIndex(catalog: Catalog, ir: Extract<SchemaIr, { t: 'create-index' }>): Promise<void> {
@@ -113,11 +115,11 @@ class SchemaChange {
       if (ir.ifNotExists) return
       fail('duplicate-object', `Index ${ir.name} exists already.`)
     }
-    if (unfinished) return await this.#finish(catalog.group, ir.table, unfinished.id)
+    if (unfinished) return await new DirectHost(this.#engine).finish(catalog.group, ir.table, unfinished.id)
     await this.#build(catalog, definition, ir)
   }
 
-  /** Of an empty table an index is ready at once. Otherwise: building (writers keep it) → filled in chunks → ready. */
+  /** Of an empty table an index is ready at once. */
   async #build(catalog: Catalog, definition: TableDefinition, wish: IndexWish): Promise<void> {
     const index = addIndex(definition, wish)
     try {
@@ -127,23 +129,7 @@ class SchemaChange {
     }
     const now = await this.#fresh(catalog.group)
     if (now.version !== catalog.version) throw this.#engine.schemaChanged(catalog.group)
-    definition.indexes = definition.indexes.map((each) => (each.id === index.id ? { ...each, state: 'building' } : each))
-    await this.#save(now, definition)
-    await this.#finish(catalog.group, definition.name, index.id)
-  }
-
-  async #finish(group: string, name: string, id: number): Promise<void> {
-    const catalog = await this.#fresh(group)
-    const table = catalog.byName.get(name) ?? fail('undefined-table', `There is no table ${name}.`)
-    const index = table.indexes.find((each) => each.id === id) ?? fail('undefined-object', 'The index was dropped while it was built.')
-    await fillIndex(this.#engine, table, index, catalog)
-    if (index.unique && (await findDuplicate(this.#engine, table, index))) {
-      await this.#removeIndex(catalog, structuredClone(table.definition), id)
-      fail('unique', `Rows of ${name} have the same ${table.constraintName(index.columns)}.`, table.constraintName(index.columns))
-    }
-    const definition = structuredClone(table.definition)
-    definition.indexes = definition.indexes.map((each) => (each.id === id ? { ...each, state: 'ready' } : each))
-    await this.#save(catalog, definition)
+    await this.#host.build(now, definition, index)
   }
 
   async #removeIndex(catalog: Catalog, definition: TableDefinition, id: number): Promise<void> {
@@ -199,9 +185,9 @@ class SchemaChange {
         return await this.#save(catalog, definition)
       case 'set-not-null': {
         const table = catalog.byId.get(definition.id) ?? fail('undefined-table', `There is no table ${name}.`)
-        const version = await checkNoNulls(this.#engine, table, definition.columns.indexOf(column as Column))
+        const checks = await this.#host.checkNoNulls(table, definition.columns.indexOf(column as Column))
         ;(column as Column).notNull = true
-        return await this.#save(catalog, definition, ['T', String(definition.id), version])
+        return await this.#save(catalog, definition, checks)
       }
       case 'rename-table':
         if (catalog.byName.has(alteration.to)) fail('duplicate-object', `Table ${alteration.to} exists already.`)

@@ -15,6 +15,8 @@ export interface Column {
   /** What rows have that were written before the column was added, as `default`. */
   readonly missing?: string
   dropped?: boolean
+  /** Not to be seen: the number of a row in a table without a primary key. */
+  readonly hidden?: boolean
 }
 
 export interface Index {
@@ -72,7 +74,9 @@ export class Table {
     this.missing = definition.columns.map((column, place) => defaultOf(column.missing, this.kinds[place] as Kind))
     this.primary = definition.indexes.find((index) => index.primary) as Index
     this.uniques = definition.indexes.filter((index) => index.unique).toSorted((a, b) => Number(b.primary) - Number(a.primary))
-    this.places = new Map(definition.columns.flatMap((column, place) => (column.dropped ? [] : [[column.name, place] as const])))
+    this.places = new Map(
+      definition.columns.flatMap((column, place) => (column.dropped || column.hidden ? [] : [[column.name, place] as const])),
+    )
   }
 
   get indexes(): readonly Index[] {

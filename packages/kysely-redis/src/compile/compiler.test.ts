@@ -107,7 +107,7 @@ const refused: readonly (readonly [name: string, query: () => Compilable, kind: 
     'OnConflictNode',
     'InsertQueryNode.onConflict.constraint',
   ],
-  ['update from', () => db.updateTable('t').from('u').set({ a: 1 }), 'UpdateQueryNode', 'UpdateQueryNode.from'],
+  ['update from two tables', () => db.updateTable('t').from(['u', 'v']).set({ a: 1 }), 'TableNode', 'UpdateQueryNode.from.froms[1]'],
   ['update limit', () => db.updateTable('t').set({ a: 1 }).limit(1), 'UpdateQueryNode', 'UpdateQueryNode.limit'],
   ['delete using', () => db.deleteFrom('t').using('u'), 'DeleteQueryNode', 'DeleteQueryNode.using'],
   ['delete order', () => db.deleteFrom('t').orderBy('a'), 'DeleteQueryNode', 'DeleteQueryNode.orderBy'],

@@ -1,8 +1,10 @@
 /* oxlint-disable typescript/switch-exhaustiveness-check -- the default refuses every other statement */
 import type { CompiledQuery, OperationNode, QueryCompiler, QueryId, RawNode, RootOperationNode } from 'kysely'
 import type { Statement } from './ir.ts'
+import { withEncoding, type EncodeParameter } from './parameters.ts'
 import { compileAlterTable, compileCreateIndex, compileCreateTable, compileDropIndex, compileDropTable } from './schema.ts'
 import { compileSelect } from './selects.ts'
+import { ownWords } from './own-words.ts'
 import { unsupported } from './walk.ts'
 import { compileDelete, compileInsert, compileUpdate } from './writes.ts'
 
@@ -10,8 +12,14 @@ const statements = new WeakMap<OperationNode, Statement>()
 
 /** Checks and translates the whole tree: what can't be run is refused here, before anything is sent. */
 export class RedisQueryCompiler implements QueryCompiler {
+  readonly #encode: EncodeParameter | undefined
+
+  constructor(encode?: EncodeParameter) {
+    this.#encode = encode
+  }
+
   compileQuery(query: RootOperationNode, queryId: QueryId): CompiledQuery {
-    const statement = statementOf(query)
+    const statement = withEncoding(this.#encode, () => statementOf(query))
     return Object.freeze({ query, queryId, sql: describe(statement), parameters: [] })
   }
 }
@@ -45,17 +53,16 @@ function translate(node: RootOperationNode): Statement {
     case 'AlterTableNode':
       return compileAlterTable(node, path)
     case 'RawNode':
-      return fenceOf(node) ?? unsupported(node, path, 'raw SQL can not be run')
+      return ownStatementIn(node) ?? unsupported(node, path, 'raw SQL can not be run')
     default:
       return unsupported(node, path, 'this statement is not supported')
   }
 }
 
-/** See locks.ts: the one raw statement that we run, made by ourselves. */
-export const fenceWords = '/* kysely-redis: fence */'
-function fenceOf(node: RawNode): Statement | undefined {
-  const fence = (node as { fence?: { lock: string; value: string } }).fence
-  return fence && node.sqlFragments[0] === fenceWords ? { t: 'fence', lock: fence.lock, value: fence.value } : undefined
+/** The raw statements that we run are made by ourselves. */
+function ownStatementIn(node: RawNode): Statement | undefined {
+  const own = ownWords(node)
+  return own && own.t !== 'rows' ? own : undefined
 }
 
 /** For logs: what is done to which tables, without values. */
@@ -71,6 +78,10 @@ function describe(statement: Statement): string {
       return `drop-index ${statement.name}`
     case 'fence':
       return `fence ${statement.lock}`
+    case 'describe-tables':
+    case 'defer-references':
+    case 'check-references':
+      return statement.t
     default:
       return `${statement.t} ${statement.table}`
   }

@@ -20,8 +20,9 @@ import type {
   ValueNode,
   WhenNode,
 } from 'kysely'
-import { fromOutside, kindOfType, type Kind } from '../values/kinds.ts'
+import { kindOfType, type Kind } from '../values/kinds.ts'
 import type { Aggregate, Arithmetic, Comparison, Expr, SelectIr } from './ir.ts'
+import { parameter } from './parameters.ts'
 import { columnName, only, rawWord, tableName, unsupported, unwrap } from './walk.ts'
 
 export type SelectCompiler = (node: SelectQueryNode, path: string) => SelectIr
@@ -52,7 +53,7 @@ export const scalarFunctions: Readonly<Record<string, readonly [number, number]>
   strpos: [2, 2],
 }
 
-const literal = (value: unknown): Expr => ({ t: 'lit', ...fromOutside(value) })
+const literal = (value: unknown, immediate = false): Expr => ({ t: 'lit', ...parameter(value, immediate) })
 
 /** Turns an expression of Kysely's into ours, or refuses. */
 export function compileExpression(outer: OperationNode, path: string, select: SelectCompiler): Expr {
@@ -64,7 +65,7 @@ export function compileExpression(outer: OperationNode, path: string, select: Se
       return sub((node as ParensNode).node, 'node')
     case 'ValueNode':
       only(node, path, ['value', 'immediate'])
-      return literal((node as ValueNode).value)
+      return literal((node as ValueNode).value, (node as ValueNode).immediate)
     case 'AndNode':
     case 'OrNode': {
       only(node, path, ['left', 'right'])
@@ -105,8 +106,8 @@ export function compileExpression(outer: OperationNode, path: string, select: Se
     }
     case 'RawNode': {
       const word = rawWord(node)
-      if (word === 'null') return literal(null)
-      if (word === 'true' || word === 'false') return literal(word === 'true')
+      if (word === 'null') return literal(null, true)
+      if (word === 'true' || word === 'false') return literal(word === 'true', true)
       return unsupported(node, path, 'raw SQL can not be run')
     }
     default:
@@ -210,7 +211,7 @@ function compileBinary(node: BinaryOperationNode, path: string, select: SelectCo
 function compileIn(negated: boolean, left: Expr, node: OperationNode, path: string, select: SelectCompiler): Expr {
   switch (node.kind) {
     case 'PrimitiveValueListNode':
-      return { t: 'in', negated, left, items: (node as PrimitiveValueListNode).values.map(literal) }
+      return { t: 'in', negated, left, items: (node as PrimitiveValueListNode).values.map((value) => literal(value)) }
     case 'ValueListNode':
       return {
         t: 'in',

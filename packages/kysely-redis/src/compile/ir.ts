@@ -1,7 +1,7 @@
 import type { Kind, Value } from '../values/kinds.ts'
 
 /** A statement as we run it: Kysely's tree with everything accepted and nothing left over. Names are not resolved yet. */
-export type Statement = SelectIr | InsertIr | UpdateIr | DeleteIr | SchemaIr | FenceIr
+export type Statement = SelectIr | InsertIr | UpdateIr | DeleteIr | SchemaIr | FenceIr | AboutTablesIr
 
 export interface Literal {
   readonly t: 'lit'
@@ -33,6 +33,8 @@ export type Expr =
 export type SourceIr =
   | { readonly kind: 'table'; readonly name: string; readonly alias: string }
   | { readonly kind: 'select'; readonly select: SelectIr; readonly alias: string }
+  /** Rows of the caller's own; see `rowsAs`. */
+  | { readonly kind: 'rows'; readonly columns: readonly string[]; readonly rows: readonly (readonly Literal[])[]; readonly alias: string }
 
 export type SelectionIr =
   | { readonly kind: 'all'; readonly table?: string }
@@ -103,6 +105,7 @@ export interface UpdateIr {
   readonly t: 'update'
   readonly table: string
   readonly alias: string
+  readonly from?: SourceIr
   readonly where?: Expr
   readonly updates: readonly AssignmentIr[]
   readonly returning?: readonly SelectionIr[]
@@ -175,6 +178,12 @@ export type SchemaIr =
     }
   | { readonly t: 'drop-index'; readonly name: string; readonly table?: string; readonly ifExists: boolean }
   | { readonly t: 'alter-table'; readonly table: string; readonly alterations: readonly AlterationIr[] }
+
+/** See own-words.ts. */
+export type AboutTablesIr =
+  | { readonly t: 'table-exists'; readonly table: string }
+  | { readonly t: 'describe-tables' | 'defer-references' | 'check-references' }
+  | { readonly t: 'raise-counter'; readonly table: string; readonly last: number }
 
 /** See `fencedBy`: the transaction commits only while the lock is still held under this token. */
 export interface FenceIr {

@@ -12,6 +12,7 @@ import type {
 } from 'kysely'
 import { compileExpression } from './expressions.ts'
 import type { CteIr, Expr, OrderIr, SelectIr, SelectionIr, SetOperationIr, SourceIr } from './ir.ts'
+import { literalRows, ownWords } from './own-words.ts'
 import { aliased, columnName, only, rawWord, tableName, unsupported, unwrap } from './walk.ts'
 
 /** The words by which a statement says that it means to read a whole table; see `allowScan`. */
@@ -100,6 +101,8 @@ export function source(node: OperationNode, path: string): SourceIr {
     if (alias === undefined) return unsupported(inner, at, 'a sub-select in `from` needs a name')
     return { kind: 'select', select: compileSelect(inner as SelectQueryNode, at), alias }
   }
+  const own = ownWords(inner)
+  if (own?.t === 'rows' && alias !== undefined) return { kind: 'rows', columns: own.columns, rows: literalRows(own), alias }
   return unsupported(inner, at, 'rows come from tables and sub-selects only')
 }
 

@@ -8,8 +8,8 @@ import type {
   UpdateQueryNode,
   ValuesNode,
 } from 'kysely'
-import { fromOutside } from '../values/kinds.ts'
 import type { AssignmentIr, ConflictIr, DeleteIr, Expr, InsertIr, SelectionIr, UpdateIr } from './ir.ts'
+import { parameter } from './parameters.ts'
 import { compileSelect, compileWith, endModifiers, explains, expression, selections, source } from './selects.ts'
 import { columnName, only, tableName, unsupported } from './walk.ts'
 
@@ -38,7 +38,7 @@ function compileRows(node: ValuesNode, path: string, width: number): (Expr | und
     const at = `${path}.values[${index}]`
     const row =
       item.kind === 'PrimitiveValueListNode'
-        ? item.values.map((value): Expr => ({ t: 'lit', ...fromOutside(value) }))
+        ? item.values.map((value): Expr => ({ t: 'lit', ...parameter(value) }))
         : item.values.map((value, column) =>
             value.kind === 'DefaultInsertValueNode' ? undefined : expression(value, `${at}.values[${column}]`),
           )
@@ -73,10 +73,13 @@ function target(node: OperationNode | undefined, owner: OperationNode, path: str
 }
 
 export function compileUpdate(node: UpdateQueryNode, path: string): UpdateIr {
-  only(node, path, ['table', 'where', 'updates', 'returning', 'with', 'explain', 'endModifiers'])
+  only(node, path, ['table', 'from', 'where', 'updates', 'returning', 'with', 'explain', 'endModifiers'])
+  const froms = node.from?.froms ?? []
+  if (froms.length > 1) unsupported(froms[1] as OperationNode, `${path}.from.froms[1]`, 'one source of new values at most')
   return {
     t: 'update',
     ...target(node.table, node, `${path}.table`),
+    ...(froms[0] ? { from: source(froms[0], `${path}.from.froms[0]`) } : {}),
     ...(node.where ? { where: expression(node.where.where, `${path}.where.where`) } : {}),
     updates: assignments(node.updates ?? [], `${path}.updates`),
     ...(node.returning ? { returning: returned(node.returning.selections, path) } : {}),

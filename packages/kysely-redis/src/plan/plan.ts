@@ -43,8 +43,7 @@ export function planSelect(select: BoundSelect, sizeOf: (slot: number) => number
     let best: { slot: number; path: Path | undefined; cost: number } | undefined
     for (const slot of candidates) {
       const table = select.sources[slot]?.table
-      // A table that is small today may not be so tomorrow: a whole scan never looks cheap.
-      const size = Math.max(1_000, sizeOf(slot))
+      const size = sizeOf(slot)
       const orderBy = first && select.orderBy.length > 0 && streams ? orderPlaces(select.orderBy, select.outputs, slot) : undefined
       const conditions = lefts.get(slot) ?? pool
       const wishLimit = first && streams && (select.orderBy.length === 0 || orderBy) ? limit : undefined

@@ -16,13 +16,21 @@ interface Undo {
 
 /** What a transaction has written of one table. */
 export class TableBuffer {
-  readonly table: Table
+  table: Table
   readonly rows = new Map<string, Written>()
   /** index → encoded columns → keys of rows: uniqueness among own writes without looking at each. */
   readonly #byKey = new Map<number, Map<string, Set<string>>>()
 
   constructor(table: Table) {
     this.table = table
+  }
+
+  /** The table was changed in this transaction: rows get the columns that were added. */
+  retable(table: Table): void {
+    this.table = table
+    for (const { stored, now } of this.rows.values())
+      for (const row of [stored, now]) while (row && row.length < table.kinds.length) row.push(table.missing[row.length] ?? null)
+    for (const id of this.#byKey.keys()) if (!table.indexes.some((index) => index.id === id)) this.#byKey.delete(id)
   }
 
   set(key: string, written: Written | undefined): void {
@@ -93,6 +101,15 @@ export class WriteBuffer {
     const before = buffer.rows.get(key)
     this.#undo.push({ table: buffer, key, before })
     buffer.set(key, { stored: before ? before.stored : stored, now })
+  }
+
+  /** By the table's number: dropped tables take their rows along. */
+  retable(byId: ReadonlyMap<number, Table>): void {
+    for (const [id, buffer] of this.tables) {
+      const table = byId.get(id)
+      if (table) buffer.retable(table)
+      else this.tables.delete(id)
+    }
   }
 
   raiseCounter(table: Table, id: number): void {

@@ -106,21 +106,28 @@ export class ConstraintKeeper {
   /** Judges the whole statement. Throws the first violation; the caller takes the writes back. */
   async settle(): Promise<void> {
     const checks: Promise<void>[] = []
+    const later = (check: () => Promise<void>): void => {
+      if (!this.#session.defer(check)) checks.push(check())
+    }
     for (const { table, row, before, known } of this.#written) {
       // Written once more in the same statement: only the last counts.
-      if (this.#session.buffer.find(table)?.rows.get(table.rowKey(row))?.now !== row) continue
+      if (!this.#isCurrent(table, row)) continue
       for (const index of table.uniques)
         if (!known && !index.primary && (before === null || table.keyIn(index, before) !== table.keyIn(index, row)))
           checks.push(this.#checkUnique(table, index, row))
       for (const foreign of table.definition.foreign)
         if (before === null || keyBy(table, foreign.columns, before) !== keyBy(table, foreign.columns, row))
-          checks.push(this.#checkParent(table, foreign, row))
+          later(() => (this.#isCurrent(table, row) ? this.#checkParent(table, foreign, row) : Promise.resolve()))
     }
     for (const { table, row } of this.#unreferenced)
       for (const { table: child, foreign } of this.#session.catalog.referrers.get(table.id) ?? [])
-        checks.push(this.#checkNoChildren(table, child, foreign, row))
+        later(() => this.#checkNoChildren(table, child, foreign, row))
     // All of them travel together; the first failure in the order above is told.
     for (const result of await Promise.allSettled(checks)) if (result.status === 'rejected') throw result.reason
+  }
+
+  #isCurrent(table: Table, row: Row): boolean {
+    return this.#session.buffer.find(table)?.rows.get(table.rowKey(row))?.now === row
   }
 
   async #checkUnique(table: Table, index: Index, row: Row): Promise<void> {

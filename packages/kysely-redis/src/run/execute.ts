@@ -68,6 +68,7 @@ export function tablesOf(ir: QueryIr): string[] {
       visit(ir.conflict?.updateWhere)
     } else visit(ir.where)
     if (ir.t === 'update') for (const update of ir.updates) visit(update.value)
+    if (ir.t === 'update' && ir.from) inSource(ir.from, found, names)
     for (const selection of ir.returning ?? []) if (selection.kind === 'expr') visit(selection.expr)
   }
   return [...found]
@@ -84,19 +85,20 @@ function inCtes(ctes: readonly CteIr[], found: Set<string>, names: ReadonlySet<s
 
 function inSelect(select: SelectIr, found: Set<string>, outer: ReadonlySet<string>): void {
   const names = inCtes(select.ctes, found, outer)
-  const inSource = (source: SourceIr | undefined): void => {
-    if (source?.kind === 'select') inSelect(source.select, found, names)
-    else if (source && !names.has(source.name)) found.add(source.name)
-  }
   const visit = (expr: Expr | undefined): void => inExpr(expr, found, names)
-  inSource(select.from)
+  if (select.from) inSource(select.from, found, names)
   for (const join of select.joins) {
-    inSource(join.source)
+    inSource(join.source, found, names)
     visit(join.on)
   }
   for (const expr of [select.where, select.having, ...select.groupBy, ...select.orderBy.map((order) => order.expr)]) visit(expr)
   for (const selection of select.selections) if (selection.kind === 'expr') visit(selection.expr)
   for (const operation of select.setOperations) inSelect(operation.select, found, names)
+}
+
+function inSource(source: SourceIr, found: Set<string>, names: ReadonlySet<string>): void {
+  if (source.kind === 'select') inSelect(source.select, found, names)
+  else if (source.kind === 'table' && !names.has(source.name)) found.add(source.name)
 }
 
 function inExpr(expr: Expr | undefined, found: Set<string>, names: ReadonlySet<string>): void {

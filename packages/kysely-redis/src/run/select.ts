@@ -50,15 +50,19 @@ export class SelectRunner {
     )
   }
 
-  /** The rows of the only table of a select that satisfy its conditions, as they are stored. */
-  async matchingRows(select: BoundSelect): Promise<Row[]> {
+  /** What satisfies the conditions of a select: the rows of its first table as they are stored, and those beside them. */
+  async matching(select: BoundSelect): Promise<Env[]> {
     await this.#constants(select.subs)
-    const rows: Row[] = []
+    const envs: Env[] = []
     for await (const batch of this.#matching(select, await this.plan(select), undefined, undefined)) {
-      for (const env of batch) rows.push(env.rows[0] as Row)
-      this.#checkMemory(rows.length)
+      for (const env of batch) envs.push(env)
+      this.#checkMemory(envs.length)
     }
-    return rows
+    return envs
+  }
+
+  async matchingRows(select: BoundSelect): Promise<Row[]> {
+    return (await this.matching(select)).map((env) => env.rows[0] as Row)
   }
 
   async plan(select: BoundSelect, limit?: number): Promise<Plan> {
@@ -77,7 +81,10 @@ export class SelectRunner {
 
   #size(select: BoundSelect, slot: number): number {
     const table = select.sources[slot]?.table
-    return table ? (this.#session.engine.sizes.get(`${table.group}/${table.id}`) ?? 1_000) : 100
+    // Rows that the caller gave are there already: nothing is cheaper to begin with.
+    if (!table) return select.sources[slot]?.derived?.given === undefined ? 100 : 1
+    // A table that is small today may not be so tomorrow: a whole scan never looks cheap.
+    return Math.max(1_000, this.#session.engine.sizes.get(`${table.group}/${table.id}`) ?? 0)
   }
 
   #number(bound: Bound | undefined, outer: Env | undefined, what: string): number | undefined {
@@ -251,7 +258,7 @@ export class SelectRunner {
   #derived(select: BoundSelect, step: Step): Promise<Row[]> {
     const derived = select.sources[step.slot]?.derived
     if (!derived) return Promise.resolve([])
-    return (derived.result ??= this.run(derived.select))
+    return (derived.result ??= derived.select ? this.run(derived.select) : Promise.resolve([]))
   }
 
   async #plain(select: BoundSelect, plan: Plan, outer: Env | undefined, wanted: number | undefined): Promise<Made[]> {

@@ -64,6 +64,12 @@ export class Session {
   #group: string | undefined
   #catalog: Catalog | undefined
   #pending: Pending[] = []
+  /** Changes of tables that go with the commit, and the indexes that are made by it. */
+  readonly #schemaWrites: string[] = []
+  readonly #filled = new Set<string>()
+  /** Checks of references that wait for the end; undefined when they are made with each statement. */
+  #lifted = false
+  #deferred: (() => Promise<void>)[] | undefined
   /** The race is lost: whoever caught that error must not commit. */
   #doomed: RedisDatabaseError | undefined
 
@@ -161,6 +167,53 @@ export class Session {
   /** A row that must not be there when we commit, without looking now: its key is one that nobody else has. */
   expectAbsent(table: Table, key: string): void {
     if (this.#reads.tables.has(table.id)) this.#reads.row(table.id, key, '')
+  }
+
+  /** Works by another catalogue from now on; the commit writes it. */
+  changeSchema(catalog: Catalog, writes: readonly string[]): void {
+    this.#catalog = catalog
+    this.#schemaWrites.push(...writes)
+    this.buffer.retable(catalog.byId)
+  }
+
+  deferReferences(): void {
+    this.#deferred ??= []
+    this.#lifted = true
+  }
+
+  /** False when the check is to be made now. */
+  defer(check: () => Promise<void>): boolean {
+    this.#deferred?.push(check)
+    return this.#deferred !== undefined
+  }
+
+  async checkDeferred(): Promise<void> {
+    const checks = this.#deferred?.splice(0) ?? []
+    this.#deferred = undefined
+    for (let at = 0; at < checks.length; at += this.rowsPerCall)
+      for (const result of await Promise.allSettled(checks.slice(at, at + this.rowsPerCall).map((check) => check())))
+        if (result.status === 'rejected') throw result.reason
+  }
+
+  get changedSchema(): boolean {
+    return this.#schemaWrites.length > 0
+  }
+
+  /** Enters all rows into an index that this transaction makes. */
+  async fill(table: Table, index: Index): Promise<Row[]> {
+    const rows: Row[] = []
+    const own = this.buffer.of(table)
+    let request: RangeRequest | undefined = { index: table.primary, low: '-', high: '+', reverse: false, limit: this.rowsPerCall }
+    while (request) {
+      const { found, next } = await this.range(table, request)
+      for (const { key, row } of found) {
+        rows.push(row)
+        if (!own.rows.has(key)) this.buffer.write(table, key, row, row)
+      }
+      request = next
+    }
+    this.#filled.add(`${table.id}/${index.id}`)
+    return rows
   }
 
   fence(lock: string, value: string): void {
@@ -267,7 +320,8 @@ export class Session {
   /** Applies all writes in one step on the server, or none. */
   async commit(): Promise<void> {
     if (this.#doomed) throw this.#doomed
-    const writes = this.#writes()
+    await this.checkDeferred()
+    const writes = [...this.#schemaWrites, ...this.#writes()]
     if (writes.length === 0) return
     const { engine, catalog } = this
     const id = engine.environment.uniqueId()
@@ -275,7 +329,7 @@ export class Session {
     const args = [id, String(engine.limits.outcomeKeptMs), catalog.version, ...locks, ...this.#reads.checks(), 'W', ...writes]
     let size = 0
     for (const arg of args) size += arg.length
-    if (size > engine.limits.charactersPerCommit)
+    if (size > engine.limits.charactersPerCommit && !this.#unbounded)
       fail('too-large', `The transaction is too large: ${size} characters, ${engine.limits.charactersPerCommit} at most.`)
     this.counters.roundTrips++
     let reply: Reply[]
@@ -288,6 +342,7 @@ export class Session {
     if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
     if (reply[0] === 'conflict' && reply[1] === 'lock')
       throw new RedisDatabaseError('lock-lost', 'The lock that this transaction relies on is no longer held.')
+    if (this.changedSchema) engine.schemaChanged(catalog.group)
     if (reply[0] !== 'ok') throw lost(this.#nameIn(String(reply[1])))
     await engine.replicated(catalog.group)
   }
@@ -314,9 +369,15 @@ export class Session {
     return this.#reads.tables.get(table.id)?.version ?? ''
   }
 
+  /** Who changes tables, or fills all of them, has no limits. */
+  get #unbounded(): boolean {
+    return this.#lifted || this.changedSchema
+  }
+
   #writes(): string[] {
     const out: string[] = []
     let rows = 0
+    const filled = this.#filled
     for (const buffer of this.buffer.tables.values()) {
       const { table } = buffer
       const puts: string[] = []
@@ -325,11 +386,12 @@ export class Session {
       const removed = new Map<number, string[]>()
       for (const [key, { stored, now }] of buffer.rows) {
         if (now === null && stored === null) continue
-        rows++
-        if (now) puts.push(key, encodeRow(now))
-        else deletes.push(key)
+        if (now !== stored) rows++
+        // The same row: only its entries in new indexes are missing.
+        if (now && now !== stored) puts.push(key, encodeRow(now))
+        else if (!now) deletes.push(key)
         for (const index of table.indexes) {
-          const before = stored && table.memberIn(index, stored)
+          const before = stored && !filled.has(`${table.id}/${index.id}`) ? table.memberIn(index, stored) : null
           const after = now && table.memberIn(index, now)
           if (before === after) continue
           if (before !== null) push(removed, index.id, before)
@@ -343,7 +405,7 @@ export class Session {
       for (const [index, members] of added) out.push('A', id, String(index), String(members.length), ...members)
     }
     if (out.length > 0) for (const [table, last] of this.buffer.counters) out.push('Q', String(table), String(last))
-    if (rows > this.engine.limits.rowsPerCommit)
+    if (rows > this.engine.limits.rowsPerCommit && !this.#unbounded)
       fail('too-large', `The transaction is too large: ${rows} rows, ${this.engine.limits.rowsPerCommit} at most.`)
     return out
   }

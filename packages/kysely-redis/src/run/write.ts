@@ -73,14 +73,13 @@ export class Writer {
   async update(ir: UpdateIr): Promise<Written> {
     const { table, scope, select } = this.#target(ir)
     const assignments = this.#assignments(ir.updates, table, scope)
-    const outputs = ir.returning ? this.#binder.outputs(ir.returning, scope) : []
-    const matching = await this.#runner.matchingRows({ ...select, subs: scope.subs })
+    const outputs = ir.returning ? this.#binder.outputs(ir.returning, this.#scopeOf(table, ir.alias)) : []
+    const envs = await this.#runner.matching({ ...select, subs: scope.subs })
+    const matching = envs.map((env) => env.rows[0] as Row)
+    if (ir.from && new Set(matching.map((row) => table.rowKey(row))).size < matching.length)
+      fail('invalid-query', `The update would change one row of ${table.name} twice.`)
     const keeper = new ConstraintKeeper(this.#session)
-    const changed = await this.#assign(
-      table,
-      assignments,
-      matching.map((row): Env => ({ rows: [row], outer: undefined })),
-    )
+    const changed = await this.#assign(table, assignments, envs)
     const keys = new Set<string>()
     for (const row of changed) {
       const key = table.rowKey(row)
@@ -125,6 +124,7 @@ export class Writer {
     const table = this.#binder.table(ir.table)
     const scope = this.#scopeOf(table, ir.alias)
     this.#binder.ctes(ir.ctes, scope)
+    if (ir.t === 'update' && ir.from) scope.sources.push(this.#binder.source(ir.from, 1, scope))
     const where = ir.where ? conjuncts(condition(ir.where, scope, 'where')) : []
     return { table, scope, select: { ...emptySelect, sources: scope.sources, where, allowScan: ir.allowScan } }
   }

@@ -94,10 +94,24 @@ export function fromOutside(value: unknown): { value: Value; kind: Kind | 'null'
 export const toOutside = (value: Value, kind: Kind | 'null'): unknown =>
   kind === 'timestamp' && typeof value === 'number' ? new Date(value) : value
 
-/** Fits a value into a column, or refuses. An integer fits a real column; nothing else is converted. */
+const wholeNumber = /^\s*[+-]?\d{1,19}\s*$/
+const decimalNumber = /^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*$/
+
+/** Reads a value as one of another kind when nothing is lost, as PostgreSQL reads a parameter; undefined when that can't be done. */
+export function readAs(value: Value, kind: Kind | 'null', wanted: Kind | 'null'): Value | undefined {
+  if (wanted === 'text' && (kind === 'integer' || kind === 'real')) return String(value)
+  if (kind !== 'text' || typeof value !== 'string') return undefined
+  if (wanted === 'integer' && wholeNumber.test(value)) return asInteger(BigInt(value.trim()))
+  if (wanted === 'real' && decimalNumber.test(value)) return Number(value)
+  return undefined
+}
+
+/** Fits a value into a column, or refuses: whole numbers and decimals as text and back, and nothing else that loses nothing. */
 export function fitColumn(value: Value, kind: Kind | 'null', column: Kind, where: string): Value {
   if (value === null || kind === column) return value
   if (column === 'real' && kind === 'integer') return Number(value)
   if (column === 'integer' && kind === 'real' && Number.isInteger(value)) return asInteger(BigInt(value as number))
+  const read = readAs(value, kind, column)
+  if (read !== undefined) return read
   return fail('type-mismatch', `${where} holds ${column} and can not take ${kind}.`)
 }

@@ -8,20 +8,21 @@ export interface Target {
   readonly credentials: Credentials
 }
 
-const shape = /^redis(\+cluster)?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]+)(?:\/(\d+)?)?(?:\?.*)?$/
+const shape = /^redis(s)?(\+cluster)?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]+)(?:\/(\d+)?)?(?:\?.*)?$/
 
-/** Reads `redis://…` and `redis+cluster://…`. The message of its error does not repeat the URL: it may hold a password. */
-export function parseUrl(url: string): Target {
+/** Reads `redis://…`, `redis+cluster://…` and their forms with TLS (`rediss…`). The message of its error does not repeat the URL: it may hold a password. */
+export function parseUrl(url: string, clientName?: string): Target {
   const match = shape.exec(url)
   if (!match) return fail('configuration', 'The URL must be redis://host[:port][/database] or redis+cluster://host:port,host:port.')
-  const [, cluster, username, password, hosts = '', database] = match
-  const seeds = hosts.split(',').map(parseAddress)
+  const [, tls, cluster, username, password, hosts = '', database] = match
+  const seeds = hosts.split(',').map((host) => ({ ...parseAddress(host), ...(tls === undefined ? {} : { tls: true }) }))
   if (cluster === undefined && seeds.length > 1) fail('configuration', 'Several hosts need redis+cluster://.')
   if (cluster !== undefined && database !== undefined && database !== '0') fail('configuration', 'A cluster has database 0 only.')
   return {
     cluster: cluster !== undefined,
     seeds,
     credentials: {
+      ...(clientName === undefined ? {} : { clientName }),
       ...(username ? { username: decodeURIComponent(username) } : {}),
       ...(password === undefined ? {} : { password: decodeURIComponent(password) }),
       ...(database === undefined ? {} : { database: Number(database) }),

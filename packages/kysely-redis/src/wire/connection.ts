@@ -15,6 +15,7 @@ export interface Credentials {
   readonly username?: string
   readonly password?: string
   readonly database?: number
+  readonly clientName?: string
 }
 
 interface Waiting {
@@ -40,6 +41,7 @@ export class Connection {
     this.#timeoutMs = timeoutMs
     const reader = new RespReader((reply) => this.#received(reply), onPush)
     this.#socket = environment.connect(address)
+    this.#socket.unref?.()
     this.#socket.on('data', (chunk) => {
       try {
         reader.feed(chunk)
@@ -57,8 +59,13 @@ export class Connection {
 
   /** Introduces itself. Rejects when the server refuses. */
   async greet(credentials: Credentials): Promise<void> {
-    const { username = 'default', password, database = 0 } = credentials
-    const hello = await this.send(['HELLO', '3', ...(password === undefined ? [] : ['AUTH', username, password])])
+    const { username = 'default', password, database = 0, clientName } = credentials
+    const hello = await this.send([
+      'HELLO',
+      '3',
+      ...(password === undefined ? [] : ['AUTH', username, password]),
+      ...(clientName === undefined ? [] : ['SETNAME', clientName]),
+    ])
     if (hello instanceof ReplyError) throw hello
     if (database === 0) return
     const selected = await this.send(['SELECT', database])
@@ -71,6 +78,7 @@ export class Connection {
     if (this.#out === '') queueMicrotask(() => this.#flush())
     this.#out += encodeCommand(args)
     const sinceMs = this.#environment.monotonicMs()
+    if (this.#head === this.#waiting.length) this.#socket.ref?.()
     const reply = new Promise<Reply>((resolve, reject) => this.#waiting.push({ resolve, reject, sinceMs }))
     if (!this.#watching) void this.#watch()
     return reply
@@ -92,6 +100,7 @@ export class Connection {
       this.#waiting.splice(0, this.#head)
       this.#head = 0
     }
+    if (this.#head === this.#waiting.length) this.#socket.unref?.()
     waiting?.resolve(reply)
   }
 

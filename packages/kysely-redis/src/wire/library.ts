@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto'
  *   :cat  hash: `version`, and a JSON text for each table
  *   :c:<commit id>            outcome of a commit: its number, or `refused`
  *   :k:<lock>  :kf            locks, and the counter of their fencing tokens
+ *   :s:<id>:…                 a snapshot: all of these but the last three once more
  */
 const source = String.raw`
 local function names(keys)
@@ -203,6 +204,37 @@ local function outcome(keys, argv)
   return 'refused'
 end
 
+-- ARGV: where to (after the base), how long to keep it (ms), schema version, then tables, each with its indexes ("0,1,2"). Copies all
+-- rows and indexes as they are now.
+local function snapshot(keys, argv)
+  local base, ibase, rbase, tv, cat = names(keys)
+  local schema = redis.call('HGET', cat, 'version') or '0'
+  if argv[3] ~= schema then return { 'schema', schema } end
+  local to = base .. argv[1]
+  local function take(name)
+    if redis.call('COPY', base .. name, to .. name) == 1 then redis.call('PEXPIRE', to .. name, argv[2]) end
+  end
+  for _, name in ipairs({ ':n', ':tv', ':seq', ':cat' }) do take(name) end
+  for at = 4, #argv, 2 do
+    for index in string.gmatch(argv[at + 1], '%d+') do take(':i:' .. argv[at] .. ':' .. index) end
+    local rows = redis.call('ZRANGE', ibase .. argv[at] .. ':0', 0, -1)
+    for i = 1, #rows do take(':r:' .. argv[at] .. ':' .. rows[i]) end
+  end
+  return { 'ok' }
+end
+
+-- KEYS[1] is that of a snapshot. ARGV: its tables, as above.
+local function forget(keys, argv)
+  local base, ibase, rbase, tv, cat = names(keys)
+  for at = 1, #argv, 2 do
+    local rows = redis.call('ZRANGE', ibase .. argv[at] .. ':0', 0, -1)
+    for i = 1, #rows do redis.call('UNLINK', rbase .. argv[at] .. ':' .. rows[i]) end
+    for index in string.gmatch(argv[at + 1], '%d+') do redis.call('UNLINK', ibase .. argv[at] .. ':' .. index) end
+  end
+  redis.call('UNLINK', keys[1], tv, cat, base .. ':seq')
+  return { 'ok' }
+end
+
 -- ARGV: lock, owner, ttl (ms). Answers owner and token as stored, or '' when somebody else holds it.
 local function lock_acquire(keys, argv)
   local base = names(keys)
@@ -228,7 +260,7 @@ local function lock_keep(keys, argv)
 end
 `
 
-const entries = ['read', 'validate', 'commit', 'outcome', 'lock_acquire', 'lock_keep'] as const
+const entries = ['read', 'validate', 'commit', 'outcome', 'snapshot', 'forget', 'lock_acquire', 'lock_keep'] as const
 export type LibraryFunction = (typeof entries)[number]
 
 /** Processes of different versions may share a server: a library's name holds the digest of its text. */

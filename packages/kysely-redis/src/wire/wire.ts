@@ -50,18 +50,18 @@ export class Wire {
   }
 
   /** Runs a command on every primary. */
-  async callAll(args: readonly (string | number)[]): Promise<Reply[]> {
+  async callAll(args: readonly (string | number)[], patienceMs?: number): Promise<Reply[]> {
     let primaries: Address[] = []
-    await this.#persist(async () => (primaries = await this.#primaries())[0] as Address, ['PING'])
-    return await Promise.all(primaries.map((address) => this.#persist(() => Promise.resolve(address), args)))
+    await this.#persist(async () => (primaries = await this.#primaries())[0] as Address, ['PING'], patienceMs)
+    return await Promise.all(primaries.map((address) => this.#persist(() => Promise.resolve(address), args, patienceMs)))
   }
 
   /**
    * Sends until there is an answer. While a slot moves to another server, its keys are in two places: we wait until it has moved (MOVED)
    * and never ask the new server before (ASK), for it would take what has not arrived yet for missing.
    */
-  async #persist(find: () => Promise<Address>, args: readonly (string | number)[]): Promise<Reply> {
-    const deadline = this.#environment.monotonicMs() + this.#timeoutMs
+  async #persist(find: () => Promise<Address>, args: readonly (string | number)[], patienceMs = this.#timeoutMs): Promise<Reply> {
+    const deadline = this.#environment.monotonicMs() + patienceMs
     let moved: Address | undefined
     let maybeSent = false
     for (;;) {
@@ -161,7 +161,8 @@ export class Wire {
   }
 
   async #open(address: Address): Promise<Connection> {
-    const connection = new Connection(this.#environment, address, this.#timeoutMs)
+    const { tls } = this.#target.seeds[0] as Address
+    const connection = new Connection(this.#environment, { ...address, ...(tls ? { tls } : {}) }, this.#timeoutMs)
     try {
       await connection.greet(this.#target.credentials)
     } catch (error) {
@@ -195,7 +196,7 @@ function addressIn(message: string, from: Address): Address {
 
 /** Messages of the server hold no values of ours: our functions raise none. */
 function translateReply(reply: ReplyError): RedisDatabaseError {
-  if (reply.word === 'OOM') return new RedisDatabaseError('too-large', 'Redis has run out of memory; nothing was written.')
+  if (reply.word === 'OOM') return new RedisDatabaseError('out-of-memory', 'Redis has run out of memory; nothing was written.')
   if (['NOAUTH', 'WRONGPASS', 'NOPERM'].includes(reply.word))
     return new RedisDatabaseError('configuration', `Redis does not let us in (${reply.word}).`)
   return new RedisDatabaseError('unavailable', `Redis: ${reply.message}`)

@@ -1,8 +1,9 @@
-import type { Endpoint, HttpRequest, HttpResponse, ListenAddress, Listening, Log, Network } from '../world.ts'
+import type { Endpoint, HttpRequest, HttpResponse, ListenAddress, Listening, Log, Network, Stream, StreamAddress } from '../world.ts'
 import { NetworkError } from '../world.ts'
 import { exchange } from './exchange.ts'
 import { Pools } from './pools.ts'
 import { serve } from './serve.ts'
+import { connectStream } from './stream.ts'
 
 export interface NetworkLimits {
   /** Origins (with their TLS identity) whose connections are kept; the least recently used one gives way. Default 1,024. */
@@ -43,6 +44,10 @@ export class RealNetwork implements Network {
 
   serve(address: ListenAddress, endpoint: Endpoint): Promise<Listening> {
     return serve(address, endpoint, this.#limits, this.#log)
+  }
+
+  connect(address: StreamAddress): Stream {
+    return connectStream(address)
   }
 
   /** Cuts what still runs; servers are closed by whoever opened them. */

@@ -56,6 +56,9 @@ export class SimulatedNetwork {
     return {
       request: (request) => this.#request(core, request, pending),
       serve: (address, endpoint) => this.#serve(core, disk, address, endpoint),
+      connect: () => {
+        throw new NetworkError('protocol', 'There are no raw connections in a simulation: its databases are files.')
+      },
       close() {
         for (const exchange of pending) exchange.fail('aborted', 'the network was closed')
         return Promise.resolve()
