@@ -45,7 +45,7 @@ export const ownStatement = (own: FenceIr | AboutTablesIr): CompiledQuery => ({
 export const tableExists = (table: string): CompiledQuery => ownStatement({ t: 'table-exists', table })
 
 /** All tables, as rows of `TableDescription`. */
-export const describeTables: CompiledQuery<TableDescription> = ownStatement({ t: 'describe-tables' }) as CompiledQuery<TableDescription>
+export const describeTables: CompiledQuery<TableDescription> = ownStatement({ t: 'describe-tables' })
 
 /**
  * For who fills a whole database in one transaction: references are not checked with each statement but by `checkReferences`, which
