@@ -11,8 +11,9 @@ export function buildProgram(context: Context): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text) })
     .showHelpAfterError('(--help shows what there is)')
-  addSiteCommands(program, context)
-  addArchiveCommands(program, context)
+  const site = program.command('site').description('the site itself: who manages it, and archives of it')
+  addSiteCommands(program, site, context)
+  addArchiveCommands(program, site, context)
   addOperatorCommands(program, context)
   program
     .command('completion <shell>')

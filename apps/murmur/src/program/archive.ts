@@ -25,8 +25,7 @@ const restoring = (command: Command): Command =>
     .option('--var-folder <folder>', 'another varFolder than the archived site had')
 
 /** Archives of whole sites: what they hold, and what they bring back. */
-export function addArchiveCommands(program: Command, context: Context): void {
-  const site = program.commands.find((command) => command.name() === 'site') ?? program.command('site')
+export function addArchiveCommands(program: Command, site: Command, context: Context): void {
   archiving(site.command('archive').description('archives a site, also while it runs')).action(async (options) =>
     (await load()).archive(context, 'site', options),
   )

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Context } from '../commands/context.ts'
 
 /** What runs and keeps sites: serve, stop, lab, config, policy, db, secrets. */
-export function addSiteCommands(program: Command, { world, environment }: Context): void {
+export function addSiteCommands(program: Command, site: Command, { world, environment }: Context): void {
   program
     .command('serve')
     .description('runs a site: all its services, or some roles of them')
@@ -80,11 +80,7 @@ export function addSiteCommands(program: Command, { world, environment }: Contex
     .option('-c, --column <name...>', 'only these columns')
     .action(async (options) => (await import('../commands/db.ts')).status(world, environment, options))
 
-  const ownership = program
-    .command('site')
-    .description('the site itself')
-    .command('ownership')
-    .description('which system controller manages the site')
+  const ownership = site.command('ownership').description('which system controller manages the site')
   ownership
     .command('show')
     .description('the owner, its epoch, and for how long it has been silent')
