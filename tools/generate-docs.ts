@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createRealWorld } from '@murmuration/world'
+import { backupStatusPage } from './docs/backup-status.ts'
 import { configurationPage, optionsTable } from './docs/configuration.ts'
 import { deployStatusPage } from './docs/deploy-status.ts'
 import { errorsPage } from './docs/errors.ts'
@@ -23,6 +24,7 @@ export async function generateDocs(): Promise<ReadonlyMap<string, string>> {
     const documents = await openapiDocuments(world, folder)
     return new Map([
       ['docs/reference/deploy-status.md', deployStatusPage(read('services/dcmanager/src/work/phases.ts'))],
+      ['docs/reference/backup-status.md', backupStatusPage()],
       ['docs/reference/policies.md', policiesPage()],
       ['docs/reference/errors.md', errorsPage()],
       ['docs/reference/configuration.md', configurationPage(options)],

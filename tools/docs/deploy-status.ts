@@ -4,7 +4,7 @@ import { code, madeFrom, table } from './markdown.ts'
 type Edge = readonly [from: string, to: string, label: string]
 
 /** Operations of this version; statuses of others stand in the table for rows that an imported database brings along. */
-const families: ReadonlySet<string> = new Set(['deploy', 'reconfigure-network'])
+const families: ReadonlySet<string> = new Set(['deploy', 'reconfigure-network', 'restore'])
 
 const phaseVerbs = ['install', 'bootstrap', 'configure', 'complete'] as const satisfies readonly PhasedVerb[]
 
@@ -43,6 +43,18 @@ const networkEdges: readonly Edge[] = [
   ['reconfiguring-network', 'complete', ''],
 ]
 
+/** A restore begins from every status that the table calls restorable; drawn from one of them, or nothing else could be read. */
+const restoreEdges: readonly Edge[] = [
+  ['complete', 'pre-restore', 'restore'],
+  ['pre-restore', 'pre-install', 'with_install'],
+  ['installing', 'restoring', 'restore'],
+  ['pre-restore', 'restoring', ''],
+  ['restoring', 'complete', ''],
+  ['restoring', 'factory-restore-complete', 'factory'],
+  ['pre-restore', 'onsite-restoring', 'on_site'],
+  ['onsite-restoring', 'complete', ''],
+]
+
 /** Legacy statuses lead somewhere, but nothing leads to them: only what a new subcloud can come to is drawn. */
 function reachable(edges: readonly Edge[]): Edge[] {
   const reached = new Set<string>(['not-deployed'])
@@ -79,21 +91,22 @@ const row = (status: DeployStatus): string[] => {
     kind,
     rule.audited,
     rule.deletable ? 'yes' : 'no',
+    rule.restorable ? 'yes' : 'no',
     rule.verbs.map((verb) => (verb === 'enroll' ? 'enroll (later)' : verb)).join(', '),
   ]
 }
 
 /** docs/reference/deploy-status.md */
 export function deployStatusPage(phasesSource: string): string {
-  const columns = ['status', 'meaning', 'transitional', 'operation', 'audited', 'deletable', 'phased verbs']
+  const columns = ['status', 'meaning', 'transitional', 'operation', 'audited', 'deletable', 'restorable', 'phased verbs']
   return [
     madeFrom('services/dcmanager/src/rules/lifecycle.ts and work/phases.ts'),
     '# Deploy statuses',
     'A subcloud has one of these statuses. *Transitional*: an operation works on it now, and every other operation is refused with 409; the\nstatus after "else" stands there when the operation fails, or when its job is gone. *Audited*: whether its agent is asked.\n*Phased verbs*: which `murmur deploy VERB` are accepted; `install`, `abort` and `resume` only during the first deployment.\n"(later)" marks what this version understands but does not do.',
     table(columns, allDeployStatuses.map(row)),
     '## How a deployment goes',
-    'What `add`, `redeploy` and the phased verbs do in this version. `resume` begins at the first phase that remains.',
-    diagram([...phaseEdges(phasesSource), ...lifecycleEdges(), ...networkEdges]),
+    'What `add`, `redeploy`, the phased verbs and a restore do in this version. `resume` begins at the first phase that remains. A restore\nbegins from every restorable status; one of them is drawn.',
+    diagram([...phaseEdges(phasesSource), ...lifecycleEdges(), ...networkEdges, ...restoreEdges]),
     '',
   ].join('\n\n')
 }

@@ -50,7 +50,7 @@ const limits: readonly (readonly [area: string, limits: readonly Limit[]])[] = [
     [
       ['a lease; renewed at a third of it', 'packages/jobs/src/worker.ts', 'leaseMs'],
       ['time between two looks when nobody wakes', 'packages/jobs/src/worker.ts', 'pollMs'],
-      ['operations at once in one manager', 'services/dcmanager/src/work/deploy.ts', 'operationsAtOnce'],
+      ['deployments and deletes at once in one manager', 'services/dcmanager/src/work/deploy.ts', 'operationsAtOnce'],
       ['of these, only for phased creates and deletes', 'services/dcmanager/src/work/deploy.ts', 'slots'],
       ['installation images under way at once in one manager', 'services/dcmanager/src/work/image-endpoint.ts', 'transfersMost'],
       ['time until a reader of an image that takes nothing is cut', 'services/dcmanager/src/work/image-endpoint.ts', 'stalledMs'],
@@ -74,6 +74,21 @@ const limits: readonly (readonly [area: string, limits: readonly Limit[]])[] = [
       ],
       ['log of one operation', 'services/dcmanager/src/work/playbooks/output-log.ts', 'longestLogBytes'],
       ['one line of it', 'packages/world/src/real/lines.ts', 'longestLineBytes'],
+      ['playbooks at once in one manager; more wait', 'packages/site/src/config/options.ts', 'playbooks.processes'],
+      ['a document that a playbook leaves for the manager', 'services/dcmanager/src/work/playbooks/run-playbook.ts', 'longestResultBytes'],
+    ],
+  ],
+  [
+    'Backups of subclouds',
+    [
+      ['backups at once in one manager, and deletions', 'packages/site/src/config/options.ts', 'backup.concurrency'],
+      ['restores at once in one manager', 'packages/site/src/config/options.ts', 'backup.restoreConcurrency'],
+      ['backups kept of one subcloud and release', 'packages/site/src/config/options.ts', 'backup.keep'],
+      ['all backups at the system controller', 'packages/site/src/config/options.ts', 'backup.quotaBytes'],
+      ['backup, delete', 'services/dcmanager/src/work/backup-runs.ts', 'deadlineMs'],
+      ['members of a group claimed by one set of statements', 'services/dcmanager/src/store/backup-claims.ts', 'pageSize'],
+      ['BMCs probed at once by one request', 'services/dcmanager/src/api/subcloud-backup-restore.ts', 'probesAtOnce'],
+      ['operations waited for in one statement', 'services/dcmanager/src/work/wait-for-job.ts', 'askedAtOnce'],
     ],
   ],
   [

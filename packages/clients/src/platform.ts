@@ -15,7 +15,16 @@ export interface PlatformClient {
   /** What makes each applied image the same one elsewhere: the reference data of the firmware audit. */
   appliedDeviceImages(): Promise<unknown[]>
   /** FM: active alarms with their ids and entities. */
-  alarms(): Promise<{ alarmId: string; entityInstanceId: string; severity: string; reasonText: string }[]>
+  alarms(): Promise<
+    {
+      alarmId: string
+      entityInstanceId: string
+      severity: string
+      reasonText: string
+      /** False where the site does not say. */
+      managementAffecting: boolean
+    }[]
+  >
 }
 
 export interface PlatformClientOptions {
@@ -130,6 +139,7 @@ export function createPlatformClient(world: World, options: PlatformClientOption
             entityInstanceId: alarm('entity_instance_id').text(1_024),
             severity: alarm('severity').oneOf('critical', 'major', 'minor', 'warning', 'not-applicable'),
             reasonText: alarm('reason_text').text(4_096),
+            managementAffecting: alarm('mgmt_affecting').missing ? false : alarm('mgmt_affecting').boolean(),
           })
         }
         if (found.length > maxAlarms) throw new SiteAnswerRefused(site, `it lists more than ${maxAlarms} alarms`, 200)

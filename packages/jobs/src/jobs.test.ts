@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { json, type Database, type Migrations } from '@murmuration/data'
+import { countStatements, json, type Database, type Migrations } from '@murmuration/data'
 import { eachEngine, type TestEngine } from '@murmuration/data/testing'
 import type { Log } from '@murmuration/world'
 import {
@@ -8,10 +8,12 @@ import {
   createWorker,
   defineJob,
   enqueue,
+  enqueueAll,
   JobCancelled,
   jobMigrations,
   LeaseLost,
   liveJobFor,
+  liveJobs,
   readJobs,
   readSteps,
   Shutdown,
@@ -213,6 +215,65 @@ eachEngine('jobs', (engine) => {
     )
     assert.ok([...ran.values()].every((times) => times === 1))
     for (const owner of ['first', 'second']) assert.ok((most[owner] ?? 0) <= 7 && (most[owner] ?? 0) > 1, `${owner}: ${most[owner]}`)
+  })
+
+  void test('kinds that share slots run no more than those together, whatever each may by itself; others are not counted', async () => {
+    const { manual, db, begin } = await setUp(engine)
+    const held = Promise.withResolvers<null>()
+    const running: string[] = []
+    const kindOf = (name: string): JobKind<null, null> =>
+      defineJob<null, null>({
+        name,
+        concurrency: 3,
+        run: () => {
+          running.push(name)
+          return held.promise
+        },
+      })
+    const kinds = [kindOf('test.one'), kindOf('test.two'), kindOf('test.other')]
+    await db.transaction(async (tx) => {
+      for (const kind of kinds)
+        await enqueueAll(
+          tx,
+          manual.world,
+          kind,
+          Array.from({ length: 3 }, (_, index) => ({ subject: `${kind.name}:${index}`, input: null })),
+        )
+    })
+    const worker = begin('first', kinds, { maxRunning: 20, together: { kinds: ['test.one', 'test.two'], slots: 4 } })
+    await manual.until('all that may run', () => running.length === 7)
+    manual.advance(2 * pollMs)
+    assert.equal(running.filter((name) => name !== 'test.other').length, 4)
+    held.resolve(null)
+    await manual.until('the rest', () => running.length === 9)
+    await worker.stop()
+  })
+
+  void test('many jobs in one statement a hundred: all or nothing, in order, and the taken keys are told', async () => {
+    const { manual, db } = await setUp(engine)
+    const kind = defineJob<number, null>({ name: 'test.many', concurrency: 1, run: async () => null })
+    const wanted = Array.from({ length: 250 }, (_, index) => ({ subject: `thing:${index}`, input: index }))
+    const { result: ids, statements } = await countStatements(() => db.transaction((tx) => enqueueAll(tx, manual.world, kind, wanted)))
+    assert.equal(statements, 3)
+    const jobs = new Map((await readJobs(db, { ids })).map((row) => [row.id, row]))
+    assert.deepEqual(
+      ids.map((id) => jobs.get(id)?.subject),
+      wanted.map(({ subject }) => subject),
+    )
+    assert.deepEqual(
+      (await liveJobs(db, ['thing:7', 'thing:999'])).map((row) => row.exclusive_key),
+      ['thing:7'],
+    )
+    const more = [
+      { subject: 'thing:300', input: 1 },
+      { subject: 'thing:8', input: 2 },
+    ]
+    await assert.rejects(
+      db.transaction((tx) => enqueueAll(tx, manual.world, kind, more)),
+      (error) => error instanceof SubjectBusy && error.running?.subject === 'thing:8',
+    )
+    assert.equal(await liveJobFor(db, 'thing:300'), undefined)
+    assert.deepEqual(await db.transaction((tx) => enqueueAll(tx, manual.world, kind, [])), [])
   })
 
   void test('slots that are reserved for prompt kinds are not taken by others, and prompt kinds may use all', async () => {

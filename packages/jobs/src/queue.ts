@@ -30,43 +30,77 @@ const tables = (db: AnyQueryable): Queryable<JobTables>['query'] => db.query
  * `tx.afterCommit`; without that the job starts at the worker's next poll.
  */
 export async function enqueue<Input>(tx: AnyTransaction, world: World, kind: AnyKind<Input>, job: Enqueue<Input>): Promise<string> {
-  const nowMs = world.clock.nowMs()
-  const now = timestamp(nowMs)
-  const id = world.random.uuid()
-  const exclusiveKey = job.exclusiveKey === undefined ? job.subject : job.exclusiveKey
+  const [row] = rowsOf(world, kind, [job]) as [JobRow]
   const inserted = await tables(tx)
     .insertInto('jobs')
-    .values({
-      id,
-      kind: kind.name,
-      subject: job.subject,
-      exclusive_key: exclusiveKey,
-      input: json.write<unknown>(job.input ?? null),
-      state: 'queued',
-      lost_leases: 0,
-      attempt: 1,
-      run_at: timestamp(nowMs + (job.delayMs ?? 0)),
-      lease_owner: null,
-      lease_epoch: 0,
-      lease_until: null,
-      cancel_requested: 0,
-      cancel_reason: null,
-      progress: null,
-      outcome: null,
-      error: null,
-      requested_by: job.requestedBy ?? null,
-      request_id: job.requestId ?? null,
-      created_at: now,
-      started_at: null,
-      finished_at: null,
-      updated_at: now,
-    })
+    .values(row)
     // Not an error: PostgreSQL would give up the whole transaction, and the caller may want to say more in it.
     .onConflict((conflict) => conflict.column('exclusive_key').doNothing())
     .returning('id')
     .executeTakeFirst()
-  if (!inserted) throw new SubjectBusy(exclusiveKey === null ? undefined : await liveJobFor(tx, exclusiveKey))
-  return id
+  if (!inserted) throw new SubjectBusy(row.exclusive_key === null ? undefined : await liveJobFor(tx, row.exclusive_key))
+  return row.id
+}
+
+/** So many rows stand in one statement: their values stay within every engine's limit of parameters. */
+const rowsPerStatement = 100
+
+/**
+ * As `enqueue`, for many jobs of one kind in one statement per hundred. All or nothing: SubjectBusy, naming one of them, when any key is
+ * taken, so ask which are (`liveJobs`) in the same transaction before. Returns the ids in the order of the jobs.
+ */
+export async function enqueueAll<Input>(
+  tx: AnyTransaction,
+  world: World,
+  kind: AnyKind<Input>,
+  jobs: readonly Enqueue<Input>[],
+): Promise<string[]> {
+  const rows = rowsOf(world, kind, jobs)
+  for (let from = 0; from < rows.length; from += rowsPerStatement) {
+    const part = rows.slice(from, from + rowsPerStatement)
+    const inserted = await tables(tx)
+      .insertInto('jobs')
+      .values(part)
+      .onConflict((conflict) => conflict.column('exclusive_key').doNothing())
+      .returning('id')
+      .execute()
+    if (inserted.length === part.length) continue
+    const ids = new Set(inserted.map((each) => each.id))
+    const refused = part.find((row) => !ids.has(row.id))
+    const key = refused?.exclusive_key ?? undefined
+    throw new SubjectBusy(key === undefined ? undefined : await liveJobFor(tx, key))
+  }
+  return rows.map((row) => row.id)
+}
+
+function rowsOf<Input>(world: World, kind: AnyKind<Input>, jobs: readonly Enqueue<Input>[]): JobRow[] {
+  const nowMs = world.clock.nowMs()
+  const now = timestamp(nowMs)
+  return jobs.map((job) => ({
+    id: world.random.uuid(),
+    kind: kind.name,
+    subject: job.subject,
+    exclusive_key: job.exclusiveKey === undefined ? job.subject : job.exclusiveKey,
+    input: json.write<unknown>(job.input ?? null),
+    state: 'queued',
+    lost_leases: 0,
+    attempt: 1,
+    run_at: timestamp(nowMs + (job.delayMs ?? 0)),
+    lease_owner: null,
+    lease_epoch: 0,
+    lease_until: null,
+    cancel_requested: 0,
+    cancel_reason: null,
+    progress: null,
+    outcome: null,
+    error: null,
+    requested_by: job.requestedBy ?? null,
+    request_id: job.requestId ?? null,
+    created_at: now,
+    started_at: null,
+    finished_at: null,
+    updated_at: now,
+  }))
 }
 
 /**
@@ -92,6 +126,19 @@ export async function cancel(tx: AnyTransaction, world: World, jobId: string, re
 /** The queued or running job that holds the key. */
 export async function liveJobFor(db: AnyQueryable, exclusiveKey: string): Promise<JobRow | undefined> {
   return await tables(db).selectFrom('jobs').selectAll().where('exclusive_key', '=', exclusiveKey).executeTakeFirst()
+}
+
+/** The live jobs that hold any of these keys, in one statement; without their inputs. */
+export async function liveJobs(
+  db: AnyQueryable,
+  exclusiveKeys: readonly string[],
+): Promise<Pick<JobRow, 'id' | 'kind' | 'subject' | 'state' | 'exclusive_key'>[]> {
+  if (exclusiveKeys.length === 0) return []
+  return await tables(db)
+    .selectFrom('jobs')
+    .select(['id', 'kind', 'subject', 'state', 'exclusive_key'])
+    .where('exclusive_key', 'in', exclusiveKeys)
+    .execute()
 }
 
 /** Newest first; 100 unless `limit` says otherwise, 1,000 at most. */

@@ -20,6 +20,8 @@ export interface WorkerOptions {
   readonly maxRunning?: number
   /** Slots of `maxRunning` that only these kinds may take: what callers wait for does not queue behind what runs for hours. */
   readonly reserved?: { readonly kinds: readonly string[]; readonly slots: number }
+  /** Kinds that share slots: all of them together run at most so many at once, whatever each may by itself. */
+  readonly together?: { readonly kinds: readonly string[]; readonly slots: number }
   /** How long an aborted run may take to end before its slot is given away. Default `leaseMs`. */
   readonly graceMs?: number
 }
@@ -65,16 +67,20 @@ export function createWorker(options: WorkerOptions): Worker {
 
   const ids = (): string[] => [...running.keys()]
   const reservedKinds = new Set(options.reserved?.kinds)
+  const sharingKinds = new Set(options.together?.kinds)
   const openSlots = maxRunning - (options.reserved?.slots ?? 0)
   const slots = (kind: AnyKind): number => {
     let taken = 0
     let takenOpen = 0
+    let takenTogether = 0
     for (const run of running.values()) {
+      if (sharingKinds.has(run.kind.name)) takenTogether++
       if (run.kind === kind) taken++
       if (!reservedKinds.has(run.kind.name)) takenOpen++
     }
     const free = maxRunning - running.size
-    return Math.min(kind.concurrency - taken, reservedKinds.has(kind.name) ? free : Math.min(free, openSlots - takenOpen))
+    const own = Math.min(kind.concurrency - taken, sharingKinds.has(kind.name) ? options.together!.slots - takenTogether : free)
+    return Math.min(own, reservedKinds.has(kind.name) ? free : Math.min(free, openSlots - takenOpen))
   }
 
   /** Of a lease that was asked for at that moment (monotonic): it is given up before another worker may take it. */

@@ -81,6 +81,18 @@ export interface SiteConfig {
     readonly sshKeyFile: string | undefined
     readonly sshUser: string
     readonly sshPort: number
+    /** Playbooks at once in one manager. */
+    readonly processes: number
+  }
+  /** Backups of subclouds (reference dcmanager §6). */
+  readonly backup: {
+    /** Under way at once in one manager; deletions of backups by themselves. */
+    readonly concurrency: number
+    readonly restoreConcurrency: number
+    /** Of one subcloud and release. */
+    readonly keep: number
+    /** Of all archives at the system controller. */
+    readonly quotaBytes: number
   }
   /** Seconds and counts of the audits (reference dcmanager §8.1). */
   readonly audit: {

@@ -218,6 +218,44 @@ export const errors = defineErrors({
     hint: 'Every value of a network reconfiguration must be new.',
   },
 
+  // --- backup and restore (reference §1.10, §6) ---
+  unexpectedParameter: { status: 400, message: 'Unexpected parameter received: {name}', hint: 'This operation takes {known}.' },
+  backupCombination: { status: 400, message: '{message}', hint: '{hint}' },
+  backupSubcloudUnknown: { status: 400, message: 'Subcloud not found: {subcloud}', hint: 'List them with GET /v1.0/subclouds.' },
+  backupGroupEmpty: { status: 400, message: 'No subclouds found in group {group}', hint: 'Put subclouds into the group, or name another.' },
+  backupIneligible: {
+    status: 400,
+    message: 'Subcloud {name} is not in a valid state for subcloud-backup {verb}: {reason}',
+    hint: '{hint}',
+  },
+  backupNoneEligible: {
+    status: 400,
+    message: 'None of the subclouds in group {group} are in a valid state for subcloud-backup {verb}: {reasons}',
+    hint: 'Nothing was changed. Look at them with GET /v1.0/subcloud-groups/{group}/subclouds.',
+  },
+  backupUnhealthy: {
+    status: 400,
+    message: 'Subcloud {name} must be in good health for subcloud-backup create: {reasons}',
+    hint: 'Look at its alarms, mend what they tell, then back it up.',
+  },
+  /** The original answers 500; that a site does not answer is nobody's defect. */
+  backupHealthUnknown: {
+    status: 503,
+    message: 'The health of subcloud {name} could not be asked for: {reason}',
+    hint: 'Repeat the request when the subcloud answers.',
+  },
+  backupReleaseMissing: {
+    status: 400,
+    message: 'Release required',
+    hint: 'Name it in the path: PATCH /v1.0/subcloud-backup/delete/{release}.',
+  },
+  backupInstallValuesMissing: {
+    status: 400,
+    message: 'These subclouds have no install values: {names}',
+    hint: 'Update them with install_values first, or restore them without with_install, auto and factory.',
+  },
+  backupDeleteFailed: { status: 422, message: '{why}', hint: 'See the operations of each of them.' },
+
   imageMissing: { status: 400, message: '{why}' },
   operationFailed: { status: 422, message: 'Unable to {operation} the subcloud: {why}', hint: 'See GET /v1.0/subclouds/{id}/operations.' },
   memberUnknown: { status: 400, message: 'Invalid request: the operation "{verb}" does not know {members}', hint: 'It takes {known}.' },

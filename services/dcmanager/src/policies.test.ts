@@ -44,6 +44,9 @@ const expected: Readonly<Record<string, Who>> = {
   'PATCH /v1.0/subcloud-groups/{group_ref}': 'AoC',
   'DELETE /v1.0/subcloud-groups/{group_ref}': 'AoC',
   'GET /v1.0/alarms': 'RoOoC',
+  'POST /v1.0/subcloud-backup': 'AoOoC',
+  'PATCH /v1.0/subcloud-backup/delete/{release}': 'AoOoC',
+  'PATCH /v1.0/subcloud-backup/restore': 'AoC',
   // New: any token would do in the original, which makes every audit anybody's to ask for.
   'POST /v1.0/notifications': 'AoC',
 }
@@ -60,6 +63,10 @@ const hidden: Readonly<Record<string, Who>> = {
   'GET /v1.0/subclouds?subcloud_ref=1&verb=detail': 'RoOoC',
   'PATCH /v1.0/phased-subcloud-deploy?subcloud_ref=1&verb=abort': 'AoC',
   'PATCH /v1.0/subcloud-groups?group_ref=1': 'AoC',
+  'PATCH /v1.0/subcloud-backup?verb=restore': 'AoC',
+  'PATCH /v1.0/subcloud-backup?verb=delete&release_version=26.09': 'AoOoC',
+  'PATCH /v1.0/subcloud-backup/delete': 'AoOoC',
+  'PATCH /v1.0/subcloud-backup/unknown-verb': 'AoC',
   'DELETE /v1.0/subcloud-groups?group_ref=1': 'AoC',
 }
 const rolesOf: Readonly<Record<Who, readonly string[]>> = {

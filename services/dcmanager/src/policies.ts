@@ -213,4 +213,22 @@ export const policies: readonly PolicyRule[] = [
     operations: at('GET /v1.0/controller-authority'),
     description: 'Read the certificate authority of this system controller. New.',
   },
+  {
+    name: 'dc_api:subcloud_backup:create',
+    check: adminOrOperatorOrConfigurator,
+    operations: at('POST /v1.0/subcloud-backup'),
+    description: 'Back up a subcloud or the subclouds of a group.',
+  },
+  {
+    name: 'dc_api:subcloud_backup:delete',
+    check: adminOrOperatorOrConfigurator,
+    operations: at('PATCH /v1.0/subcloud-backup/delete/{release}'),
+    description: 'Delete backups of a release.',
+  },
+  {
+    name: 'dc_api:subcloud_backup:restore',
+    check: adminOrConfigurator,
+    operations: at('PATCH /v1.0/subcloud-backup/restore'),
+    description: 'Restore a subcloud or the subclouds of a group from a backup.',
+  },
 ]

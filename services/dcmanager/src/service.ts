@@ -25,7 +25,8 @@ import { createPeerRoom } from './work/peer-room.ts'
 import { createPeers, type Peers } from './work/peers.ts'
 import { createStateKeeper } from './work/state-keeper.ts'
 import { auditTopic, changesTopic, managerTopic } from './work/topics.ts'
-import { waitForJob } from './work/wait-for-job.ts'
+import { healthProblems } from './work/site-health.ts'
+import { waitForJob, waitForJobs } from './work/wait-for-job.ts'
 
 /** How long a caller of an operation that is synchronous in the original waits for it; clients give up at 60 s. */
 const patienceMs = 55_000
@@ -125,6 +126,8 @@ export function apiContextOf(
     facts,
     deployFiles: createDeployFiles(world, config.varFolder),
     waitForJob: (jobId) => waitForJob(site, database, jobId, patienceMs),
+    waitForJobs: (jobIds) => waitForJobs(site, database, jobIds, patienceMs),
+    healthProblems: (subcloud) => healthProblems(site, subcloud),
     liveDetail: (subcloud) => readLiveDetail(site, subcloud),
     pushPeerGroup: createPeerPush(peers, world.log),
     auditPeerGroup: createAuditOnRequest({ site, database, facts, peers }),

@@ -160,6 +160,23 @@ export const options = {
   'playbooks.sshKeyFile': option<string | undefined>('SSH key (0600) for the hosts of subclouds', path, () => undefined, {
     optional: true,
   }),
+  'playbooks.processes': option(
+    'playbooks at once in one manager, each some 60 MiB; operations beyond that wait for their turn',
+    integer(8, 1_000, 'a count'),
+    () => 48,
+  ),
+  'backup.concurrency': option(
+    'backups, and deletions of backups, under way at once in one manager',
+    integer(1, 1_000, 'a count'),
+    () => 250,
+  ),
+  'backup.restoreConcurrency': option('restores under way at once in one manager', integer(1, 1_000, 'a count'), () => 100),
+  'backup.keep': option('backups kept of one subcloud and release; older ones are removed', integer(1, 1_000, 'a count'), () => 3),
+  'backup.quotaBytes': option(
+    'bytes of all backups at the system controller; a backup that would pass it fails before it runs',
+    integer(1, Number.MAX_SAFE_INTEGER, 'a number of bytes'),
+    () => 100 * 1024 ** 3,
+  ),
   'audit.intervalMs': option('time between two audits of a subcloud', seconds('milliseconds', 86_400_000), () => 30_000),
   'audit.failuresToOffline': option('failed audits in a row until a subcloud is offline', integer(1, 100, 'a count'), () => 2),
   'audit.requestDeadlineMs': option('time for all of one audit', seconds('milliseconds', 600_000), () => 30_000),

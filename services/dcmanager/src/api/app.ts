@@ -11,6 +11,7 @@ import { deleteSubcloudRoutes } from './subcloud-delete.ts'
 import { patchSubcloudRoutes } from './subcloud-patch.ts'
 import { subcloudRoutes } from './subclouds.ts'
 import { systemPeerRoutes } from './system-peers.ts'
+import { subcloudBackupRoutes } from './subcloud-backup.ts'
 import { versionRoutes } from './versions.ts'
 
 export interface ApiOptions {
@@ -20,7 +21,7 @@ export interface ApiOptions {
   readonly more?: readonly ((app: App) => void)[]
 }
 
-/** The HTTP application of operations 1–7, 9–20, 22–24, 28–39 and 41–54 (reference dcmanager §1.6), and of `more`. */
+/** The HTTP application of operations 1–7, 9–20, 22–39 and 41–54 (reference dcmanager §1.6), and of `more`. */
 export async function createDcmanagerApp(context: ApiContext, options: ApiOptions): Promise<App> {
   const { site, desk } = context
   const app = await createApp({
@@ -45,6 +46,7 @@ export async function createDcmanagerApp(context: ApiContext, options: ApiOption
     associationRoutes,
     systemPeerRoutes,
     controllerAuthorityRoutes,
+    subcloudBackupRoutes,
   ])
     routes(app, context)
   for (const routes of options.more ?? []) routes(app)

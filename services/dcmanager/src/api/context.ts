@@ -1,3 +1,4 @@
+import type { JobRow } from '@murmuration/jobs'
 import type { Site } from '@murmuration/site'
 import type { Desk } from '../store/claims.ts'
 import type { DeployFiles } from '../work/deploy-files.ts'
@@ -16,5 +17,9 @@ export interface ApiContext {
   /** To peer sites, and from what they say; work/ implements them. */
   readonly pushPeerGroup: PushPeerGroup
   readonly auditPeerGroup: AuditPeerGroup
+  /** As `waitForJob`, for many; gives them as they are then. */
+  waitForJobs(jobIds: readonly string[]): Promise<readonly JobRow[]>
+  /** Why the subcloud is not in good health; empty when it is. Rejects when it can't be asked. */
+  healthProblems(subcloud: { readonly management_start_ip: string }): Promise<readonly string[]>
   liveDetail(subcloud: { readonly management_start_ip: string }): Promise<LiveDetail>
 }

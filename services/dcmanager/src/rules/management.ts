@@ -1,4 +1,5 @@
 import { errors } from '../errors.ts'
+import { isBackupTransient } from './backup-status.ts'
 import type { DeployStatus } from './lifecycle.ts'
 import { allowsVerb, isTransient, ruleOf, statusesAllowing, type PhasedVerb } from './lifecycle.ts'
 
@@ -14,13 +15,10 @@ export interface Subject {
   readonly enrolled_with_vcsr: 0 | 1
 }
 
-const transientBackups: ReadonlySet<string> = new Set(['validating', 'pre-backup', 'backing-up', 'deleting-backup'])
-
 /** Refused (409) while any operation works on the subcloud (reference dcmanager §3.2). */
 export function requireResting(subject: Subject): void {
   if (isTransient(subject.deploy_status)) throw errors.transient({ what: `deploy status ${subject.deploy_status}` })
-  if (subject.backup_status !== null && transientBackups.has(subject.backup_status))
-    throw errors.transient({ what: `backup status ${subject.backup_status}` })
+  if (isBackupTransient(subject.backup_status)) throw errors.transient({ what: `backup status ${subject.backup_status}` })
   if (subject.prestage_status === 'prestaging') throw errors.transient({ what: 'prestage status prestaging' })
 }
 

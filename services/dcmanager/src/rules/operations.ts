@@ -16,10 +16,12 @@ export const deployOperations = [
   'subcloud.redeploy',
 ] as const
 export type DeployOperation = (typeof deployOperations)[number]
-export type SubcloudOperation = DeployOperation | 'subcloud.delete' | 'subcloud.reconfigure-network'
+export type SubcloudOperation = DeployOperation | BackupOperation | 'subcloud.delete' | 'subcloud.reconfigure-network'
 /** Long work between two system controllers; its exclusive key is `associationKeyOf`. */
 export type AssociationOperation = 'association.sync' | 'association.delete'
 export type OperationName = SubcloudOperation | AssociationOperation
+export const backupOperations = ['subcloud.backup', 'subcloud.delete-backup', 'subcloud.restore'] as const
+export type BackupOperation = (typeof backupOperations)[number]
 
 /** Documents (bootstrap values, install values, deploy config) are read from `subcloud_documents` when a phase begins. */
 export interface DeployInput {
@@ -44,6 +46,41 @@ export interface ReconfigureNetworkInput {
   readonly managementStartIp: string
   readonly managementEndIp: string
   readonly bootstrapAddress: string
+}
+
+/** Sealed members: context `subcloud:<id>:<member in snakes>`. Each job has its own copy, so nothing of one subcloud reaches another. */
+export interface BackupInput {
+  readonly subcloudId: number
+  readonly release: string
+  readonly localOnly: boolean
+  readonly registryImages: boolean
+  readonly sysadminPassword: Sealed
+  /** JSON text of the backup values: context `subcloud:<id>:operator_values`. */
+  readonly operatorValues?: Sealed
+}
+
+export interface DeleteBackupInput {
+  readonly subcloudId: number
+  readonly release: string
+  readonly localOnly: boolean
+  readonly sysadminPassword?: Sealed
+}
+
+export interface RestoreInput {
+  readonly subcloudId: number
+  /** Of the archive, and of the installation where there is one. */
+  readonly release: string
+  readonly localOnly: boolean
+  readonly registryImages: boolean
+  readonly withInstall: boolean
+  readonly auto: boolean
+  readonly factory: boolean
+  readonly onSite: boolean
+  readonly bootstrapAddress: string
+  readonly timeoutSeconds: number
+  readonly sysadminPassword: Sealed
+  /** JSON text of the restore values without what is read from them here. */
+  readonly operatorValues?: Sealed
 }
 
 export const exclusiveKeyOf = (subcloudId: number): string => `subcloud:${subcloudId}`

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { endpointTypes, type SyncStatus } from './vocabulary.ts'
 import {
+  alarmKey,
   aggregateSyncStatus,
   certificateOverdueMs,
   certificateStatus,
@@ -58,6 +59,7 @@ const subject = (changes: Partial<AlarmSubject>): AlarmSubject => ({
   failCount: 2,
   failureReason: 'the site did not answer in time',
   outOfSync: [],
+  backupStatus: null,
   ...changes,
 })
 
@@ -86,6 +88,15 @@ test('every endpoint that is out-of-sync raises a major alarm of its own', () =>
     alarms.map((alarm) => `${alarm.alarmId} ${alarm.severity} ${alarm.entityInstanceId}`),
     ['280.002 major subcloud=edge-1.resource=software', '280.002 major subcloud=edge-1.resource=dc-cert'],
   )
+})
+
+test('a backup that failed raises a minor alarm, until the next one begins', () => {
+  const online = state('managed online complete')
+  const raised = wantedAlarms(subject({ ...online, backupStatus: 'failed' }), 2)
+  assert.deepEqual(raised.map(alarmKey), ['280.003 subcloud=edge-1'])
+  assert.equal(raised[0]?.severity, 'minor')
+  for (const backupStatus of ['validating', 'pre-backup', 'backing-up', 'complete-central', 'unknown', 'validate-failed', null])
+    assert.deepEqual(wantedAlarms(subject({ ...online, backupStatus }), 2), [], String(backupStatus))
 })
 
 test('alarms of others are not ours to clear', () => {

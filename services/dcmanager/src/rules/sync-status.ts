@@ -1,3 +1,4 @@
+import { alarmingBackupStatus } from './backup-status.ts'
 import type { DeployStatus } from './lifecycle.ts'
 import type { AvailabilityStatus, EndpointType, ManagementState, SyncStatus } from './vocabulary.ts'
 
@@ -43,14 +44,14 @@ export function certificateStatus(notAfterMs: number | undefined, nowMs: number)
 
 // --- alarms ------------------------------------------------------------------------------------------------------
 
-/** Ids of the field's fault management for the first two conditions; the third is ours. */
-export const alarmIds = { offline: '280.001', outOfSync: '280.002', fenced: '280.022' } as const
+/** Ids of the field's fault management for these conditions; the last one is ours. */
+export const alarmIds = { offline: '280.001', outOfSync: '280.002', backupFailed: '280.003', fenced: '280.022' } as const
 export type AlarmId = (typeof alarmIds)[keyof typeof alarmIds]
 
 export interface Alarm {
   readonly alarmId: AlarmId
   readonly entityInstanceId: string
-  readonly severity: 'critical' | 'major'
+  readonly severity: 'critical' | 'major' | 'minor'
   readonly reasonText: string
 }
 
@@ -61,6 +62,7 @@ export interface AlarmSubject extends SubcloudState {
   readonly outOfSync: readonly EndpointType[]
   /** Name of the controller that has taken it over without this one having given it up; undefined: nobody has. */
   readonly fencedBy?: string
+  readonly backupStatus: string | null
 }
 
 /**
@@ -72,6 +74,8 @@ export interface AlarmSubject extends SubcloudState {
 export function wantedAlarms(subcloud: AlarmSubject, failuresToOffline: number): Alarm[] {
   if (subcloud.deployStatus === 'secondary') return subcloud.fencedBy === undefined ? [] : [fencedAlarm(subcloud.name, subcloud.fencedBy)]
   const alarms = subcloud.outOfSync.map((endpoint): Alarm => outOfSyncAlarm(subcloud.name, endpoint))
+  // It stands until the next backup begins, or backups are deleted (reference §3.4).
+  if (subcloud.backupStatus === alarmingBackupStatus) alarms.push(backupFailedAlarm(subcloud.name))
   return offlineIsAlarming(subcloud, failuresToOffline) ? [offlineAlarm(subcloud), ...alarms] : alarms
 }
 
@@ -99,6 +103,13 @@ const outOfSyncAlarm = (name: string, endpoint: EndpointType): Alarm => ({
   entityInstanceId: `subcloud=${name}.resource=${endpoint}`,
   severity: 'major',
   reasonText: `${name} ${endpoint} sync_status is out-of-sync`,
+})
+
+const backupFailedAlarm = (name: string): Alarm => ({
+  alarmId: alarmIds.backupFailed,
+  entityInstanceId: `subcloud=${name}`,
+  severity: 'minor',
+  reasonText: `The last backup of ${name} failed`,
 })
 
 /** One alarm is named by what it says and about what. */

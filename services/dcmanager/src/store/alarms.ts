@@ -1,5 +1,6 @@
 import { timestamp, upsert, type Queryable, type Transaction } from '@murmuration/data'
 import type { World } from '@murmuration/world'
+import { alarmingBackupStatus } from '../rules/backup-status.ts'
 import { disabledAlarms } from '../rules/audit-outcome.ts'
 import { wantedAlarms, type Alarm } from '../rules/sync-status.ts'
 import type { AlarmSummary } from '../rules/vocabulary.ts'
@@ -78,6 +79,7 @@ export async function readWantedAlarms(db: Queryable<Schema>, failuresToOffline:
       's.fenced_by',
       'p.peer_name',
       'g.system_leader_id',
+      's.backup_status',
       'a.audit_fail_count',
       'a.failure_reason',
     ])
@@ -85,6 +87,7 @@ export async function readWantedAlarms(db: Queryable<Schema>, failuresToOffline:
       eb.or([
         eb.and([eb('s.availability_status', '=', 'offline'), eb('a.audit_fail_count', '>', 0)]),
         eb('s.fenced_by', 'is not', null),
+        eb('s.backup_status', '=', alarmingBackupStatus),
         eb('s.id', 'in', db.query.selectFrom('subcloud_status').select('subcloud_id').where('sync_status', '=', 'out-of-sync')),
       ]),
     )
@@ -99,6 +102,7 @@ export async function readWantedAlarms(db: Queryable<Schema>, failuresToOffline:
         deployStatus: row.deploy_status,
         failCount: row.audit_fail_count,
         failureReason: row.failure_reason,
+        backupStatus: row.backup_status,
         outOfSync: (endpointsOf.get(row.id) ?? []).map((each) => each.endpoint_type),
         // Its group says so already once that controller is known as the leader.
         ...(row.fenced_by === null || row.fenced_by === row.system_leader_id ? {} : { fencedBy: row.peer_name ?? row.fenced_by }),

@@ -30,6 +30,7 @@ export interface Schema extends JobTables {
   peer_group_association: PeerGroupAssociationTable
   peer_group_member_sync: PeerGroupMemberSyncTable
   idempotency_keys: IdempotencyKeyTable
+  subcloud_backups: SubcloudBackupTable
 }
 
 export { endpointTypes, type AvailabilityStatus, type EndpointType, type ManagementState, type SyncStatus }
@@ -257,3 +258,26 @@ export interface PeerGroupMemberSyncTable {
   failure: string | null
   updated_at: Timestamp
 }
+/**
+ * New: what archives there are of a subcloud. The reference looks into folders; with a row, quota, retention and "is there one" are
+ * questions to the database, and a file that was changed is noticed. `id` is that of the job that made it.
+ */
+export interface SubcloudBackupTable {
+  id: string
+  subcloud_id: number
+  release: string
+  storage: BackupStorage
+  /** `storing`: its place is reserved and its job lives; only `stored` ones can be restored. */
+  state: 'storing' | 'stored'
+  file_name: string
+  /** While it is being stored: what is reserved for it. */
+  bytes: number
+  /** Hex. Null while it is being stored, and for archives of foreign playbooks at the subcloud. */
+  sha256: string | null
+  /** As the archiver wrote it; null for archives of foreign playbooks. */
+  manifest: Json<unknown> | null
+  registry_images: Flag
+  created_at: Timestamp
+}
+
+export type BackupStorage = 'central' | 'local'

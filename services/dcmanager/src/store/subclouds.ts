@@ -11,6 +11,7 @@ export type SubcloudColumns = Partial<Omit<SubcloudRow, 'id' | 'region_name' | '
 /** What the row must still be for a write to happen: a flow writes only over the status that it left there. */
 export interface Expected {
   readonly deployStatus?: DeployStatus | readonly DeployStatus[]
+  readonly backupStatus?: string
   readonly revision?: number
 }
 
@@ -67,6 +68,7 @@ export async function updateSubclouds(
     .set((eb) => ({ revision: eb('revision', '+', 1) }))
     .where('id', 'in', ids)
     .$if(expected.deployStatus !== undefined, (query) => query.where('deploy_status', 'in', [expected.deployStatus!].flat()))
+    .$if(expected.backupStatus !== undefined, (query) => query.where('backup_status', '=', expected.backupStatus!))
     .$if(expected.revision !== undefined, (query) => query.where('revision', '=', expected.revision!))
     .returningAll()
     .execute()

@@ -68,7 +68,13 @@ export async function apiBench(
       { releaseId: `r-${site.config.softwareVersion}`, softwareVersion: site.config.softwareVersion, state: 'deployed' },
     ],
   }
-  const context: ApiContext = { ...apiContextOf(site, database, facts), waitForJob: async () => undefined, ...options.context }
+  const context: ApiContext = {
+    ...apiContextOf(site, database, facts),
+    waitForJob: async () => undefined,
+    waitForJobs: async () => [],
+    healthProblems: async () => [],
+    ...options.context,
+  }
   const policy = await createPolicy(site.world, policies)
   t.after(() => policy.close())
   const more = options.more?.(fake)

@@ -15,6 +15,7 @@ const tables = [
   'peer_group_association',
   'peer_group_member_sync',
   'idempotency_keys',
+  'subcloud_backups',
   'jobs',
 ] as const
 

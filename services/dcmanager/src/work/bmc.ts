@@ -52,6 +52,7 @@ export async function powerOff(
       host: inventoryHostOf(row),
       name: row.name,
       stage: 'installing',
+      prompt: true,
       playbook: `${site.config.playbooksFolder}/power_off.yml`,
       files: { 'inventory.yml': inventoryOf(site.config, row, '127.0.0.1'), 'rvmc-config.yaml': settings },
       variables: (folder) => ({ rvmc_config_file: `${folder}/rvmc-config.yaml` }),

@@ -110,6 +110,7 @@ export async function resealVault(site: Site): Promise<number> {
     if (!/^\d{1,10}$/.test(name)) continue
     await reseal<StoredCertificate>(`${vault}/${name}/certificate.json`, 'sealedKey', keyContext(Number(name)))
     await reseal<{ sealed: Sealed }>(`${vault}/${name}/admin-password.json`, 'sealed', adminContext(Number(name)))
+    await reseal<{ sealed: Sealed }>(`${vault}/${name}/archive-key.json`, 'sealed', `subcloud:${name}:archive_key`)
   }
   return written
 }

@@ -45,6 +45,7 @@ export function deleteKind(parts: OperationParts): JobKind<DeleteInput, void> {
             { id: subcloudId, name },
             {
               stage: 'deleting',
+              prompt: true,
               playbook: 'delete_subcloud.yml',
               files: {
                 'inventory.yml': {

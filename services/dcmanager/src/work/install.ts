@@ -11,7 +11,11 @@ import { operatorVariables } from './overrides.ts'
 const deadlineMs = 180 * 60_000
 
 /** Reference dcmanager §4.2, §4.4: install.yml with the install values, rvmc_config_file and install_release_version. */
-export async function runInstall(parts: OperationParts, context: JobContext<DeployInput>, token: Secret): Promise<void> {
+export async function runInstall(
+  parts: OperationParts,
+  context: JobContext<Pick<DeployInput, 'subcloudId' | 'release'>>,
+  token: Secret,
+): Promise<void> {
   const { config } = parts.site
   const row = await subcloudOf(parts, context.input.subcloudId)
   const values = await valuesOf(parts, row.id, 'install_values')

@@ -41,7 +41,8 @@ export const configStatusOf = (alarms: readonly { readonly alarmId: string; read
     ? 'Deployment: configurations out-of-date'
     : 'Deployment: configurations up-to-date'
 
-async function platformOf(site: Site, managementIp: string): Promise<PlatformClient> {
+/** The platform service of a subcloud, asked as the site's service account over mutual TLS. */
+export async function platformOf(site: Site, managementIp: string, questionMs = deadlineMs): Promise<PlatformClient> {
   const { world, config } = site
   const host = managementIp.includes(':') ? `[${managementIp}]` : managementIp
   const tls = async (): Promise<TlsIdentity> => {
@@ -59,7 +60,7 @@ async function platformOf(site: Site, managementIp: string): Promise<PlatformCli
     projectDomainName: 'Default',
     tls: await tls(),
   })
-  return createPlatformClient(world, { baseUrl: `https://${host}:${config.ports.platformTls}`, session, tls, deadlineMs })
+  return createPlatformClient(world, { baseUrl: `https://${host}:${config.ports.platformTls}`, session, tls, deadlineMs: questionMs })
 }
 
 async function readText(site: Site, file: string): Promise<string> {

@@ -6,9 +6,14 @@ import type { Timer } from '@murmuration/world'
 import type { Schema } from '../store/schema.ts'
 import { resealVault } from './credentials.ts'
 import { createControllerFacts, type ControllerFacts } from './controller-facts.ts'
+import { backupKind } from './backup.ts'
+import { deleteBackupKind } from './delete-backup.ts'
 import { deleteKind } from './delete.ts'
 import { deployKinds, operationsAtOnce, promptSlots } from './deploy.ts'
 import type { OperationParts } from './operations.ts'
+import { createPlaybookSlots } from './playbooks/slots.ts'
+import { restoreKind } from './restore.ts'
+import { healthProblems } from './site-health.ts'
 import { createPlaybookRunner } from './playbooks/run-playbook.ts'
 import { reconfigureNetworkKind } from './reconfigure-network.ts'
 import { repair } from './repair.ts'
@@ -27,10 +32,16 @@ export interface Manager {
   wake(): void
 }
 
+export interface ManagerOptions {
+  /** How the health of a subcloud is asked for; default: its own platform service. */
+  readonly healthProblems?: OperationParts['healthProblems']
+}
+
 export function createManager(
   site: Site,
   database: Database<Schema>,
   facts: Pick<ControllerFacts, 'ownSystem'> = createControllerFacts(site),
+  options: ManagerOptions = {},
 ): Manager {
   const { world, config } = site
   const stopping = new AbortController()
@@ -43,17 +54,26 @@ export function createManager(
       playbooksFolder: config.playbooksFolder,
       sshKeyFile: config.playbooks.sshKeyFile,
       stopping: stopping.signal,
+      slots: createPlaybookSlots({ most: config.playbooks.processes, reserved: promptSlots.slots }),
     }),
     secretsInFiles: true,
+    healthProblems: options.healthProblems ?? ((row) => healthProblems(site, row)),
   }
+  const deployments = [...deployKinds(parts), reconfigureNetworkKind(parts)]
+  const backups = [backupKind(parts), deleteBackupKind(parts), restoreKind(parts)]
   const worker = createWorker({
     world,
     database,
     owner: site.processId,
     graceMs: longestAbortMs,
-    maxRunning: operationsAtOnce,
+    maxRunning: operationsAtOnce + backups.reduce((sum, kind) => sum + kind.concurrency, 0),
     reserved: promptSlots,
-    kinds: [...deployKinds(parts), deleteKind(parts), reconfigureNetworkKind(parts)],
+    // Backups have limits of their own, by kind; together with them the playbooks have one (playbooks.processes).
+    together: {
+      kinds: deployments.map((kind) => kind.name).filter((name) => !(promptSlots.kinds as string[]).includes(name)),
+      slots: operationsAtOnce - promptSlots.slots,
+    },
+    kinds: [...deployments, deleteKind(parts), ...backups],
   })
   let timer: Timer | undefined
   let repairing: Promise<void> = Promise.resolve()

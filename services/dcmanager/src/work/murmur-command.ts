@@ -8,6 +8,9 @@ const program = fileURLToPath(new URL('../../../../apps/murmur/src/main.ts', imp
 export const murmurCommandOf = (config: Pick<SiteConfig, 'playbooks'>): readonly string[] =>
   config.playbooks.murmurCommand ?? (config.playbooks.connection === 'local' ? [process.execPath, program] : ['murmur'])
 
+/** This very program, for what a playbook does on the system controller itself. */
+export const controllerCommandOf = (): readonly string[] => [process.execPath, program]
+
 /** By region, which never changes and is never given twice: neither a rename nor a successor of the same name meets old state. */
 export const siteFolderOf = (config: Pick<SiteConfig, 'playbooks'>, row: Pick<SubcloudRow, 'region_name'>): string =>
   `${config.playbooks.sitesFolder}/${row.region_name}`

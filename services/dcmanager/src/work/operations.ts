@@ -4,6 +4,7 @@ import type { Database, Transaction } from '@murmuration/data'
 import type { Site } from '@murmuration/site'
 import type { Sealed } from '@murmuration/trust'
 import { Secret } from '@murmuration/trust'
+import type { BackupStatus } from '../rules/backup-status.ts'
 import type { DeployStatus } from '../rules/lifecycle.ts'
 import type { Schema } from '../store/schema.ts'
 import { readDocuments, type DocumentKind } from '../store/documents.ts'
@@ -21,11 +22,13 @@ export interface OperationParts {
   readonly facts: Pick<ControllerFacts, 'ownSystem'>
   /** True when secrets must stand in files because the playbooks in use read them by themselves. */
   readonly secretsInFiles: boolean
+  /** Why a subcloud is not in good health; rejects when it can't be asked. */
+  readonly healthProblems: (row: SubcloudRow) => Promise<readonly string[]>
 }
 
 /** The subcloud is no longer as this operation left it: somebody ended the operation, or it was deleted. */
 export class StatusMoved extends Error {
-  constructor(id: number, found: string | undefined, wanted: readonly DeployStatus[]) {
+  constructor(id: number, found: string | undefined, wanted: readonly (DeployStatus | BackupStatus)[]) {
     super(`subcloud ${id} is ${found ?? 'gone'}, and not ${wanted.join(' or ')} as this operation had left it`)
     this.name = 'StatusMoved'
   }
@@ -85,7 +88,10 @@ export async function valuesOf(parts: OperationParts, id: number, kind: Document
 export const sysadminPasswordOf = (parts: OperationParts, id: number, sealed: Sealed | undefined): Secret | undefined =>
   sealed === undefined ? undefined : parts.site.keyring.open(sealed, `subcloud:${id}:sysadmin_password`)
 
-type Given = Pick<PlaybookRun, 'stage' | 'files' | 'texts' | 'variables' | 'secrets' | 'deadlineMs' | 'connectTimeoutSeconds'> & {
+type Given = Pick<
+  PlaybookRun,
+  'stage' | 'files' | 'texts' | 'variables' | 'secrets' | 'deadlineMs' | 'connectTimeoutSeconds' | 'prompt' | 'results'
+> & {
   /** Name in the folder of playbooks, or an absolute path. */
   readonly playbook: string
 }
@@ -96,8 +102,8 @@ export async function playbook(
   context: JobContext<unknown>,
   row: Pick<SubcloudRow, 'id' | 'name'>,
   run: Given,
-): Promise<void> {
-  await parts.playbooks.run({
+): Promise<Readonly<Record<string, string>>> {
+  return parts.playbooks.run({
     ...run,
     playbook: run.playbook.startsWith('/') ? run.playbook : `${parts.site.config.playbooksFolder}/${run.playbook}`,
     jobId: context.id,

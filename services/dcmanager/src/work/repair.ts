@@ -1,6 +1,7 @@
 import type { Database, Transaction } from '@murmuration/data'
-import { readJobs } from '@murmuration/jobs'
+import { liveJobs, readJobs } from '@murmuration/jobs'
 import type { Site } from '@murmuration/site'
+import { failedBackupStatusOf, transientBackupStatuses } from '../rules/backup-status.ts'
 import { failedStatusOf, transientStatuses } from '../rules/lifecycle.ts'
 import { exclusiveKeyOf } from '../rules/operations.ts'
 import type { Schema } from '../store/schema.ts'
@@ -16,6 +17,7 @@ const idsAtOnce = 500
 /** What an unlucky moment may leave behind is put in order: rows, private folders, logs, vaults. Safe to run anywhere, any time. */
 export async function repair(site: Site, database: Database<Schema>): Promise<void> {
   await repairRows(site, database)
+  await repairBackups(site, database)
   await sweepFiles(site, database)
 }
 
@@ -55,6 +57,48 @@ async function repairPage(site: Site, tx: Transaction<Schema>, after: number): P
     const columns = { deploy_status: failedStatusOf(status), error_description: lostText }
     await updateSubclouds(tx, site.world, ids, columns, { deployStatus: status })
     if (status === 'reconfiguring-network') await releaseReserved(tx, ids)
+  }
+  return { repaired: lost.length, next: rows.length < idsAtOnce ? undefined : rows.at(-1)!.id }
+}
+
+/** As `repairRows`, for the status of backups (reference §3.4 "restart"). */
+export async function repairBackups(site: Site, database: Database<Schema>): Promise<number> {
+  let repaired = 0
+  for (let after: number | undefined = 0; after !== undefined;) {
+    const page = await database.transaction((tx) => repairBackupPage(site, tx, after!))
+    repaired += page.repaired
+    after = page.next
+  }
+  if (repaired > 0) site.world.log.warn('backups of subclouds were under way without an operation', { count: repaired })
+  return repaired
+}
+
+async function repairBackupPage(
+  site: Site,
+  tx: Transaction<Schema>,
+  after: number,
+): Promise<{ repaired: number; next: number | undefined }> {
+  const rows = await tx.query
+    .selectFrom('subclouds')
+    .select(['id', 'backup_status'])
+    .where('backup_status', 'in', [...transientBackupStatuses])
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(idsAtOnce)
+    .execute()
+  if (rows.length === 0) return { repaired: 0, next: undefined }
+  const busy = new Set(
+    (
+      await liveJobs(
+        tx,
+        rows.map((row) => exclusiveKeyOf(row.id)),
+      )
+    ).map((job) => job.exclusive_key),
+  )
+  const lost = rows.filter((row) => !busy.has(exclusiveKeyOf(row.id)))
+  for (const [status, members] of Map.groupBy(lost, (row) => row.backup_status!)) {
+    const ids = members.map((row) => row.id)
+    await updateSubclouds(tx, site.world, ids, { backup_status: failedBackupStatusOf(status) }, { backupStatus: status })
   }
   return { repaired: lost.length, next: rows.length < idsAtOnce ? undefined : rows.at(-1)!.id }
 }

@@ -78,13 +78,21 @@ async function resealLiveJobs(database: Database<Schema>, keyring: Keyring): Pro
   })
 }
 
+/** Members of inputs that are sealed, with the last part of their context. */
+const sealedMembers = { sysadminPassword: 'sysadmin_password', operatorValues: 'operator_values' } as const
+
 async function resealJob(tx: Transaction<Schema>, keyring: Keyring, row: { id: string; input: Json<unknown> }): Promise<void> {
-  const input = json.read(row.input) as { subcloudId?: number; sysadminPassword?: Sealed }
-  if (input.sysadminPassword === undefined || !keyring.isStale(input.sysadminPassword)) return
-  const sysadminPassword = again(keyring, input.sysadminPassword, `subcloud:${input.subcloudId}:sysadmin_password`)
+  const input = json.read(row.input) as { subcloudId?: number } & Partial<Record<keyof typeof sealedMembers, Sealed>>
+  const anew = Object.entries(sealedMembers).flatMap(([member, what]) => {
+    const sealed = input[member as keyof typeof sealedMembers]
+    return sealed === undefined || !keyring.isStale(sealed)
+      ? []
+      : [[member, again(keyring, sealed, `subcloud:${input.subcloudId}:${what}`)]]
+  })
+  if (anew.length === 0) return
   await tx.query
     .updateTable('jobs')
-    .set({ input: json.write({ ...input, sysadminPassword }) })
+    .set({ input: json.write({ ...input, ...(Object.fromEntries(anew) as object) }) })
     .where('id', '=', row.id)
     .execute()
 }
@@ -95,6 +103,7 @@ async function resealVault({ world, keyring, config }: Site): Promise<void> {
   const files = [
     ['certificate.json', 'sealedKey', 'private_key'],
     ['admin-password.json', 'sealed', 'admin_password'],
+    ['archive-key.json', 'sealed', 'archive_key'],
   ] as const
   for (const id of await world.files.list(folder)) {
     for (const [name, member, what] of files) {

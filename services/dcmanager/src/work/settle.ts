@@ -1,9 +1,10 @@
 import type { Transaction } from '@murmuration/data'
 import { JobCancelled, LeasesLostInARow, type JobOutcome } from '@murmuration/jobs'
 import type { World } from '@murmuration/world'
+import type { BackupStatus } from '../rules/backup-status.ts'
 import { abortedStatusOf, failedStatusOf, isTransient, type DeployStatus } from '../rules/lifecycle.ts'
 import type { Schema } from '../store/schema.ts'
-import { readSubcloud, updateSubcloud } from '../store/subclouds.ts'
+import { readSubcloud, updateSubcloud, type SubcloudColumns } from '../store/subclouds.ts'
 import { OperationRefused, StatusMoved } from './operations.ts'
 import { AbortFailed, longestErrorDescription, PlaybookFailed } from './playbooks/failure.ts'
 
@@ -27,7 +28,7 @@ export function settlementOf(status: DeployStatus, outcome: Pick<JobOutcome<unkn
 }
 
 /** For people: what operators may mend in full, our own defects without their insides (the log has them). */
-export function errorText(error: unknown, status: DeployStatus): string {
+export function errorText(error: unknown, status: DeployStatus | BackupStatus): string {
   if (error instanceof PlaybookFailed || error instanceof AbortFailed || error instanceof OperationRefused)
     return error.message.slice(0, longestErrorDescription)
   if (error instanceof LeasesLostInARow)
@@ -38,7 +39,7 @@ export function errorText(error: unknown, status: DeployStatus): string {
 }
 
 /** The job wraps what must not be tried again. */
-const causeOf = (error: unknown): unknown =>
+export const causeOf = (error: unknown): unknown =>
   error instanceof Error && error.name === 'TerminalError' && error.cause !== undefined ? error.cause : error
 
 /** `goodEnd`: what an operation that is done leaves. In the transaction of its end: who sees it finds the subcloud free. */
@@ -47,10 +48,11 @@ export async function settleSubcloud(
   world: World,
   subcloudId: number,
   outcome: JobOutcome<unknown>,
-  goodEnd?: { readonly from: DeployStatus; readonly to: DeployStatus },
+  goodEnd?: { readonly from: DeployStatus; readonly to: DeployStatus; readonly columns?: SubcloudColumns },
 ): Promise<void> {
   if (outcome.state === 'done' && goodEnd !== undefined) {
-    const done = await updateSubcloud(tx, world, subcloudId, { deploy_status: goodEnd.to }, { deployStatus: goodEnd.from })
+    const columns = { ...goodEnd.columns, deploy_status: goodEnd.to }
+    const done = await updateSubcloud(tx, world, subcloudId, columns, { deployStatus: goodEnd.from })
     if (done !== undefined) return
   }
   const row = await readSubcloud(tx, subcloudId)

@@ -107,6 +107,10 @@ export async function runNetworkUpdate(
   })
 }
 
+/** The overrides of the site as it is to be: what a bootstrap, and a restore, bring it to. */
+export const siteDocument = (parts: OperationParts, row: SubcloudRow, ready: ReadySite): Record<string, AnsibleValue> =>
+  overridesOf(parts, row, ready, row)
+
 const overridesOf = (parts: OperationParts, row: SubcloudRow, ready: ReadySite, network: ManagementNetwork) =>
   bootstrapOverrides(parts.site.config, row, network, ready.values, {
     authority: parts.site.authority?.certificate ?? '',
@@ -135,7 +139,7 @@ const siteVariables = (
   site_owner_epoch: epoch,
 })
 
-const secretsOf = (ready: ReadySite, sysadmin: Secret | undefined): Record<string, Secret> => ({
+export const secretsOf = (ready: ReadySite, sysadmin: Secret | undefined): Record<string, Secret> => ({
   SUBCLOUD_ADMIN_PASSWORD: ready.admin,
   SUBCLOUD_SERVICE_PASSWORD: ready.service,
   SUBCLOUD_PRIVATE_KEY: ready.certificate.privateKey,

@@ -2,7 +2,15 @@ import type { ProcessExit } from '@murmuration/world'
 import type { TaskFailed } from './events.ts'
 
 /** As the reference names them in its error texts (dcmanager §4.2). */
-export type Stage = 'installing' | 'bootstrapping' | 'configuring' | 'reconfiguring' | 'deleting'
+export type Stage =
+  | 'installing'
+  | 'bootstrapping'
+  | 'configuring'
+  | 'reconfiguring'
+  | 'deleting'
+  | 'backing up'
+  | 'deleting backups of'
+  | 'restoring'
 
 export type FailureKind = 'task' | 'unreachable' | 'unreadable' | 'timeout' | 'interrupted' | 'runner'
 

@@ -8,6 +8,7 @@ import { AbortFailed, failureOf, PlaybookFailed, type Stage } from './failure.ts
 import { logPathOf, openOutputLog } from './output-log.ts'
 import { operationFolderOf } from './operation-folder.ts'
 import { redactor } from './redact.ts'
+import type { PlaybookSlots } from './slots.ts'
 
 /** Ours, and the callback plugin for whichever folder of playbooks is in use. */
 export const shippedPlaybooksFolder = fileURLToPath(new URL('../../../../../playbooks', import.meta.url)).replace(/\/$/, '')
@@ -37,6 +38,10 @@ export interface PlaybookRun {
   /** True for a reason that waits for the playbook's leave (somebody's wish), false for one that can't (lost lease, shutdown). */
   readonly abortWaits: (reason: unknown) => boolean
   readonly progress: (text: string) => void
+  /** Somebody waits for it: it may use the places that are kept for such runs. */
+  readonly prompt?: boolean
+  /** Names of files that the playbook may leave in its folder for the manager to read. */
+  readonly results?: readonly string[]
 }
 
 export interface PlaybookRunnerOptions {
@@ -46,14 +51,16 @@ export interface PlaybookRunnerOptions {
   readonly command?: string
   /** Fires when this process goes down: from then on nothing is waited for. */
   readonly stopping?: AbortSignal
+  /** How many may run at once; without it nobody waits. */
+  readonly slots?: PlaybookSlots
 }
 
 export interface PlaybookRunner {
   /**
    * Runs one playbook to its end. Rejects with PlaybookFailed, with AbortFailed, or with the signal's reason when it was
-   * ended. Nothing stays behind but the log, and no process either.
+   * ended. Nothing stays behind but the log, and no process either. Gives the texts of those `results` that it left.
    */
-  run(run: PlaybookRun): Promise<void>
+  run(run: PlaybookRun): Promise<Readonly<Record<string, string>>>
 }
 
 /** Held by a playbook as long as one of its processes lives. */
@@ -64,22 +71,47 @@ export const notAbortableMarker = (host: string): string => `.${host}_deploy_not
 const longestNotAbortableMs = 600_000
 const markerPollMs = 250
 const lastErrorLines = 20
+const waiting = 'waiting until fewer playbooks run (playbooks.processes)'
 
 export function createPlaybookRunner(world: World, options: PlaybookRunnerOptions): PlaybookRunner {
   return {
     async run(run) {
       run.signal.throwIfAborted()
-      const folder = operationFolderOf(options.varFolder, run.jobId, run.epoch)
-      const log = await openOutputLog(world, logPathOf(options.varFolder, run.jobId))
+      const leave = await options.slots?.take({ prompt: run.prompt === true, signal: run.signal, waits: () => run.progress(waiting) })
       try {
-        await writeFolder(world, folder, run)
-        await supervise(world, options, run, folder, (text) => log.line(text))
+        return await play(run)
       } finally {
-        await world.files.remove(folder)
-        await log.close()
+        leave?.()
       }
     },
   }
+
+  async function play(run: PlaybookRun): Promise<Readonly<Record<string, string>>> {
+    const folder = operationFolderOf(options.varFolder, run.jobId, run.epoch)
+    const log = await openOutputLog(world, logPathOf(options.varFolder, run.jobId))
+    try {
+      await writeFolder(world, folder, run)
+      await supervise(world, options, run, folder, (text) => log.line(text))
+      return await readResults(world, folder, run.results ?? [])
+    } finally {
+      await world.files.remove(folder)
+      await log.close()
+    }
+  }
+}
+
+/** A result is a small document of ours; more than this is not one. */
+const longestResultBytes = 1024 * 1024
+
+async function readResults(world: World, folder: string, names: readonly string[]): Promise<Readonly<Record<string, string>>> {
+  const results: Record<string, string> = {}
+  for (const name of names) {
+    const size = await world.files.size(`${folder}/${name}`)
+    if (size === undefined || size > longestResultBytes) continue
+    const data = await world.files.read(`${folder}/${name}`)
+    if (data !== undefined) results[name] = new TextDecoder().decode(data)
+  }
+  return results
 }
 
 async function writeFolder(world: World, folder: string, run: PlaybookRun): Promise<void> {
@@ -194,6 +226,9 @@ const phaseOf: Readonly<Record<Stage, string>> = {
   configuring: 'configure',
   reconfiguring: 'network',
   deleting: 'delete',
+  'backing up': 'backup',
+  'deleting backups of': 'delete backup',
+  restoring: 'restore',
 }
 
 /** An operator's folder may bring its own settings; otherwise there are none: neither the machine's nor a user's are read. */
