@@ -9,6 +9,7 @@ import { createDirectData } from './store/direct.ts'
 import { migrations } from './store/migrations/index.ts'
 import type { Schema } from './store/schema.ts'
 import { createStores } from './work/stores/stores.ts'
+import { createSweeper } from './work/sweeper.ts'
 import { createTransfers } from './work/transfers.ts'
 
 /** The image service of a site. Any number of processes share its database and its stores. */
@@ -28,15 +29,17 @@ export async function createImageService(site: Site): Promise<Service> {
       { site, data: refusingData(data), stores, transfers, closing: closing.signal },
       { tokens: site.tokens, policy, ready: () => database.ping() },
     )
+    const sweeper = config.roles.includes('manager') ? createSweeper(world, database, stores) : undefined
     return {
       name: 'image',
       apps: config.roles.includes('api')
         ? [{ name: 'image', endpoint: underMinorVersions(await app.endpoint(), stores.several), listen: await addressesOf(site) }]
         : [],
-      start: async () => undefined,
+      start: async () => sweeper?.start(),
       async stop() {
         closing.abort(new Error('the service is stopping'))
         await app.close()
+        await sweeper?.stop()
         policy.close()
         await database.close()
       },

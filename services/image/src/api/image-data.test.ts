@@ -142,3 +142,56 @@ test('a full disk is told, and the image can be tried again', async (t) => {
   full = false
   assert.equal((await site.upload(me, id, bytes)).status, 204)
 })
+
+/** The smallest qcow2 that says of itself what it must; 64 KiB clusters. */
+function qcow2(change: (header: Buffer) => void = () => undefined): Buffer {
+  const bytes = Buffer.alloc(4 * 65_536)
+  bytes.write('QFI\xfb', 'latin1')
+  bytes.writeUInt32BE(3, 4)
+  bytes.writeUInt32BE(16, 20)
+  bytes.writeBigUInt64BE(1_048_576n, 24)
+  bytes.writeUInt32BE(1, 36)
+  bytes.writeBigUInt64BE(65_536n, 40)
+  bytes.writeBigUInt64BE(131_072n, 48)
+  bytes.writeUInt32BE(1, 56)
+  bytes.writeUInt32BE(4, 96)
+  bytes.writeUInt32BE(104, 100)
+  change(bytes)
+  return bytes
+}
+
+test('bytes must be what they are called, and lead nowhere', async (t) => {
+  const site = await start(t)
+  const image = async (attributes: object) => (await site.image(me, { disk_format: 'qcow2', ...attributes })).id
+  const good = await image({})
+  assert.equal((await site.upload(me, good, qcow2())).status, 204)
+  assert.equal((await site.call(me, 'GET', `/v2/images/${good}`)).body.virtual_size, 1_048_576)
+  const refused: [number, Buffer][] = [
+    [415, Buffer.from('no disk at all')],
+    [415, Buffer.alloc(1_000_000)],
+    [415, qcow2((header) => header.writeBigUInt64BE(200n, 8))],
+    [415, qcow2((header) => header.writeBigUInt64BE(4n, 72))],
+    [415, qcow2((header) => header.writeBigUInt64BE(1n << 63n, 24))],
+  ]
+  for (const [status, bytes] of refused) {
+    const id = await image({})
+    const answer = await site.upload(me, id, bytes)
+    assert.equal(answer.status, status)
+    assert.equal((await site.call(me, 'GET', `/v2/images/${id}`)).body.status, 'queued')
+  }
+  assert.equal((await site.files()).length, 1)
+  const raw = await image({ disk_format: 'raw' })
+  assert.equal(
+    (
+      await site.upload(
+        me,
+        raw,
+        qcow2((header) => header.writeBigUInt64BE(4n, 72)),
+      )
+    ).status,
+    204,
+  )
+  assert.equal((await site.call(me, 'GET', `/v2/images/${raw}`)).body.virtual_size, 262_144, 'raw stays raw, whatever it holds')
+  const ova = await image({ container_format: 'ova', disk_format: 'vmdk' })
+  assert.equal((await site.upload(me, ova, Buffer.from('packed'))).status, 204)
+})

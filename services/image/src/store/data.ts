@@ -197,3 +197,69 @@ export async function knownData(db: Db, store: string, ids: readonly string[]): 
   const rows = await db.query.selectFrom('image_data').select('id').where('store', '=', store).where('id', 'in', ids).execute()
   return new Set(rows.map(({ id }) => id))
 }
+
+/** Bytes that count as stored, a page at a time. */
+export const storedData = (db: Db, after: string, most: number): Promise<DataRow[]> =>
+  db.query.selectFrom('image_data').selectAll().where('state', '=', 'stored').where('id', '>', after).orderBy('id').limit(most).execute()
+
+/**
+ * The bytes of a location are not there any more: it is none, and an image without any is taken out of use. Returns the image's status
+ * afterwards; undefined when somebody else has changed it meanwhile.
+ */
+export async function loseData(tx: Tx, world: World, id: string): Promise<ImageStatus | undefined> {
+  const row = await tx.query.selectFrom('image_data').selectAll().where('id', '=', id).where('state', '=', 'stored').executeTakeFirst()
+  if (row === undefined) return undefined
+  const now = timestamp(world.clock.nowMs())
+  await tx.query
+    .updateTable('image_locations')
+    .set({ status: 'deleted', deleted: 1, deleted_at: now, updated_at: now })
+    .where('data_id', '=', id)
+    .where('deleted', '=', 0)
+    .execute()
+  await discard(tx, { id }, now)
+  const left = await tx.query
+    .selectFrom('image_locations')
+    .select('id')
+    .where('image_id', '=', row.image_id)
+    .where('deleted', '=', 0)
+    .executeTakeFirst()
+  if (left === undefined)
+    await tx.query
+      .updateTable('images')
+      .set({ status: 'deactivated', updated_at: now })
+      .where('id', '=', row.image_id)
+      .where('status', '=', 'active')
+      .execute()
+  return (await readRow(tx, row.image_id, { deleted: true })).status
+}
+
+/** Images that wait for bytes that nobody writes any more: what wrote them died before its row, or after it was taken for garbage. */
+export async function stuckImages(db: Db, before: string, most: number): Promise<string[]> {
+  const rows = await db.query
+    .selectFrom('images')
+    .select('images.id')
+    .where('images.status', '=', 'saving')
+    .where('images.updated_at', '<', before)
+    .where('images.id', 'not in', (eb) =>
+      eb.selectFrom('image_data').select('image_data.image_id').where('image_data.state', '=', 'writing'),
+    )
+    .limit(most)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+export async function unstick(tx: Tx, world: World, imageId: string): Promise<void> {
+  const writing = await tx.query
+    .selectFrom('image_data')
+    .select('id')
+    .where('image_id', '=', imageId)
+    .where('state', '=', 'writing')
+    .executeTakeFirst()
+  if (writing !== undefined) return
+  await tx.query
+    .updateTable('images')
+    .set({ status: 'queued', size: null, virtual_size: null, updated_at: timestamp(world.clock.nowMs()) })
+    .where('id', '=', imageId)
+    .where('status', '=', 'saving')
+    .execute()
+}

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
+import { ApiError } from '@murmuration/http'
 import type { World } from '@murmuration/world'
 import { apiErrorOf, errors } from '../errors.ts'
+import { inspect, type Inspection } from '../rules/inspect/index.ts'
+import { virtualBytesMost } from '../rules/limits.ts'
 import { refused } from '../rules/refusals.ts'
 import type { ImageStatus } from '../rules/status.ts'
 import { ourselves, type Caller } from '../store/caller.ts'
@@ -55,7 +58,7 @@ export function createTransfers(parts: {
     const row = await said(data.data_begin(caller, { image_id: image.id, store: store.id, bytes: announced ?? 0, from, to: through }))
     const location = { url: store.url(row.id), metadata: { store: store.id } }
     try {
-      const facts = await write(row, store, announced, pieces)
+      const facts = await write(row, store, announced, pieces, inspectionOf(image))
       return await data.data_commit(ourselves, { data_id: row.id, facts, from: through, to, location })
     } catch (error) {
       await giveUp(row, store, through, from)
@@ -64,7 +67,13 @@ export function createTransfers(parts: {
   }
 
   /** Streams into the store under the claim; what is there afterwards is durable and whole. */
-  async function write(row: DataRow, store: ByteStore, announced: number | undefined, pieces: AsyncIterable<Uint8Array>): Promise<Facts> {
+  async function write(
+    row: DataRow,
+    store: ByteStore,
+    announced: number | undefined,
+    pieces: AsyncIterable<Uint8Array>,
+    inspection: Inspection | undefined,
+  ): Promise<Facts> {
     const sink = await store.create(row.id)
     const claim = keepClaim(row)
     const [md5, hash] = [createHash('md5'), createHash(hashAlgorithm)]
@@ -79,13 +88,16 @@ export function createTransfers(parts: {
         const writing = sink.write(piece)
         md5.update(piece)
         hash.update(piece)
+        inspection?.push(piece)
         await writing
+        if (inspection?.hopeless !== undefined) throw errors.contentMismatch({ why: inspection.hopeless })
       }
       if (announced !== undefined && size !== announced) throw wrongLength(announced, size)
+      const virtualSize = inspection === undefined ? null : virtualSizeOf(inspection)
       await sink.commit()
       return {
         size,
-        virtual_size: null,
+        virtual_size: virtualSize,
         checksum: md5.digest('hex'),
         os_hash_algo: hashAlgorithm,
         os_hash_value: hash.digest('hex'),
@@ -149,7 +161,8 @@ export function createTransfers(parts: {
   }
 
   async function reasonOf(thrown: unknown, imageId: string, storeId: string): Promise<unknown> {
-    if (refused(thrown, 'NotFound', 'ImageNotFound', 'Conflict')) {
+    // Whatever failed: when the image is gone, that is the reason, and no fault.
+    if (!(thrown instanceof ApiError)) {
       const image = await data.image_get(ourselves, { image_id: imageId, force_show_deleted: true }).catch(nothing)
       if (image === undefined || image.deleted) return errors.goneMeanwhile({ id: imageId })
     }
@@ -192,6 +205,19 @@ export function createTransfers(parts: {
       }
     },
   }
+}
+
+/** Bytes are judged in a plain container only: what is inside of others, its reader unpacks. */
+const inspectionOf = (image: ImageRecord): Inspection | undefined =>
+  image.container_format === 'bare' && image.disk_format !== null ? inspect(image.disk_format) : undefined
+
+/** Throws when the bytes must not be used under the name that they came with. */
+function virtualSizeOf(inspection: Inspection): number | null {
+  const { problem, mismatch, virtualSize } = inspection.end()
+  if (problem !== undefined) throw mismatch === true ? errors.contentMismatch({ why: problem }) : errors.contentUnsafe({ why: problem })
+  if (virtualSize !== undefined && virtualSize > virtualBytesMost)
+    throw errors.virtualTooLarge({ size: virtualSize, limit: virtualBytesMost })
+  return virtualSize ?? null
 }
 
 const nothing = (): undefined => undefined

@@ -1,7 +1,8 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { World } from '@murmuration/world'
 import type { ByteStore } from './stores.ts'
 
+const pageSize = 200
 const idPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Files below a folder of this machine, or of a shared file system; two hundred and fifty-six folders, so that none gets too large. */
@@ -18,12 +19,24 @@ export function createFileStore(world: World, id: string, folder: string): ByteS
     create: (dataId) => world.files.create(pathOf(dataId)),
     read: (dataId, range) => world.files.stream(pathOf(dataId), range),
     size: (dataId) => world.files.size(pathOf(dataId)),
-    remove: (dataId) => world.files.remove(pathOf(dataId)),
+    async remove(dataId) {
+      await world.files.remove(pathOf(dataId))
+      await world.files.removeUnfinished(pathOf(dataId))
+    },
     async *list() {
-      for (const part of await world.files.list(folder)) {
-        const names = (await world.files.list(join(folder, part))).filter((name) => idPattern.test(name) && name.startsWith(part))
-        if (names.length > 0) yield names
+      let page: string[] = []
+      for await (const { path } of world.files.walk(folder)) {
+        const [part, name = ''] = path.split('/')
+        // Only what this store could have written; whatever else lies there is somebody else's.
+        if (idPattern.test(name) && name.startsWith(part!) && path === `${part}/${name}`) page.push(name)
+        if (page.length < pageSize) continue
+        yield page
+        page = []
       }
+      if (page.length > 0) yield page
+    },
+    async *unfinished() {
+      for await (const path of world.files.unfinished(folder)) if (idPattern.test(basename(path))) yield basename(path)
     },
     url: (dataId) => `file://${pathOf(dataId)}`,
   }

@@ -17,6 +17,8 @@ export interface ByteStore {
   remove(dataId: string): Promise<void>
   /** Every id that something lies under, in pages. */
   list(): AsyncIterable<readonly string[]>
+  /** What was begun and neither committed nor discarded: being written, or left by a process that died. */
+  unfinished(): AsyncIterable<string>
   url(dataId: string): string
 }
 
