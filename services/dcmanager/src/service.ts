@@ -117,7 +117,7 @@ export function apiContextOf(
   site: Site,
   database: Database<Schema>,
   facts: ApiContext['facts'],
-  peers: Peers = createPeers(site, facts),
+  peers: Peers = createPeers(site, { ownSystem: () => facts.system() }),
 ): ApiContext {
   const { world, config } = site
   return {
@@ -130,7 +130,7 @@ export function apiContextOf(
     healthProblems: (subcloud) => healthProblems(site, subcloud),
     liveDetail: (subcloud) => readLiveDetail(site, subcloud),
     pushPeerGroup: createPeerPush(peers, world.log),
-    auditPeerGroup: createAuditOnRequest({ site, database, facts, peers }),
+    auditPeerGroup: createAuditOnRequest({ site, database, facts: { ownSystem: () => facts.system() }, peers }),
   }
 }
 

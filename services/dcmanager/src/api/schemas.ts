@@ -125,6 +125,8 @@ const systemPeerMembers = {
   'updated-at': nullable(Type.String()),
   'last-heard-at': nullable(Type.String({ description: 'New: when it answered last.' })),
   'failure-reason': nullable(Type.String({ description: 'New: why the last heartbeat failed.' })),
+  'takeover-state': Type.String({ description: 'New: whether this site takes over by itself: off, armed, blocked or begun.' }),
+  'takeover-reason': Type.String({ description: 'New: why, for people.' }),
 }
 /** `Y`. */
 export const SystemPeer = Type.Object(systemPeerMembers, { title: 'SystemPeer' })

@@ -23,6 +23,8 @@ test('system peers: add, list, show by id, uuid and name, update, delete (refere
     'updated-at': null,
     'last-heard-at': null,
     'failure-reason': null,
+    'takeover-state': 'off',
+    'takeover-reason': 'heartbeat-failure-policy is alarm: an operator migrates the groups',
   }
   assert.deepEqual({ ...added.json, 'created-at': '' }, expected)
   for (const ref of ['1', peerUuid, peerUuid.toUpperCase(), 'dc-madrid', '?peer_ref=dc-madrid']) {

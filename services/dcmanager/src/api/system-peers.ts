@@ -1,4 +1,4 @@
-import { isForeignKeyViolation, isUniqueViolation } from '@murmuration/data'
+import { isForeignKeyViolation, isUniqueViolation, type Transaction } from '@murmuration/data'
 import type { App } from '@murmuration/http'
 import { Secret, type Keyring } from '@murmuration/trust'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -6,10 +6,12 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { errors, invalid, invalidField } from '../errors.ts'
 import { nameProblem } from '../rules/names.ts'
 import { decodeBase64 } from '../rules/problems.ts'
+import type { Takeover } from '../rules/takeover.ts'
 import { heartbeatFailurePolicies } from '../rules/vocabulary.ts'
 import { announceGatewayChange, readAssociationFacts } from '../store/associations.ts'
-import { claim, type Asker } from '../store/claims.ts'
+import { claim, type Asker, type Desk } from '../store/claims.ts'
 import { peerGroupsOfPeer } from '../store/peer-groups.ts'
+import type { Schema } from '../store/schema.ts'
 import {
   deleteSystemPeer,
   findSystemPeer,
@@ -22,6 +24,7 @@ import {
   type SystemPeerColumns,
   type SystemPeerRow,
 } from '../store/system-peers.ts'
+import { readTakeovers } from '../store/takeovers.ts'
 import { peerGroupToWire } from '../wire/peer-group.ts'
 import { systemPeerToWire } from '../wire/system-peer.ts'
 import { accept } from './accept.ts'
@@ -84,14 +87,16 @@ export function systemPeerRoutes(app: App, context: ApiContext): void {
       },
     },
     async (request): Promise<object> => {
-      if (request.query.peer_ref !== undefined) return systemPeerToWire(await peerOf(context, request))
-      return { system_peers: (await listSystemPeers(desk.database)).map(systemPeerToWire) }
+      if (request.query.peer_ref !== undefined) return shown(context, await peerOf(context, request))
+      const rows = await listSystemPeers(desk.database)
+      const takeovers = await readTakeovers(desk.database, rows, desk.world.clock.nowMs())
+      return { system_peers: rows.map((row, index) => systemPeerToWire(row, takeovers[index]!)) }
     },
   )
   app.get(
     '/v1.0/system-peers/:peer_ref',
     { config: get, schema: { summary: 'Show a system peer', params: Params, response: { 200: SystemPeer } } },
-    async (request) => systemPeerToWire(await peerOf(context, request)),
+    async (request) => shown(context, await peerOf(context, request)),
   )
   // Whatever the second segment is, as in the original.
   app.get(
@@ -154,14 +159,25 @@ const defaults = {
   rehome_sysadmin_password: null,
 } as const
 
+async function shown({ desk }: ApiContext, row: SystemPeerRow): Promise<object> {
+  const [takeover] = await readTakeovers(desk.database, [row], desk.world.clock.nowMs())
+  return systemPeerToWire(row, takeover!)
+}
+
 interface Changed {
   readonly row: SystemPeerRow
+  readonly takeover: Takeover
   readonly advice: readonly string[]
 }
 
-function answerOf({ row, advice }: Changed): string {
+async function changedPeer(desk: Desk, tx: Transaction<Schema>, row: SystemPeerRow, advice: readonly string[]): Promise<Changed> {
+  const [takeover] = await readTakeovers(tx, [row], desk.world.clock.nowMs())
+  return { row, takeover: takeover!, advice }
+}
+
+function answerOf({ row, takeover, advice }: Changed): string {
   const notes = [...advice, ...policyNotes(row)]
-  return JSON.stringify({ ...systemPeerToWire(row), ...(notes.length === 0 ? {} : { info_message: notes.join('\n') }) })
+  return JSON.stringify({ ...systemPeerToWire(row, takeover), ...(notes.length === 0 ? {} : { info_message: notes.join('\n') }) })
 }
 
 /** A policy that does not do what its name says is told at once. */
@@ -181,7 +197,7 @@ async function add(context: ApiContext, body: Body, asker: Asker): Promise<strin
   const secrets = sealSecrets(desk.keyring, given.columns.peer_uuid!, given.secrets)
   const columns = { ...defaults, ...given.columns, ...secrets } as SystemPeerColumns
   return unique(columns, async () =>
-    answerOf(await claim(desk, asker, answerOf, async (tx) => ({ row: await insertSystemPeer(tx, desk.world, columns), advice: [] }))),
+    answerOf(await claim(desk, asker, answerOf, async (tx) => changedPeer(desk, tx, await insertSystemPeer(tx, desk.world, columns), []))),
   )
 }
 
@@ -203,7 +219,7 @@ async function update(context: ApiContext, id: number, body: Body, asker: Asker)
       const associations = gatewayMoved ? await announceGatewayChange(tx, desk.world, id) : []
       // The monitor looks again with what is new.
       tx.afterCommit(() => desk.wakeManagers())
-      return { row, advice: syncAdvice('system peer', associations) }
+      return changedPeer(desk, tx, row, syncAdvice('system peer', associations))
     })
     return answerOf(changed)
   })

@@ -44,8 +44,15 @@ export function certificateStatus(notAfterMs: number | undefined, nowMs: number)
 
 // --- alarms ------------------------------------------------------------------------------------------------------
 
-/** Ids of the field's fault management for these conditions; the last one is ours. */
-export const alarmIds = { offline: '280.001', outOfSync: '280.002', backupFailed: '280.003', fenced: '280.022' } as const
+/** Ids of the field's fault management for these conditions; only `fenced` is ours. */
+export const alarmIds = {
+  offline: '280.001',
+  outOfSync: '280.002',
+  backupFailed: '280.003',
+  peerUnavailable: '280.004',
+  groupLedElsewhere: '280.005',
+  fenced: '280.022',
+} as const
 export type AlarmId = (typeof alarmIds)[keyof typeof alarmIds]
 
 export interface Alarm {
@@ -118,4 +125,8 @@ export const alarmKey = (alarm: { readonly alarmId: string; readonly entityInsta
 
 /** Alarms of these ids on these entities are ours to clear; others at the same fault management are not touched. */
 export const isOurAlarm = (alarm: { readonly alarmId: string; readonly entityInstanceId: string }): boolean =>
-  (Object.values(alarmIds) as string[]).includes(alarm.alarmId) && alarm.entityInstanceId.startsWith('subcloud=')
+  (Object.values(alarmIds) as string[]).includes(alarm.alarmId) && /^(subcloud|peer|peer_group)=/.test(alarm.entityInstanceId)
+
+/** Type of the entity, as fault management wants it: `subcloud=a.resource=b` is about a subcloud. */
+export const entityTypeOf = (alarm: Pick<Alarm, 'entityInstanceId'>): string =>
+  alarm.entityInstanceId.slice(0, alarm.entityInstanceId.indexOf('='))

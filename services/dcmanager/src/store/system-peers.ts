@@ -103,7 +103,7 @@ export async function isPeerAccount(db: Queryable<Schema>, userName: string): Pr
   return row !== undefined
 }
 
-/** What a peer of our kind told of itself; once, and not over what stands there. */
+/** What a peer of our kind tells of itself: what its subclouds show is verified with it. */
 export async function writePeerAuthority(db: Queryable<Schema>, id: number, pem: string): Promise<void> {
-  await db.query.updateTable('system_peer').set({ authority_pem: pem }).where('id', '=', id).where('authority_pem', 'is', null).execute()
+  await db.query.updateTable('system_peer').set({ authority_pem: pem }).where('id', '=', id).execute()
 }

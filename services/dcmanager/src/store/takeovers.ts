@@ -1,6 +1,6 @@
 import type { Queryable } from '@murmuration/data'
 import { peerGroupKeyOf } from '../rules/operations.ts'
-import type { TakeoverFacts } from '../rules/takeover.ts'
+import { takeoverOf, type Takeover, type TakeoverFacts } from '../rules/takeover.ts'
 import { readAssociationFacts, type AssociationRecord } from './associations.ts'
 import { msOf } from './audits.ts'
 import type { Schema } from './schema.ts'
@@ -10,7 +10,7 @@ import type { SystemPeerRow } from './system-peers.ts'
 export const takeoverAsker = 'heartbeat-failure-policy'
 
 /** What the rule about takeovers asks of these peers, in the order of the rows; six statements, however many there are. */
-export async function readTakeoverFacts(db: Queryable<Schema>, peers: readonly SystemPeerRow[], localId: string): Promise<TakeoverFacts[]> {
+export async function readTakeoverFacts(db: Queryable<Schema>, peers: readonly SystemPeerRow[]): Promise<TakeoverFacts[]> {
   const asked = peers.filter((peer) => peer.heartbeat_failure_policy === 'rehome')
   const records = await readAssociationFacts(db, { systemPeerIds: asked.map((peer) => peer.id) })
   const groupIds = [...new Set(records.map((record) => record.group.id))]
@@ -28,7 +28,7 @@ export async function readTakeoverFacts(db: Queryable<Schema>, peers: readonly S
       id: group.id,
       name: group.peer_group_name,
       enabled: group.group_state === 'enabled',
-      ledByPeer: group.system_leader_id.toLowerCase() === peer.peer_uuid.toLowerCase() && group.system_leader_id !== localId,
+      ledByPeer: group.system_leader_id.toLowerCase() === peer.peer_uuid.toLowerCase(),
       copyAgrees: copyAgrees(association, group),
       candidates: candidates.get(group.id) ?? 0,
       lastBegunMs: begun.get(group.id),
@@ -67,4 +67,9 @@ async function readBegun(db: Queryable<Schema>, groupIds: readonly number[]): Pr
     .groupBy('subject')
     .execute()
   return new Map(rows.map((row) => [keys.get(row.subject) ?? 0, msOf(row.at)]))
+}
+
+/** Whether this site takes over from each of these peers by itself, in their order, as it is now. */
+export async function readTakeovers(db: Queryable<Schema>, peers: readonly SystemPeerRow[], nowMs: number): Promise<Takeover[]> {
+  return (await readTakeoverFacts(db, peers)).map((facts) => takeoverOf(facts, nowMs))
 }

@@ -86,7 +86,7 @@ export async function openGeoFixture(
     processId: `geo-${++fixtures}`,
     config: { varFolder: '/nonexistent', services: ['dcmanager'] },
   } as unknown as Site
-  const facts = { system: async () => ({ ...system, regionName: 'RegionOne', softwareVersion: '26.09', systemMode: 'duplex' }) }
+  const facts = { ownSystem: async () => system }
   const at = timestamp(world.clock.nowMs())
   return {
     world,

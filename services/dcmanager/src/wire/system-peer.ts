@@ -1,7 +1,8 @@
+import type { Takeover } from '../rules/takeover.ts'
 import type { SystemPeerRow } from '../store/system-peers.ts'
 
-/** `Y` of reference dcmanager §1.5: replies are kebab-case, no password in them. The last two are new; other clients pass over them. */
-export const systemPeerToWire = (row: SystemPeerRow): object => ({
+/** `Y` of reference dcmanager §1.5: replies are kebab-case, no password in them. The last four are new; other clients pass over them. */
+export const systemPeerToWire = (row: SystemPeerRow, takeover: Pick<Takeover, 'state' | 'reason'>): object => ({
   id: row.id,
   'peer-uuid': row.peer_uuid,
   'peer-name': row.peer_name,
@@ -18,4 +19,6 @@ export const systemPeerToWire = (row: SystemPeerRow): object => ({
   'updated-at': row.updated_at,
   'last-heard-at': row.last_heard_at,
   'failure-reason': row.failure_reason,
+  'takeover-state': takeover.state,
+  'takeover-reason': takeover.reason,
 })

@@ -53,7 +53,7 @@ async function remove(parts: AssociationParts, context: JobContext<AssociationDe
     const groupThere = await client.group(name, call)
     if (groupThere === undefined) return null
     if (groupThere.priority === 0) throw new SyncRefused(`peer group ${name} at ${peer.peer_name} has priority 0 and is not a copy of ours`)
-    const me = await client.systemPeer((await parts.facts.system()).uuid, call)
+    const me = await client.systemPeer((await parts.facts.ownSystem()).uuid, call)
     return { groupId: groupThere.id, systemPeerId: me?.id ?? null }
   })
   if (there === null) return

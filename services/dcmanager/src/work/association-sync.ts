@@ -22,7 +22,7 @@ import { standbyDocumentOf, IncompleteRehomeData } from './standby-document.ts'
 export interface AssociationParts {
   readonly site: Site
   readonly database: Database<Schema>
-  readonly facts: Pick<ControllerFacts, 'system'>
+  readonly facts: Pick<ControllerFacts, 'ownSystem'>
   readonly peers: Peers
 }
 
@@ -101,7 +101,7 @@ async function sync(parts: AssociationParts, context: Context): Promise<SyncOutc
   const record = await requireRecord(parts, associationId)
   const { group, association, peer } = record
   const client = parts.peers.of(peer)
-  const system = await parts.facts.system()
+  const system = await parts.facts.ownSystem()
   if (association.association_type !== 'primary' || group.system_leader_id !== system.uuid)
     throw new SyncRefused(`The subclouds of ${group.peer_group_name} are managed by ${group.system_leader_name}, which says what they are.`)
   const call = { deadlineMs: syncLimits.requestMs, signal: context.signal }

@@ -16,7 +16,7 @@ import { changesTopic } from './topics.ts'
 export interface PeerAuditParts {
   readonly site: Site
   readonly database: Database<Schema>
-  readonly facts: Pick<ControllerFacts, 'system'>
+  readonly facts: Pick<ControllerFacts, 'ownSystem'>
   readonly peers: Peers
 }
 
@@ -61,7 +61,7 @@ export async function auditGroup(
   const call = { deadlineMs: requestMs, ...(known.signal === undefined ? {} : { signal: known.signal }) }
   const members = await client.members(group.peer_group_name, call)
   const outOfSyncThere = known.outOfSyncThere ?? (await copyIsOutOfSync(parts, record, call))
-  const localId = (await parts.facts.system()).uuid
+  const localId = (await parts.facts.ownSystem()).uuid
   const concluded = await database.transaction(async (tx) => {
     const here = await lockGroup(tx, record)
     if (here === undefined) return false
@@ -115,7 +115,7 @@ async function copyIsOutOfSync(
   call: { readonly deadlineMs: number; readonly signal?: AbortSignal },
 ): Promise<boolean> {
   const client = parts.peers.of(peer)
-  const me = await client.systemPeer((await parts.facts.system()).uuid, call)
+  const me = await client.systemPeer((await parts.facts.ownSystem()).uuid, call)
   const groupThere = await client.group(group.peer_group_name, call)
   if (me === undefined || groupThere === undefined) return false
   const copy = (await client.associations(call)).find((each) => each.peerGroupId === groupThere.id && each.systemPeerId === me.id)

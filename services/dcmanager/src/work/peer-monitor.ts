@@ -47,7 +47,7 @@ export const monitorLimits = {
 export interface PeerMonitorParts {
   readonly site: Site
   readonly database: Database<Schema>
-  readonly facts: Pick<ControllerFacts, 'system'>
+  readonly facts: Pick<ControllerFacts, 'ownSystem'>
   readonly peers: Peers
   /** Looked at after each round: what policies make of peers that are away. */
   readonly afterRound?: (signal: AbortSignal) => Promise<void>
@@ -76,7 +76,7 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
   const settled = new Set<Promise<void>>()
   /** Peers whose last heartbeat still leads to requests: a slow one must not delay the next heartbeat. */
   const following = new Set<number>()
-  const identified = new Map<number, { readonly made: unknown; readonly systemPeerId: number | undefined }>()
+  const identified = new Map<number, { readonly made: unknown; readonly systemPeerId: number | undefined; authorityRead: boolean }>()
   let claims = 0
   let alarm: { cancel(): void } | undefined
 
@@ -145,8 +145,8 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
       const groups = await client.groups(call())
       const associations = await client.associations(call())
       if (known?.systemPeerId === undefined) {
-        const { uuid } = await parts.facts.system()
-        known = { made: client, systemPeerId: (await client.systemPeer(uuid, call()))?.id }
+        const { uuid } = await parts.facts.ownSystem()
+        known = { made: client, systemPeerId: (await client.systemPeer(uuid, call()))?.id, authorityRead: known?.authorityRead ?? false }
         identified.set(peer.id, known)
       }
       return { outcome: { heard: true }, heard: { groups, associations, systemPeerId: known.systemPeerId } }
@@ -177,7 +177,7 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
       outcome,
       world.clock.nowMs(),
     )
-    const localId = heard === undefined ? '' : (await parts.facts.system()).uuid
+    const localId = heard === undefined ? '' : (await parts.facts.ownSystem()).uuid
     const records = await database.transaction(async (tx: Transaction<Schema>) => {
       if ((await finishHeartbeat(tx, world, peer, lease, startedAtMs, verdict)) === undefined) return undefined
       if (verdict.returned) await voidSyncFailures(tx, world, peer.id)
@@ -225,7 +225,7 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
         log.info('a migration at a peer was concluded here', { peer: peer.peer_name, group: record.group.peer_group_name })
     }
     await reconcile(audited ? await readAssociationFacts(database, { systemPeerIds: [peer.id] }) : records, copies, peer)
-    if (peer.authority_pem === null) await learnAuthority(peer)
+    await learnAuthority(peer)
   }
 
   /** The peer's copy says what is derived here (reference §7.4, §7.5). Only differences are sent. */
@@ -253,13 +253,13 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
     await writeReported(database, reported)
   }
 
-  /** Peers of our kind tell their certificate authority: what their subclouds show is verified with it. */
+  /** Peers of our kind tell their certificate authority; asked once for each time that their identity was. */
   async function learnAuthority(peer: SystemPeerRow): Promise<void> {
-    const pem = await peers
-      .of(peer)
-      .authority({ deadlineMs: monitorLimits.requestMs, signal })
-      .catch(() => undefined)
-    if (pem !== undefined) await writePeerAuthority(database, peer.id, pem)
+    const known = identified.get(peer.id)
+    if (known === undefined || known.authorityRead) return
+    const pem = await peers.of(peer).authority({ deadlineMs: monitorLimits.requestMs, signal })
+    known.authorityRead = true
+    if (pem !== undefined && pem !== peer.authority_pem) await writePeerAuthority(database, peer.id, pem)
   }
 
   const told = (): void =>

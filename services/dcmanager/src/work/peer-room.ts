@@ -8,7 +8,11 @@ import { associationSyncKind, syncLimits } from './association-sync.ts'
 import type { ControllerFacts } from './controller-facts.ts'
 import { createPeerMonitor } from './peer-monitor.ts'
 import type { Peers } from './peers.ts'
+import { repairMigrations } from './repair-migrations.ts'
+import { createRounds } from './state-rounds.ts'
 import { managerTopic } from './topics.ts'
+
+const repairEveryMs = 30_000
 
 export interface PeerRoom {
   start(): Promise<void>
@@ -18,7 +22,7 @@ export interface PeerRoom {
 export interface PeerRoomParts {
   readonly site: Site
   readonly database: Database<Schema>
-  readonly facts: Pick<ControllerFacts, 'system'>
+  readonly facts: Pick<ControllerFacts, 'ownSystem'>
   readonly peers: Peers
   readonly afterRound?: (signal: AbortSignal) => Promise<void>
 }
@@ -37,6 +41,12 @@ export function createPeerRoom(parts: PeerRoomParts): PeerRoom {
     maxRunning: 2 * syncLimits.syncsAtOnce,
     kinds: [associationSyncKind(parts), associationDeleteKind(parts)],
   })
+  const repairs = createRounds(site.world, {
+    name: 'the repair of migrations',
+    log: site.world.log,
+    everyMs: repairEveryMs,
+    run: async () => void (await repairMigrations(site.world, database, () => parts.facts.ownSystem())),
+  })
   let serving: Serving | undefined
   return {
     async start() {
@@ -46,12 +56,13 @@ export function createPeerRoom(parts: PeerRoomParts): PeerRoom {
           monitor.wake()
         },
       })
+      repairs.start()
       worker.start()
       await monitor.start()
     },
     async stop() {
       await serving?.stop()
-      await Promise.all([monitor.stop(), worker.stop()])
+      await Promise.all([repairs.stop(), monitor.stop(), worker.stop()])
     },
   }
 }

@@ -6,29 +6,30 @@ import type { ControllerFacts } from './controller-facts.ts'
 
 /** Clients of the system peers. */
 export interface Peers {
-  /** The client for this row: a changed address or account is used at once, tokens are kept while nothing changes. */
+  /**
+   * The client for this row: a changed address or account is used at once, tokens are kept while nothing changes. Its public endpoints
+   * are trusted as any of the system's trust store is.
+   */
   of(peer: SystemPeerRow): PeerClient
 }
 
 /** Clients that are kept; beyond it the one that was made first goes. */
 const keptClients = 1_000
 
-export function createPeers(site: Site, facts: Pick<ControllerFacts, 'system'>): Peers {
+export function createPeers(site: Site, facts: Pick<ControllerFacts, 'ownSystem'>): Peers {
   const { world, keyring } = site
   const kept = new Map<number, { readonly made: string; readonly client: PeerClient }>()
   return {
     of(peer) {
       // The sealed text differs after every change of the password, even to the same one.
-      const made = JSON.stringify([peer.peer_uuid, peer.manager_endpoint, peer.manager_username, peer.manager_password, peer.authority_pem])
+      const made = JSON.stringify([peer.peer_uuid, peer.manager_endpoint, peer.manager_username, peer.manager_password])
       const known = kept.get(peer.id)
       if (known?.made === made) return known.client
-      const { authority_pem: ca } = peer
       const client = createPeerClient(world, {
         managerEndpoint: peer.manager_endpoint,
         userName: peer.manager_username,
         password: async () => keyring.open(peer.manager_password, peerSecretContext(peer.peer_uuid, 'password')),
-        systemUuid: async () => (await facts.system()).uuid,
-        ...(ca === null ? {} : { tls: async () => ({ ca }) }),
+        systemUuid: async () => (await facts.ownSystem()).uuid,
       })
       kept.delete(peer.id)
       if (kept.size >= keptClients) for (const oldest of kept.keys()) if (kept.delete(oldest)) break

@@ -2,7 +2,9 @@ import type { Database } from '@murmuration/data'
 import type { Site } from '@murmuration/site'
 import { alarmKey, type Alarm } from '../rules/sync-status.ts'
 import { readWantedAlarms } from '../store/alarms.ts'
+import { readGeoAlarms } from '../store/geo-alarms.ts'
 import type { Schema } from '../store/schema.ts'
+import { createControllerFacts, type ControllerFacts } from './controller-facts.ts'
 import type { FaultManagement } from './state-faults.ts'
 import { createRounds, type Rounds } from './state-rounds.ts'
 
@@ -17,7 +19,12 @@ const batchSize = 500
  * Keeps fault management as the rows call for it: what is wanted is derived from the database, compared with what is raised, and
  * the difference is sent. Nothing is lost while fault management is down, after a crash, or when a subcloud is renamed or deleted.
  */
-export function createAlarmLoop(site: Site, database: Database<Schema>, faults: FaultManagement): Rounds {
+export function createAlarmLoop(
+  site: Site,
+  database: Database<Schema>,
+  faults: FaultManagement,
+  localId: () => Promise<string> = localIdOf(site),
+): Rounds {
   const { world } = site
   const log = world.log.child({ loop: 'alarms' })
   let raised: Set<string> | undefined
@@ -38,7 +45,10 @@ export function createAlarmLoop(site: Site, database: Database<Schema>, faults: 
     everyMs,
     leastMs,
     async run(signal) {
-      const wanted = await readWantedAlarms(database, site.config.audit.failuresToOffline)
+      const wanted = [
+        ...(await readGeoAlarms(database, localId)),
+        ...(await readWantedAlarms(database, site.config.audit.failuresToOffline)),
+      ]
       try {
         const known = await currentlyRaised()
         const { raise, clear } = alarmDifference(wanted, known)
@@ -58,6 +68,11 @@ export function createAlarmLoop(site: Site, database: Database<Schema>, faults: 
       }
     },
   })
+}
+
+function localIdOf(site: Site): () => Promise<string> {
+  let facts: ControllerFacts | undefined
+  return async () => (await (facts ??= createControllerFacts(site)).ownSystem()).uuid
 }
 
 /** What to raise and what to clear, critical ones first. */

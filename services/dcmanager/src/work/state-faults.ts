@@ -1,6 +1,6 @@
 import { readAnswer, type Answer } from '@murmuration/clients'
 import type { Site } from '@murmuration/site'
-import { alarmIds, alarmKey, isOurAlarm, type Alarm } from '../rules/sync-status.ts'
+import { alarmIds, alarmKey, entityTypeOf, isOurAlarm, type Alarm } from '../rules/sync-status.ts'
 import { platformUrlOf } from './controller-facts.ts'
 
 /** The fault management of the controller's own platform service, as far as dcmanager uses it. */
@@ -59,7 +59,7 @@ export function createFaultManagement(site: Site): FaultManagement {
       await ask('POST', 'alarms/raise', {
         alarms: alarms.map((alarm) => ({
           alarm_id: alarm.alarmId,
-          entity_type_id: 'subcloud',
+          entity_type_id: entityTypeOf(alarm),
           entity_instance_id: alarm.entityInstanceId,
           severity: alarm.severity,
           reason_text: alarm.reasonText,
