@@ -1,3 +1,4 @@
+import type { Transaction } from '@murmuration/data'
 import type { App } from '@murmuration/http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.ts'
@@ -17,6 +18,8 @@ import {
   type Decision,
 } from '../store/claims.ts'
 import type { Documents } from '../store/documents.ts'
+import { readPeerGroup } from '../store/peer-groups.ts'
+import type { Schema } from '../store/schema.ts'
 import type { SubcloudRow } from '../store/subclouds.ts'
 import { subcloudToWire } from '../wire/subcloud.ts'
 import { accept } from './accept.ts'
@@ -97,6 +100,12 @@ function complete(context: ApiContext, { id }: SubcloudRow, asker: Asker): Promi
   }).then(wire)
 }
 
+/** A member is configured where its group is owned (reference §1.8, §7.11). */
+async function requireConfigurable(tx: Transaction<Schema>, row: SubcloudRow): Promise<void> {
+  const group = row.peer_group_id === null ? undefined : await readPeerGroup(tx, row.peer_group_id)
+  if (group !== undefined && group.group_priority > 0) throw errors.memberConfigure({ group: group.peer_group_name })
+}
+
 async function runPhases(
   context: ApiContext,
   verb: 'install' | 'bootstrap' | 'configure' | 'resume',
@@ -123,6 +132,9 @@ async function runPhases(
   const claimed = await claimFlow(context.desk, asker, answerOf, row.id, {
     sysadminPassword,
     ...(values.network === undefined ? {} : { network: values.network }),
+    require: async (tx, current) => {
+      if (verb === 'configure') await requireConfigurable(tx, current)
+    },
     decide: (current, stored) => decide(verb, current, stored, values, bmcPassword),
   })
   return answerOf(claimed)

@@ -155,7 +155,7 @@ const addressMembers = {
 const laterMembers = {
   migrate: 'true is not available in this version.',
   enroll: 'true is not available in this version.',
-  secondary: 'Not available in this version.',
+  secondary: 'Whatever its value: the standby copy of a subcloud of a peer site. Needs region_name; no password.',
   on_site: 'Only with enroll.',
   cloud_init_config: 'Only with enroll.',
   region_name: 'Only with secondary.',
@@ -203,8 +203,8 @@ export const UpdateForm = form(
     management_gateway_ip: 'Network reconfiguration.',
     management_start_ip: 'Network reconfiguration.',
     management_end_ip: 'Network reconfiguration.',
-    migrate: laterMembers.migrate,
-    peer_group: 'Not available in this version.',
+    migrate: 'true: gives the subcloud up for another system controller (deploy status rehome-pending).',
+    peer_group: 'Id or name of a subcloud peer group to join; none leaves.',
   },
   'SubcloudUpdate',
 )

@@ -1,8 +1,9 @@
-import { errors } from '../errors.ts'
+import { errors, invalidField } from '../errors.ts'
 import { addPhases } from '../rules/phases.ts'
-import { claimNewSubcloud, type Asker, type Claimed, type NewSubcloud } from '../store/claims.ts'
+import { nameProblem, reservedRegions } from '../rules/names.ts'
+import { claimNewSubcloud, claimSecondary, type Asker, type Claimed, type NewSubcloud, type SubcloudToAdd } from '../store/claims.ts'
 import { runningOperation } from '../store/operations.ts'
-import { readSubcloud } from '../store/subclouds.ts'
+import { readSubcloud, type SubcloudRow } from '../store/subclouds.ts'
 import { subcloudToWire } from '../wire/subcloud.ts'
 import type { App } from '@murmuration/http'
 import { accept } from './accept.ts'
@@ -10,7 +11,15 @@ import type { ApiContext } from './context.ts'
 import { withFileMembers } from './file-members.ts'
 import { readForm, type Form } from './form.ts'
 import { AddForm, formRoute, namesOf } from './schemas.ts'
-import { readValues, refuseLater, requireDeployFiles, requirePassword, requireQuietController } from './values.ts'
+import {
+  controllerNetwork,
+  readValues,
+  refuseLater,
+  requireDeployFiles,
+  requirePassword,
+  requireQuietController,
+  type Values,
+} from './values.ts'
 import { requireInstallImage } from './install-image.ts'
 
 /** POST subclouds and POST phased-subcloud-deploy (reference dcmanager §1.7, §1.8): the same request; the second only creates. */
@@ -18,6 +27,7 @@ export function addSubcloudRoutes(app: App, context: ApiContext): void {
   app.post('/v1.0/subclouds', formRoute('dc_api:subclouds:create', 'Add a subcloud', AddForm), async (request, reply) => {
     const form = await readForm(request, namesOf(AddForm))
     return accept(context.desk, request, reply, form.content, async (asker) => {
+      if (withFileMembers(form, namesOf(AddForm)).has('secondary')) return addSecondary(context, form, asker)
       const claimed = await claimNewSubcloud(context.desk, asker, answerOf, await newSubcloud(context, form, 'subcloud.add'))
       return answerOf(claimed)
     })
@@ -61,14 +71,51 @@ async function newSubcloud(context: ApiContext, sent: Form, operation: NewSubclo
   if (sent.names.length === 0) throw errors.bodyEmpty()
   await requireQuietController(context, 'softwareBusy')
   const form = withFileMembers(sent, namesOf(AddForm))
-  refuseLater(form)
+  refuseLater(form, ['secondary', 'migrate', 'enroll', 'cloud_init_config'])
   const sysadminPassword = operation === 'subcloud.add' ? requirePassword(form, 'sysadmin_password') : form.password('sysadmin_password')
-  if (!form.has('bootstrap_values')) throw errors.fileMissing({ file: 'bootstrap_values' }, { field: 'bootstrap_values' })
-
-  const values = await readValues(context, form, {})
-  if (values.bootstrapAddress === undefined) throw errors.bootstrapAddressMissing({}, { field: 'bootstrap-address' })
+  const values = await valuesToAdd(context, form)
   if (values.hasDeployConfig) await requireDeployFiles(context, values.release)
   if (values.hasInstallValues) await requireInstallImage(context, values.release)
+  return {
+    ...rowToAdd(form, values, newRegionName(context)),
+    operation,
+    phases:
+      operation === 'subcloud.create'
+        ? ['create']
+        : addPhases({ installValues: values.hasInstallValues, deployConfig: values.hasDeployConfig }),
+    sysadminPassword,
+  }
+}
+
+/**
+ * `secondary`, whatever its value, as peers send it (reference dcmanager §1.7): the copy of a subcloud that another site manages. No
+ * password and no image, for nothing is done at the subcloud; its region is the one that it has.
+ */
+async function addSecondary(context: ApiContext, sent: Form, asker: Asker): Promise<string> {
+  await requireQuietController(context, 'softwareBusy')
+  const form = withFileMembers(sent, namesOf(AddForm))
+  const foreign = form.has('deploy_config') ? 'deploy_config' : (['migrate', 'enroll'] as const).find((name) => form.flag(name) === true)
+  if (foreign !== undefined) throw errors.secondaryWith({ member: foreign }, { field: foreign })
+  const region = form.text('region_name')
+  if (region === undefined) throw errors.secondaryRegionMissing({}, { field: 'region_name' })
+  const values = await valuesToAdd(context, form)
+  const problem = nameProblem(region, 'subcloud')
+  const ours = [...reservedRegions, ...(await controllerNetwork(context)).regions]
+  if (problem !== undefined || ours.includes(region)) throw invalidField('region_name', problem ?? 'is a region of this system controller')
+  const row = await claimSecondary(context.desk, asker, secondaryAnswer, rowToAdd(form, values, region))
+  return secondaryAnswer(row)
+}
+
+const secondaryAnswer = (row: SubcloudRow): string => JSON.stringify(subcloudToWire(row))
+
+async function valuesToAdd(context: ApiContext, form: Form): Promise<Values> {
+  if (!form.has('bootstrap_values')) throw errors.fileMissing({ file: 'bootstrap_values' }, { field: 'bootstrap_values' })
+  const values = await readValues(context, form, {})
+  if (values.bootstrapAddress === undefined) throw errors.bootstrapAddressMissing({}, { field: 'bootstrap-address' })
+  return values
+}
+
+function rowToAdd(form: Form, values: Values, regionName: string): SubcloudToAdd {
   const facts = values.bootstrap!
   return {
     columns: {
@@ -76,7 +123,7 @@ async function newSubcloud(context: ApiContext, sent: Form, operation: NewSubclo
       description: form.text('description') ?? facts.description ?? null,
       location: form.text('location') ?? facts.location ?? null,
       software_version: values.release,
-      region_name: newRegionName(context),
+      region_name: regionName,
       management_subnet: facts.network.subnet,
       management_start_ip: facts.network.start,
       management_end_ip: facts.network.end,
@@ -84,17 +131,11 @@ async function newSubcloud(context: ApiContext, sent: Form, operation: NewSubclo
       systemcontroller_gateway_ip: facts.systemcontrollerGateway,
       external_oam_subnet_ip_family: facts.oam.family,
       data_install: values.columns.data_install ?? null,
-      bootstrap_address: values.bootstrapAddress,
+      bootstrap_address: values.bootstrapAddress!,
     },
     groupId: groupIdOf(form),
     documents: values.documents,
     network: values.network!,
-    operation,
-    phases:
-      operation === 'subcloud.create'
-        ? ['create']
-        : addPhases({ installValues: values.hasInstallValues, deployConfig: values.hasDeployConfig }),
-    sysadminPassword,
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Queryable } from '@murmuration/data'
 import { readJobs } from '@murmuration/jobs'
 import type { App } from '@murmuration/http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -6,9 +7,12 @@ import { errors } from '../errors.ts'
 import { requireDeletable } from '../rules/management.ts'
 import type { DeleteInput } from '../rules/operations.ts'
 import { claim, enqueueOperation, requireRow, type Asker } from '../store/claims.ts'
+import { readPeerGroup } from '../store/peer-groups.ts'
+import type { Schema } from '../store/schema.ts'
 import { readSubcloud, type SubcloudRow } from '../store/subclouds.ts'
 import { accept } from './accept.ts'
 import type { ApiContext } from './context.ts'
+import { hasPeerPrivileges } from './peer-privileges.ts'
 import { requireQuietController } from './values.ts'
 import { subcloudOf } from './refs.ts'
 import { SubcloudParams } from './schemas.ts'
@@ -16,18 +20,21 @@ import { SubcloudParams } from './schemas.ts'
 /** DELETE subclouds (reference dcmanager §1.7, §4.10): accepted as a job, answered when it is done or patience ends. */
 export function deleteSubcloudRoutes(app: App, context: ApiContext): void {
   const handler = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
-    accept(context.desk, request, reply, {}, async (asker) => remove(context, await subcloudOf(context.desk, request), asker))
+    accept(context.desk, request, reply, {}, async (asker) => {
+      const byPeer = await hasPeerPrivileges(context, request)
+      return remove(context, await subcloudOf(context.desk, request), asker, byPeer)
+    })
   const schema = { summary: 'Delete a subcloud', params: SubcloudParams, response: { 200: Type.Null() } }
   const config = { policy: 'dc_api:subclouds:delete' }
   app.delete('/v1.0/subclouds/:subcloud_ref', { config, schema }, handler)
   app.delete('/v1.0/subclouds', { config, schema: { hide: true } }, handler)
 }
 
-async function remove(context: ApiContext, subcloud: SubcloudRow, asker: Asker): Promise<string> {
+async function remove(context: ApiContext, subcloud: SubcloudRow, asker: Asker, byPeer: boolean): Promise<string> {
   const { desk } = context
   const { id } = subcloud
   // Told first, since it is mended first; asked again where it counts, in the claim.
-  requireDeletable(subcloud)
+  requireDeletable(subcloud, { byPeer, ...(await membership(desk.database, subcloud)) })
   await requireQuietController(context, 'softwareBusyLate')
   const jobId = await claim(
     desk,
@@ -35,7 +42,7 @@ async function remove(context: ApiContext, subcloud: SubcloudRow, asker: Asker):
     () => 'null',
     async (tx) => {
       const row = await requireRow(tx, id)
-      requireDeletable(row)
+      requireDeletable(row, { byPeer, ...(await membership(tx, row)) })
       return enqueueOperation<DeleteInput>(desk, tx, asker, 'subcloud.delete', id, { subcloudId: id, regionName: row.region_name })
     },
   )
@@ -45,4 +52,9 @@ async function remove(context: ApiContext, subcloud: SubcloudRow, asker: Asker):
   if (job?.state === 'failed' && (await readSubcloud(desk.database, id)) !== undefined)
     throw errors.operationFailed({ operation: 'delete', why: 'the operation failed', id })
   return 'null'
+}
+
+async function membership(db: Queryable<Schema>, row: SubcloudRow): Promise<{ peerGroup?: string }> {
+  const group = row.peer_group_id === null ? undefined : await readPeerGroup(db, row.peer_group_id)
+  return group === undefined ? {} : { peerGroup: group.peer_group_name }
 }

@@ -8,6 +8,7 @@ import type { SubcloudRow } from '../store/subclouds.ts'
 import { accept } from './accept.ts'
 import type { ApiContext } from './context.ts'
 import { readForm, type Form } from './form.ts'
+import { hasPeerPrivileges } from './peer-privileges.ts'
 import { bound, subcloudOf } from './refs.ts'
 import { formRoute, namesOf, RedeployForm, Subcloud, UpdateForm, UpdateStatus } from './schemas.ts'
 import { redeploySubcloud } from './subcloud-redeploy.ts'
@@ -96,11 +97,11 @@ async function update(context: ApiContext, request: FastifyRequest, reply: Fasti
   requireKnown(form, namesOf(UpdateForm), 'update')
   return accept(context.desk, request, reply, form.content, async (asker) => {
     const row = await subcloudOf(context.desk, request, form.text('subcloud_ref'))
-    return updateSubcloudByForm(context, row, form, asker)
+    return updateSubcloudByForm(context, row, form, asker, await hasPeerPrivileges(context, request))
   })
 }
 
-/** `migrate` is refused whoever asks; the stock client sends it along with unmanage. */
+/** `migrate` goes with unmanage: who may take a subcloud out of management may say for whom. */
 const onlyManaging: ReadonlySet<string> = new Set(['management-state', 'force', 'migrate', 'subcloud_ref', 'verb'])
 
 function authorizeEither(request: FastifyRequest): void {

@@ -1,10 +1,12 @@
 import { isUniqueViolation, type Transaction } from '@murmuration/data'
-import { errors, invalid, invalidField } from '../errors.ts'
+import { errors, invalidField } from '../errors.ts'
 import { renameProblem } from '../rules/names.ts'
 import { requireManageable, requireNotSecondary, requireRenamable, requireResting, requireUnmanageable } from '../rules/management.ts'
 import type { ReconfigureNetworkInput } from '../rules/operations.ts'
-import { claim, enqueueOperation, refuseConflict, requireNoOperation, requireRow, write, type Asker } from '../store/claims.ts'
-import { readDocuments, writeDocuments, type Documents } from '../store/documents.ts'
+import { isStandby, requireMayMigrate } from '../rules/peer-groups.ts'
+import { changedColumns, sharedSubcloudColumns } from '../rules/replicated.ts'
+import { claim, enqueueOperation, refuseConflict, requireNoOperation, requireRow, write, type Asker, type Desk } from '../store/claims.ts'
+import { writeDocuments } from '../store/documents.ts'
 import { findGroup } from '../store/groups.ts'
 import { lockNetworks, reserveNetwork } from '../store/networks.ts'
 import type { Schema } from '../store/schema.ts'
@@ -13,28 +15,45 @@ import type { SubcloudColumns, SubcloudRow } from '../store/subclouds.ts'
 import { subcloudToWire } from '../wire/subcloud.ts'
 import type { ApiContext } from './context.ts'
 import type { Form } from './form.ts'
+import { localSystem } from './local-system.ts'
 import { readReconfiguration, type Reconfiguration } from './network-reconfiguration.ts'
-import { bmcPasswordOf, readValues, refuseLater, type Values } from './values.ts'
+import { shownRehomeDataOf } from './rehome-data.ts'
+import { documentsOf, newName, requireSameNetwork, type DocumentsWanted } from './subcloud-documents.ts'
+import { announceMembership, decideMembership, type MembershipRequest } from './subcloud-membership.ts'
+import { bmcPasswordOf, readValues } from './values.ts'
 
-const answerOf = (row: SubcloudRow): string => JSON.stringify(subcloudToWire(row))
+interface Updated {
+  readonly row: SubcloudRow
+  /** Without secrets, whoever asks: answers are kept for repeated requests. */
+  readonly rehomeData: string | null
+  readonly advice: readonly string[]
+}
+
+const answerOf = ({ row, rehomeData, advice }: Updated): string =>
+  JSON.stringify({ ...subcloudToWire(row, rehomeData), ...(advice.length === 0 ? {} : { info_message: advice.join('\n') }) })
 
 /** What a request without verb wants, checked as far as that needs no lock. */
-interface Wanted {
-  readonly name: string | undefined
+interface Wanted extends DocumentsWanted {
   readonly group: string | undefined
   readonly managementState: 'managed' | 'unmanaged' | undefined
   readonly force: boolean
-  readonly columns: SubcloudColumns
-  readonly values: Values
-  /** Without install values: for those that are stored. */
-  readonly bmcPassword: string | undefined
+  readonly migrate: boolean
+  readonly membership: MembershipRequest
+  /** A peer writes over a standby copy: name and network may be others, for the primary site says what they are. */
+  readonly standby: boolean
   readonly reconfiguration: Reconfiguration | undefined
 }
 
 /** PATCH without verb (reference dcmanager §1.7, §4.6): everything it names in one transaction, or nothing. */
-export async function updateSubcloudByForm(context: ApiContext, row: SubcloudRow, form: Form, asker: Asker): Promise<string> {
+export async function updateSubcloudByForm(
+  context: ApiContext,
+  row: SubcloudRow,
+  form: Form,
+  asker: Asker,
+  byPeer: boolean,
+): Promise<string> {
   const { desk } = context
-  const wanted = await readWanted(context, row, form)
+  const wanted = await readWanted(context, row, form, byPeer)
   try {
     return answerOf(await claim(desk, asker, answerOf, (tx) => apply(context, tx, asker, row.id, wanted)))
   } catch (error) {
@@ -44,8 +63,7 @@ export async function updateSubcloudByForm(context: ApiContext, row: SubcloudRow
   }
 }
 
-async function readWanted(context: ApiContext, row: SubcloudRow, form: Form): Promise<Wanted> {
-  refuseLater(form)
+async function readWanted(context: ApiContext, row: SubcloudRow, form: Form, byPeer: boolean): Promise<Wanted> {
   const managementState = form.text('management-state')
   if (managementState !== undefined && managementState !== 'managed' && managementState !== 'unmanaged')
     throw invalidField('management-state', 'must be managed or unmanaged')
@@ -57,16 +75,31 @@ async function readWanted(context: ApiContext, row: SubcloudRow, form: Form): Pr
   if (problem !== undefined) throw invalidField('name', problem)
 
   const reconfiguration = await readReconfiguration(context, row, form)
+  const standby = byPeer && isStandby(row)
   // In a reconfiguration the address belongs to it; otherwise it is a value to store.
   const values = await readValues(context, withoutName(form), {
-    name: row.name,
+    ...(standby ? { trusted: true } : { name: row.name }),
     release: row.software_version,
     oamFamily: row.external_oam_subnet_ip_family,
   })
-  if (values.bootstrap !== undefined) requireSameNetwork(row, values)
+  if (values.bootstrap !== undefined && !standby) requireSameNetwork(row, values)
   const { bootstrap_address: address, ...columns } = values.columns
+  const peerGroup = form.text('peer_group')
+  const inSight = row.peer_group_id !== null || peerGroup !== undefined
+  const fields = form.names.filter((each) => !aboutTheRequest.has(each))
   const wanted: Wanted = {
-    name,
+    name: standby ? newName(row, values) : name,
+    migrate: form.flag('migrate') ?? false,
+    membership: {
+      peerGroup,
+      update:
+        fields.length === 0
+          ? undefined
+          : { managementState: managementState !== undefined, onlyRehomeData: fields.every((each) => rehomeFields.has(each)) },
+      systemId: inSight ? (await localSystem(context)).uuid : undefined,
+      byPeer,
+    },
+    standby,
     group: form.text('group_id'),
     managementState,
     force,
@@ -82,22 +115,29 @@ async function readWanted(context: ApiContext, row: SubcloudRow, form: Form): Pr
     reconfiguration,
   }
   const asks =
-    name !== undefined ||
+    wanted.name !== undefined ||
+    wanted.migrate ||
+    peerGroup !== undefined ||
     wanted.group !== undefined ||
     managementState !== undefined ||
     reconfiguration !== undefined ||
     wanted.bmcPassword !== undefined ||
-    Object.keys(wanted.columns).length > 0
-  if (!asks) throw form.names.length === 0 ? errors.bodyEmpty() : errors.nothingToUpdate()
+    Object.keys(wanted.columns).length > 0 ||
+    // A standby copy that is sent again as it is.
+    standby
+  if (!asks || form.names.length === 0) throw form.names.length === 0 ? errors.bodyEmpty() : errors.nothingToUpdate()
   return wanted
 }
 
-async function apply(context: ApiContext, tx: Transaction<Schema>, asker: Asker, id: number, wanted: Wanted): Promise<SubcloudRow> {
+async function apply(context: ApiContext, tx: Transaction<Schema>, asker: Asker, id: number, wanted: Wanted): Promise<Updated> {
   const { desk } = context
   const row = await requireRow(tx, id)
+  if (wanted.standby && !isStandby(row)) throw errors.conflictingChange()
+  const membership = await decideMembership(tx, row, wanted.membership)
   let columns = wanted.columns
+  if (membership.to !== undefined) columns = { ...columns, peer_group_id: membership.to?.id ?? null }
   if (wanted.name !== undefined) {
-    requireRenamable(row, wanted.name)
+    if (!wanted.standby) requireRenamable(row, wanted.name)
     await requireFreeName(tx, id, wanted.name)
     columns = { ...columns, name: wanted.name }
   }
@@ -106,19 +146,57 @@ async function apply(context: ApiContext, tx: Transaction<Schema>, asker: Asker,
     if (group === undefined) throw errors.groupInvalid({ group: wanted.group.slice(0, 64) }, { field: 'group_id' })
     columns = { ...columns, group_id: group.id }
   }
+  columns = { ...columns, ...(await managementColumns(tx, row, wanted)) }
+  if (wanted.reconfiguration !== undefined) columns = { ...columns, ...(await reserve(tx, row, wanted.reconfiguration)) }
+  if (wanted.standby && wanted.values.network !== undefined) {
+    await lockNetworks(tx)
+    await refuseConflict(tx, wanted.values.network, id)
+    await reserveNetwork(tx, id, 'current', wanted.values.network.keys)
+  }
+
+  const documents = await documentsOf(context, tx, row, wanted, membership)
+  await writeDocuments(tx, desk.world, desk.keyring, id, documents.written)
+  await write(desk, tx, row, columns)
+  const changed = documents.changed || changedColumns(sharedSubcloudColumns, row, columns).length > 0
+  const advice = await announceMembership(desk, tx, row, membership, changed)
+  await afterwards(desk, tx, asker, row, wanted, columns)
+  const written = await requireRow(tx, id)
+  return { row: written, rehomeData: await shownRehomeDataOf(context, written, false, tx), advice }
+}
+
+/** Manage, unmanage and `migrate` (reference §4.6, §7.9). */
+async function managementColumns(tx: Transaction<Schema>, row: SubcloudRow, wanted: Wanted): Promise<SubcloudColumns> {
+  const { byPeer } = wanted.membership
+  const columns: SubcloudColumns = {}
   if (wanted.managementState === 'managed') {
+    if (wanted.migrate) throw invalidField('migrate', 'can not be given together with management-state managed')
     const status = requireManageable(row, wanted.force)
     // Its deletion was accepted: nobody gets a managed subcloud back that is gone a moment later.
-    await requireNoOperation(tx, id, ['subcloud.delete'])
-    columns = { ...columns, management_state: 'managed', ...(status === undefined ? {} : { deploy_status: status }) }
-  } else if (wanted.managementState === 'unmanaged') {
-    requireUnmanageable(row)
-    columns = { ...columns, management_state: 'unmanaged' }
+    await requireNoOperation(tx, row.id, ['subcloud.delete'])
+    return { management_state: 'managed', ...(status === undefined ? {} : { deploy_status: status }) }
   }
-  if (wanted.reconfiguration !== undefined) columns = { ...columns, ...(await reserve(tx, row, wanted.reconfiguration)) }
+  if (wanted.managementState === 'unmanaged') {
+    // A peer that asks again is told again.
+    if (!(byPeer && wanted.migrate)) requireUnmanageable(row)
+    columns.management_state = 'unmanaged'
+  }
+  if (wanted.migrate && requireMayMigrate(row, { willBeUnmanaged: wanted.managementState === 'unmanaged', byPeer })) {
+    // Two operations must not meet, even when they are those of two controllers.
+    await requireNoOperation(tx, row.id)
+    columns.deploy_status = 'rehome-pending'
+  }
+  return columns
+}
 
-  await writeDocuments(tx, desk.world, desk.keyring, id, await documentsOf(context, tx, id, wanted))
-  const written = await write(desk, tx, row, columns)
+/** What else belongs to the change, when the row is written. */
+async function afterwards(
+  desk: Desk,
+  tx: Transaction<Schema>,
+  asker: Asker,
+  { id }: SubcloudRow,
+  wanted: Wanted,
+  columns: SubcloudColumns,
+): Promise<void> {
   if (wanted.reconfiguration !== undefined) {
     const { network, bootstrapAddress, sysadminPassword } = wanted.reconfiguration
     await enqueueOperation<ReconfigureNetworkInput>(desk, tx, asker, 'subcloud.reconfigure-network', id, {
@@ -131,12 +209,11 @@ async function apply(context: ApiContext, tx: Transaction<Schema>, asker: Asker,
       bootstrapAddress,
     })
   }
-  if (wanted.managementState === undefined) return written
-  if (wanted.managementState === 'managed') {
+  if (columns.management_state === 'managed') {
     await statusesAfterManage(tx, desk.world, id)
     tx.afterCommit(() => desk.wakeAuditors([id]))
-  } else await statusesAfterUnmanage(tx, desk.world, id)
-  return requireRow(tx, id)
+  } else if (columns.management_state === 'unmanaged' || columns.deploy_status === 'rehome-pending')
+    await statusesAfterUnmanage(tx, desk.world, id)
 }
 
 /** Among names and among region names: wherever a name may stand, a region may too. */
@@ -162,35 +239,9 @@ async function reserve(tx: Transaction<Schema>, row: SubcloudRow, reconfiguratio
   return { deploy_status: 'reconfiguring-network', error_description: 'No errors present' }
 }
 
-/** A rename is a rename in the stored bootstrap values too, a new BMC password one in the install values: the next phase reads them. */
-async function documentsOf(context: ApiContext, tx: Transaction<Schema>, id: number, wanted: Wanted): Promise<Documents> {
-  const { name, bmcPassword, values } = wanted
-  if (name === undefined && bmcPassword === undefined) return values.documents
-  const now = { ...(await readDocuments(tx, context.desk.keyring, id)), ...given(values.documents) }
-  if (bmcPassword !== undefined && now.install_values === undefined) throw errors.installValuesMissing({}, { field: 'install_values' })
-  return {
-    ...values.documents,
-    ...(name === undefined || now.bootstrap_values === undefined ? {} : { bootstrap_values: { ...now.bootstrap_values, name } }),
-    ...(bmcPassword === undefined ? {} : { install_values: { ...(now.install_values as object), bmc_password: bmcPassword } }),
-  }
-}
-
-const given = (documents: Documents): Documents => Object.fromEntries(Object.entries(documents).filter(([, value]) => value !== undefined))
-
-/** Stored values describe the subcloud as it is; to move it there is the network reconfiguration. */
-function requireSameNetwork(row: SubcloudRow, values: Values): void {
-  const { columns } = values
-  const differing = (['management_subnet', 'management_start_ip', 'management_end_ip', 'management_gateway_ip'] as const).filter(
-    (column) => columns[column] !== row[column],
-  )
-  if (differing.length > 0)
-    throw invalid(
-      differing.map((column) => ({
-        field: 'bootstrap_values',
-        message: `changes ${column} from ${row[column]} to ${String(columns[column])}: that needs a network reconfiguration`,
-      })),
-    )
-}
+/** Members of a form that say how, not what. */
+const aboutTheRequest: ReadonlySet<string> = new Set(['subcloud_ref', 'verb', 'peer_group'])
+const rehomeFields: ReadonlySet<string> = new Set(['bootstrap_values', 'bootstrap_address', 'bootstrap-address'])
 
 /** Here `name` is the new name; in the values file stands the present one. */
 const withoutName = (form: Form): Form => ({

@@ -4,7 +4,7 @@ import { errors, invalid, invalidField } from '../errors.ts'
 import { AddressRefused, networkKeys, readAddress, shown } from '../rules/addresses.ts'
 import { checkBootstrapValues, type BootstrapFacts, type ControllerNetwork } from '../rules/bootstrap-values.ts'
 import { checkDeployConfig } from '../rules/deploy-config.ts'
-import { checkInstallValues, shownInstallValues } from '../rules/install-values.ts'
+import { checkInstallValues, shownInstallValues, trustedInstallValues } from '../rules/install-values.ts'
 import type { Problem } from '../rules/problems.ts'
 import { busyRelease, isRelease, isSupportedRelease, majorMinor } from '../rules/releases.ts'
 import type { NetworkClaim } from '../store/claims.ts'
@@ -28,9 +28,12 @@ export interface Values {
 
 /** What is known of the subcloud that the files are for; nothing when it is a new one. */
 export interface Known {
+  /** The values must be of this name. */
   readonly name?: string
   readonly release?: string
   readonly oamFamily?: '4' | '6' | null
+  /** Install values were checked by the site that sends them (reference dcmanager §1.7: not checked for peers). */
+  readonly trusted?: boolean
 }
 
 /**
@@ -51,7 +54,7 @@ export async function readValues(context: ApiContext, form: Form, known: Known):
   const install =
     installDocument === undefined
       ? undefined
-      : checkInstallValues(installDocument, {
+      : (known.trusted === true ? trustedInstallValues : checkInstallValues)(installDocument, {
           release,
           ...(form.has('bmc_password') ? { bmcPassword: form.text('bmc_password', 4096)! } : {}),
           ...oamFamilyOf(facts, known),
@@ -188,13 +191,15 @@ export function bmcPasswordOf(form: Form): string | undefined {
   return form.password('bmc_password') === undefined ? undefined : form.text('bmc_password', 4096)
 }
 
-/** Members that ask for what later versions bring; a clear no is better than a half-done yes. */
-export function refuseLater(form: Form): void {
-  if (form.has('secondary')) throw errors.verbUnavailable({ verb: 'secondary' }, { field: 'secondary' })
-  for (const name of ['migrate', 'enroll', 'on_site'] as const)
-    if (form.flag(name) === true) throw errors.verbUnavailable({ verb: name }, { field: name })
-  for (const name of ['peer_group', 'cloud_init_config'] as const)
-    if (form.has(name)) throw errors.verbUnavailable({ verb: name }, { field: name })
+type Later = 'secondary' | 'migrate' | 'enroll' | 'cloud_init_config'
+
+/** Members that ask for what later versions bring, or another request does; a clear no is better than a half-done yes. */
+export function refuseLater(form: Form, members: readonly Later[]): void {
+  for (const name of members) {
+    const asks = name === 'secondary' || name === 'cloud_init_config' ? form.has(name) : form.flag(name) === true
+    if (asks) throw errors.verbUnavailable({ verb: name }, { field: name })
+  }
+  if (members.includes('enroll') && form.flag('on_site') === true) throw errors.verbUnavailable({ verb: 'on_site' }, { field: 'on_site' })
 }
 
 export function requireText(form: Form, name: string): string {

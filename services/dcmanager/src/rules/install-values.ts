@@ -64,6 +64,26 @@ export function checkInstallValues(
   }
 }
 
+/** Values that another controller has checked and used: kept as they are, with the release and the password of the request. */
+export function trustedInstallValues(
+  document: ParsedDocument,
+  options: { release: string; bmcPassword?: string; field?: string },
+): ReturnType<typeof checkInstallValues> {
+  const reader = new MapReader(options.field ?? 'install_values', document)
+  if (reader.problems.length > 0) return { problems: reader.problems }
+  const { image: _image, ...values } = reader.map
+  const address = reader.get('bootstrap_address')
+  return {
+    problems: [],
+    values: {
+      ...values,
+      software_version: options.release,
+      ...(options.bmcPassword === undefined ? {} : { bmc_password: options.bmcPassword }),
+    },
+    ...(typeof address === 'string' ? { bootstrapAddress: address } : {}),
+  }
+}
+
 /** What an installation reads: the values, of the release that will be installed, with the BMC's new password if there is one. */
 export const installValuesFor = (
   values: unknown,

@@ -25,6 +25,8 @@ export function requireResting(subject: Subject): void {
 /** Manage (reference §4.6). Returns the deploy status to write besides, if any: a subcloud that waited for its new home has it. */
 export function requireManageable(subject: Subject, force: boolean): DeployStatus | undefined {
   if (subject.management_state === 'managed') throw errors.alreadyManaged()
+  // Another controller manages it: no force makes that two.
+  requireNotSecondary(subject)
   const waiting = subject.deploy_status === 'rehome-pending'
   if (!force) {
     if (subject.deploy_status !== 'complete' && !waiting) throw errors.manageNotDeployed({ status: subject.deploy_status })
@@ -45,10 +47,18 @@ export function requireRenamable(subject: Subject, name: string): void {
   if (subject.name === name) throw errors.renameSame()
 }
 
+export interface DeletionContext {
+  /** Peers delete standby copies out of their groups. */
+  readonly byPeer?: boolean
+  /** Name of the peer group that the subcloud is in. */
+  readonly peerGroup?: string
+}
+
 /** Reference §1.7 DELETE. */
-export function requireDeletable(subject: Subject): void {
-  if (subject.management_state === 'managed') throw errors.deleteManaged()
+export function requireDeletable(subject: Subject, { byPeer = false, peerGroup }: DeletionContext = {}): void {
+  if (subject.management_state === 'managed') throw byPeer ? errors.deleteManagedLate() : errors.deleteManaged()
   if (!ruleOf(subject.deploy_status).deletable) throw errors.deleteForbidden({ status: subject.deploy_status })
+  if (peerGroup !== undefined && !byPeer) throw errors.memberDelete({ group: peerGroup })
   if (subject.availability_status === 'online') throw errors.deleteOnline()
 }
 

@@ -127,6 +127,16 @@ export function updateAssociation(
     .executeTakeFirst()
 }
 
+/** What a standby says of its own copies while their owner is away (reference dcmanager §7.11). */
+export async function reportOutOfSync(tx: Transaction<Schema>, world: World, peerGroupId: number): Promise<void> {
+  await tx.query
+    .updateTable('peer_group_association')
+    .set({ reported_status: 'out-of-sync', reported_message: null, updated_at: timestamp(world.clock.nowMs()) })
+    .where('peer_group_id', '=', peerGroupId)
+    .where('association_type', '=', 'non-primary')
+    .execute()
+}
+
 /** The peers behind these took a change of the group: whoever had all before it has all after it. */
 export async function confirmRevision(tx: Transaction<Schema>, ids: readonly number[], from: number, to: number): Promise<void> {
   if (ids.length === 0) return

@@ -3,9 +3,10 @@ import { cancel, enqueue, SubjectBusy, type Enqueue } from '@murmuration/jobs'
 import type { Keyring, Secret } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
 import { errors } from '../errors.ts'
-import { ruleOf } from '../rules/lifecycle.ts'
+import { ruleOf, type DeployStatus } from '../rules/lifecycle.ts'
 import { requireVerb } from '../rules/management.ts'
 import { exclusiveKeyOf, type DeployInput, type OperationName, type Phase } from '../rules/operations.ts'
+import { sharedDocuments } from '../rules/replicated.ts'
 import type { NetworkKeys } from '../rules/addresses.ts'
 import { resetAlarms } from './alarms.ts'
 import { recordChanges } from './changes.ts'
@@ -14,6 +15,7 @@ import { defaultGroupId, findGroup } from './groups.ts'
 import { remember, type Remembered } from './idempotency.ts'
 import { findConflict, lockNetworks, reserveNetwork } from './networks.ts'
 import { queued, runningOperation } from './operations.ts'
+import { touchMember } from './peer-groups.ts'
 import { endpointTypes, type Schema } from './schema.ts'
 import { readSubcloud, updateSubcloud, type SubcloudColumns, type SubcloudRow } from './subclouds.ts'
 
@@ -73,7 +75,8 @@ function busy({ running }: SubjectBusy): Error {
 
 // --- a new subcloud ------------------------------------------------------------------------------------------------
 
-export interface NewSubcloud {
+/** What a row is made of, whatever becomes of it then. */
+export interface SubcloudToAdd {
   readonly columns: Pick<
     SubcloudRow,
     | 'name'
@@ -94,6 +97,9 @@ export interface NewSubcloud {
   readonly groupId: string | undefined
   readonly documents: Documents
   readonly network: NetworkClaim
+}
+
+export interface NewSubcloud extends SubcloudToAdd {
   readonly operation: 'subcloud.add' | 'subcloud.create'
   readonly phases: readonly Phase[]
   readonly sysadminPassword: Secret | undefined
@@ -112,66 +118,84 @@ export interface Claimed {
   readonly jobId: string
 }
 
-export async function claimNewSubcloud(desk: Desk, asker: Asker, answerOf: AnswerOf<Claimed>, given: NewSubcloud): Promise<Claimed> {
-  const { world, keyring } = desk
-  try {
-    return await claim(desk, asker, answerOf, async (tx) => {
-      // Names and ranges are claimed under one lock, so two requests at the same time get one answer each: yes and no.
-      await lockNetworks(tx)
-      const twin = await tx.query
-        .selectFrom('subclouds')
-        .select('id')
-        .where((eb) => eb.or([eb('name', '=', given.columns.name), eb('region_name', '=', given.columns.name)]))
-        .executeTakeFirst()
-      if (twin !== undefined) throw errors.nameTaken({ name: given.columns.name }, { field: 'name' })
-      const group = await findGroup(tx, given.groupId ?? String(defaultGroupId))
-      if (group === undefined) throw errors.groupInvalid({ group: given.groupId ?? defaultGroupId }, { field: 'group_id' })
-      await refuseConflict(tx, given.network)
-
-      const at = timestamp(world.clock.nowMs())
-      const row = await tx.query
-        .insertInto('subclouds')
-        .values({
-          ...given.columns,
-          management_state: 'unmanaged',
-          availability_status: 'offline',
-          deploy_status: 'not-deployed',
-          error_description: 'No errors present',
-          openstack_installed: 0,
-          first_identity_sync_complete: 0,
-          enrolled_with_vcsr: 0,
-          rehomed: 0,
-          group_id: group.id,
-          initial_deployment: 1,
-          revision: 1,
-          created_at: at,
-          updated_at: null,
-        })
-        .returningAll()
-        .executeTakeFirstOrThrow()
-      await bulkInsert(
-        tx,
-        'subcloud_status',
-        endpointTypes.map((type) => ({
-          subcloud_id: row.id,
-          endpoint_type: type,
-          sync_status: 'unknown',
-          created_at: at,
-          updated_at: null,
-        })),
-      )
-      await bulkInsert(tx, 'subcloud_audits', [{ subcloud_id: row.id, next_audit_at: at }])
-      await resetAlarms(tx, world, [row.id])
-      await reserveNetwork(tx, row.id, 'current', given.network.keys)
-      await writeDocuments(tx, world, keyring, row.id, given.documents)
-      await recordChanges(tx, world, [{ subcloudId: row.id, kind: 'created', columns: row }])
+export const claimNewSubcloud = (desk: Desk, asker: Asker, answerOf: AnswerOf<Claimed>, given: NewSubcloud): Promise<Claimed> =>
+  refusingTwins(given.columns.name, () =>
+    claim(desk, asker, answerOf, async (tx) => {
+      const row = await insertSubcloud(desk, tx, given, 'not-deployed')
       const jobId = await enqueueDeploy(desk, tx, asker, given.operation, row, given)
       return { row, jobId }
+    }),
+  )
+
+/**
+ * A standby copy of a subcloud of a peer site (reference dcmanager §1.7 `secondary`): there is nothing to do at the subcloud until it is
+ * migrated here, so it is what it will be when this returns.
+ */
+export const claimSecondary = (desk: Desk, asker: Asker, answerOf: AnswerOf<SubcloudRow>, given: SubcloudToAdd): Promise<SubcloudRow> =>
+  refusingTwins(given.columns.name, () => claim(desk, asker, answerOf, (tx) => insertSubcloud(desk, tx, given, 'secondary')))
+
+async function insertSubcloud(desk: Desk, tx: Transaction<Schema>, given: SubcloudToAdd, deployStatus: DeployStatus): Promise<SubcloudRow> {
+  const { world, keyring } = desk
+  // Names and ranges are claimed under one lock, so two requests at the same time get one answer each: yes and no.
+  await lockNetworks(tx)
+  const { name, region_name: region } = given.columns
+  const twin = await tx.query
+    .selectFrom('subclouds')
+    .select(['id', 'name', 'region_name'])
+    .where((eb) => eb.or([eb('name', 'in', [name, region]), eb('region_name', 'in', [name, region])]))
+    .executeTakeFirst()
+  if (twin !== undefined && (twin.name === name || twin.region_name === name)) throw errors.nameTaken({ name }, { field: 'name' })
+  if (twin !== undefined) throw errors.regionTaken({ region }, { field: 'region_name' })
+  const group = await findGroup(tx, given.groupId ?? String(defaultGroupId))
+  if (group === undefined) throw errors.groupInvalid({ group: given.groupId ?? defaultGroupId }, { field: 'group_id' })
+  await refuseConflict(tx, given.network)
+
+  const at = timestamp(world.clock.nowMs())
+  const row = await tx.query
+    .insertInto('subclouds')
+    .values({
+      ...given.columns,
+      management_state: 'unmanaged',
+      availability_status: 'offline',
+      deploy_status: deployStatus,
+      error_description: 'No errors present',
+      openstack_installed: 0,
+      first_identity_sync_complete: 0,
+      enrolled_with_vcsr: 0,
+      rehomed: 0,
+      group_id: group.id,
+      initial_deployment: 1,
+      revision: 1,
+      created_at: at,
+      updated_at: null,
     })
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  await bulkInsert(
+    tx,
+    'subcloud_status',
+    endpointTypes.map((type) => ({
+      subcloud_id: row.id,
+      endpoint_type: type,
+      sync_status: 'unknown',
+      created_at: at,
+      updated_at: null,
+    })),
+  )
+  await bulkInsert(tx, 'subcloud_audits', [{ subcloud_id: row.id, next_audit_at: at }])
+  await resetAlarms(tx, world, [row.id])
+  await reserveNetwork(tx, row.id, 'current', given.network.keys)
+  await writeDocuments(tx, world, keyring, row.id, given.documents)
+  await recordChanges(tx, world, [{ subcloudId: row.id, kind: 'created', columns: row }])
+  return row
+}
+
+async function refusingTwins<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
   } catch (error) {
     // Where the look above and the insert are not one moment for an engine, its constraint speaks.
-    if (isUniqueViolation(error) && /name/.test(error.constraint ?? ''))
-      throw errors.nameTaken({ name: given.columns.name }, { field: 'name' })
+    if (isUniqueViolation(error) && /name/.test(error.constraint ?? '')) throw errors.nameTaken({ name }, { field: 'name' })
     throw error
   }
 }
@@ -198,6 +222,8 @@ export interface FlowRequest {
   readonly sysadminPassword: Secret | undefined
   /** Present when new bootstrap values move the subcloud to other addresses. */
   readonly network?: NetworkClaim
+  /** A rule that needs to look beyond the row; throws the refusal. */
+  require?(tx: Transaction<Schema>, row: SubcloudRow): Promise<void>
   /** Throws the refusal, or says what is to be written and run. Gets what is true inside the transaction; documents in clear. */
   decide(row: SubcloudRow, stored: Documents): Decision
 }
@@ -211,6 +237,7 @@ export function claimFlow(
 ): Promise<Claimed> {
   return claim(desk, asker, answerOf, async (tx) => {
     const row = await requireRow(tx, subcloudId)
+    await request.require?.(tx, row)
     const decision = request.decide(row, await readDocuments(tx, desk.keyring, subcloudId))
     if (request.network !== undefined) {
       await lockNetworks(tx)
@@ -219,6 +246,7 @@ export function claimFlow(
     }
     await writeDocuments(tx, desk.world, desk.keyring, subcloudId, decision.documents)
     const written = await write(desk, tx, row, decision.columns)
+    if (sharedDocuments.some((kind) => decision.documents[kind] !== undefined)) await touchMember(tx, desk.world, [subcloudId])
     const jobId = await enqueueDeploy(desk, tx, asker, decision.operation, written, { ...request, phases: decision.phases })
     return { row: written, jobId }
   })

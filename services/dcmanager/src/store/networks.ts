@@ -6,6 +6,7 @@ import { networkKeys, type NetworkKeys, type SubcloudNetwork } from '../rules/ad
 import { movedValues } from '../rules/moved-values.ts'
 import { asMap } from '../rules/problems.ts'
 import { readDocuments, writeDocuments } from './documents.ts'
+import { touchMember } from './peer-groups.ts'
 import type { Schema, SubcloudNetworkTable } from './schema.ts'
 import { updateSubcloud, type Expected, type SubcloudColumns, type SubcloudRow } from './subclouds.ts'
 
@@ -104,6 +105,7 @@ export async function adoptNetwork(
     expected,
   )
   if (row === undefined) return undefined
+  await touchMember(tx, world, [subcloudId])
   await releaseReserved(tx, [subcloudId])
   await reserveNetwork(tx, subcloudId, 'current', networkKeys(network))
   const { bootstrap_values: values } = await readDocuments(tx, keyring, subcloudId, ['bootstrap_values'])

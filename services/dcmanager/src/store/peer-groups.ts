@@ -123,3 +123,29 @@ export async function countPeerGroupMembers(db: Queryable<Schema>, peerGroupId: 
     .execute()
   return rows.map((row) => ({ deployStatus: row.deploy_status, managementState: row.management_state, count: Number(row.count) }))
 }
+
+/**
+ * A subcloud left, joined or changed its group: both groups are different from now on, and what peers of the former have of it counts
+ * no more, for the next sync takes it from them.
+ */
+export async function announceMove(
+  tx: Transaction<Schema>,
+  world: World,
+  move: { readonly regionName: string; readonly from: number | null; readonly to: number | null },
+): Promise<void> {
+  if (move.from !== null) {
+    const left = await tx.query.selectFrom('peer_group_association').select('id').where('peer_group_id', '=', move.from).execute()
+    const ids = left.map((row) => row.id)
+    if (ids.length > 0)
+      await tx.query
+        .deleteFrom('peer_group_member_sync')
+        .where('association_id', 'in', ids)
+        .where('region_name', '=', move.regionName)
+        .execute()
+  }
+  await announceChange(
+    tx,
+    world,
+    [move.from, move.to].filter((id) => id !== null),
+  )
+}

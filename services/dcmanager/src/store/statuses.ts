@@ -7,6 +7,7 @@ import { aggregateSyncStatus, keptWhenUnmanaged, type SubcloudState } from '../r
 import { resetAlarms } from './alarms.ts'
 import { requestAudits, type AuditRow } from './audits.ts'
 import { recordChanges, type SubcloudChange } from './changes.ts'
+import { touchMember } from './peer-groups.ts'
 import { endpointTypes, type EndpointType, type Schema, type SyncStatus } from './schema.ts'
 
 /** What an audit report is judged against. `lease` and `audit` belong to the row of `subcloud_audits`. */
@@ -209,6 +210,15 @@ export async function writeSubclouds(tx: Transaction<Schema>, world: World, writ
       revision: current.revision + 1,
       updated_at: at,
     })),
+  )
+  // A subcloud that was upgraded is rehomed with another release.
+  const upgraded = writes.filter(
+    ({ current, columns }) => (columns.software_version ?? current.softwareVersion) !== current.softwareVersion,
+  )
+  await touchMember(
+    tx,
+    world,
+    upgraded.map(({ current }) => current.subcloudId),
   )
   await recordChanges(
     tx,
