@@ -1,4 +1,5 @@
 import { auditSweep } from './audit-sweep.ts'
+import { controllerBackup } from './controller-backup.ts'
 import { start } from './start.ts'
 import { subcloudList } from './subcloud-list.ts'
 import { tokenValidation } from './token-validation.ts'
@@ -12,5 +13,6 @@ export const benchmarks = {
   'audit-sweep': () => auditSweep({ tls: false, kept: true }),
   'audit-sweep-tls': () => auditSweep({ tls: true, kept: false }),
   'audit-sweep-tls-kept': () => auditSweep({ tls: true, kept: true }),
+  'controller-backup': controllerBackup,
   start,
 } as const satisfies Record<string, () => Promise<readonly string[]>>

@@ -144,6 +144,17 @@ const limits: readonly (readonly [area: string, limits: readonly Limit[]])[] = [
     ],
   ],
   [
+    'Archives of sites',
+    [
+      ['files and databases', 'packages/archive/src/limits.ts', 'entries'],
+      ['all of them, unpacked', 'packages/archive/src/limits.ts', 'contentBytes'],
+      ['what a chunk unpacks to', 'packages/archive/src/limits.ts', 'chunkBytes'],
+      ['a row of a database', 'packages/archive/src/limits.ts', 'rowBytes'],
+      ['a page of rows is about', 'packages/data/src/transfer/pages.ts', 'pageBytes'],
+      ['chunks that are compressed at once', 'packages/archive/src/writer.ts', 'chunksAtOnce'],
+    ],
+  ],
+  [
     'Sites',
     [
       ['a site file', 'packages/site/src/config/settle.ts', 'maxBytes'],

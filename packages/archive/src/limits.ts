@@ -4,7 +4,7 @@ export const limits = {
   chunkBytes: 256 * 1024,
   entries: 200_000,
   /** Of one archive, unpacked. */
-  contentBytes: 2 ** 42,
+  contentBytes: 4 * 1024 * 1024 * 1024 * 1024,
   /** A row of a database: results of steps may have 1 MiB, uploaded files 16 MiB. */
   rowBytes: 32 * 1024 * 1024,
   tables: 1_000,

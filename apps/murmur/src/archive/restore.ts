@@ -13,6 +13,7 @@ import type { World } from '@murmuration/world'
 import { serviceNamed, upkeepOf } from '../commands/upkeep.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { beginExchange, endExchange, exchangeFolders, exists, settleInterrupted } from './exchange.ts'
+import { createPool } from './pool.ts'
 import { planRestore, refuseInUse, type RestorePlan } from './plan.ts'
 import { verifySiteArchive } from './read.ts'
 import { below, besides, entryNames } from './scope.ts'
@@ -77,17 +78,28 @@ interface Elsewhere {
 }
 const longestElsewhereBytes = 1024 * 1024
 
-function unpack(world: World, key: ArchiveKey, plan: RestorePlan, options: RestoreOptions, elsewhere: Elsewhere[]): Promise<Manifest> {
-  return readArchive(world, options.input, key, {
+/** Small files are written so many at once: each waits for the disk, and a disk serves many in the time of one. */
+const filesAtOnce = 32
+const smallFileBytes = 256 * 1024
+
+async function unpack(
+  world: World,
+  key: ArchiveKey,
+  plan: RestorePlan,
+  options: RestoreOptions,
+  elsewhere: Elsewhere[],
+): Promise<Manifest> {
+  const pool = createPool(filesAtOnce)
+  return await readArchive(world, options.input, key, {
     async entry(entry, content) {
       if (entry.kind === 'database') return loadInto(world, plan, serviceOf(entry), content, options.progress)
       const path = pathOf(plan, entry)
       const own = entry.name === entryNames.siteFile ? asContent(plan.siteFileText) : content
       const staged = plan.staged(path)
       if (staged === path) elsewhere.push({ path, mode: entry.mode, data: await smallContent(entry, own) })
-      else await writeFile(world, staged, entry.mode, own)
+      else await writeFile(world, pool, staged, entry.mode, own)
     },
-  })
+  }).finally(() => pool.drain())
 }
 
 function serviceOf(entry: EntryHead): ServiceName {
@@ -130,10 +142,35 @@ async function loadInto(
   }
 }
 
-async function writeFile(world: World, path: string, mode: number, content: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeFile(
+  world: World,
+  pool: ReturnType<typeof createPool>,
+  path: string,
+  mode: number,
+  content: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const pieces = content[Symbol.asyncIterator]()
+  let bytes = 0
+  const held: Uint8Array[] = []
+  for (let piece = await pieces.next(); piece.done !== true; piece = await pieces.next()) {
+    held.push(piece.value)
+    bytes += piece.value.length
+    if (bytes > smallFileBytes) return writeLargeFile(world, path, mode, held, pieces)
+  }
+  await pool.run(() => world.files.write(path, Buffer.concat(held), { mode }))
+}
+
+async function writeLargeFile(
+  world: World,
+  path: string,
+  mode: number,
+  held: readonly Uint8Array[],
+  rest: AsyncIterator<Uint8Array>,
+): Promise<void> {
   const file = await world.files.create(path, { mode })
   try {
-    for await (const piece of content) await file.write(piece)
+    for (const piece of held) await file.write(piece)
+    for (let piece = await rest.next(); piece.done !== true; piece = await rest.next()) await file.write(piece.value)
     await file.commit()
   } catch (error) {
     await file.discard()
