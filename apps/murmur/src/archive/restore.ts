@@ -90,16 +90,20 @@ async function unpack(
   elsewhere: Elsewhere[],
 ): Promise<Manifest> {
   const pool = createPool(filesAtOnce)
-  return await readArchive(world, options.input, key, {
-    async entry(entry, content) {
-      if (entry.kind === 'database') return loadInto(world, plan, serviceOf(entry), content, options.progress)
-      const path = pathOf(plan, entry)
-      const own = entry.name === entryNames.siteFile ? asContent(plan.siteFileText) : content
-      const staged = plan.staged(path)
-      if (staged === path) elsewhere.push({ path, mode: entry.mode, data: await smallContent(entry, own) })
-      else await writeFile(world, pool, staged, entry.mode, own)
-    },
-  }).finally(() => pool.drain())
+  try {
+    return await readArchive(world, options.input, key, {
+      async entry(entry, content) {
+        if (entry.kind === 'database') return loadInto(world, plan, serviceOf(entry), content, options.progress)
+        const path = pathOf(plan, entry)
+        const own = entry.name === entryNames.siteFile ? asContent(plan.siteFileText) : content
+        const staged = plan.staged(path)
+        if (staged === path) elsewhere.push({ path, mode: entry.mode, data: await smallContent(entry, own) })
+        else await writeFile(world, pool, staged, entry.mode, own)
+      },
+    })
+  } finally {
+    await pool.drain()
+  }
 }
 
 function serviceOf(entry: EntryHead): ServiceName {
