@@ -43,6 +43,28 @@ const expected: Readonly<Record<string, Who>> = {
   'POST /v1.0/subcloud-groups': 'AoC',
   'PATCH /v1.0/subcloud-groups/{group_ref}': 'AoC',
   'DELETE /v1.0/subcloud-groups/{group_ref}': 'AoC',
+  'GET /v1.0/subcloud-peer-groups': 'AoC',
+  'GET /v1.0/subcloud-peer-groups/{group_ref}': 'AoC',
+  'GET /v1.0/subcloud-peer-groups/{group_ref}/subclouds': 'AoC',
+  'GET /v1.0/subcloud-peer-groups/{group_ref}/status': 'AoC',
+  'POST /v1.0/subcloud-peer-groups': 'AoC',
+  'PATCH /v1.0/subcloud-peer-groups/{group_ref}': 'AoC',
+  'PATCH /v1.0/subcloud-peer-groups/{group_ref}/audit': 'AoC',
+  'DELETE /v1.0/subcloud-peer-groups/{group_ref}': 'AoC',
+  'GET /v1.0/peer-group-associations': 'RoOoC',
+  'GET /v1.0/peer-group-associations/{association_id}': 'RoOoC',
+  'POST /v1.0/peer-group-associations': 'AoC',
+  'PATCH /v1.0/peer-group-associations/{association_id}': 'AoC',
+  'PATCH /v1.0/peer-group-associations/{association_id}/sync': 'AoC',
+  'DELETE /v1.0/peer-group-associations/{association_id}': 'AoC',
+  'GET /v1.0/system-peers': 'RoOoC',
+  'GET /v1.0/system-peers/{peer_ref}': 'RoOoC',
+  'GET /v1.0/system-peers/{peer_ref}/{verb}': 'RoOoC',
+  'POST /v1.0/system-peers': 'AoC',
+  'PATCH /v1.0/system-peers/{peer_ref}': 'AoC',
+  'DELETE /v1.0/system-peers/{peer_ref}': 'AoC',
+  // New.
+  'GET /v1.0/controller-authority': 'RoOoC',
   'GET /v1.0/alarms': 'RoOoC',
   'POST /v1.0/subcloud-backup': 'AoOoC',
   'PATCH /v1.0/subcloud-backup/delete/{release}': 'AoOoC',
@@ -63,6 +85,15 @@ const hidden: Readonly<Record<string, Who>> = {
   'GET /v1.0/subclouds?subcloud_ref=1&verb=detail': 'RoOoC',
   'PATCH /v1.0/phased-subcloud-deploy?subcloud_ref=1&verb=abort': 'AoC',
   'PATCH /v1.0/subcloud-groups?group_ref=1': 'AoC',
+  'PATCH /v1.0/subcloud-peer-groups?group_ref=1': 'AoC',
+  'PATCH /v1.0/subcloud-peer-groups/1/unknown-verb': 'AoC',
+  'GET /v1.0/subcloud-peer-groups/1/unknown-verb': 'AoC',
+  'DELETE /v1.0/subcloud-peer-groups?group_ref=1': 'AoC',
+  'PATCH /v1.0/peer-group-associations?association_id=1': 'AoC',
+  'PATCH /v1.0/peer-group-associations/1/any-verb': 'AoC',
+  'DELETE /v1.0/peer-group-associations?association_id=1': 'AoC',
+  'PATCH /v1.0/system-peers?peer_ref=1': 'AoC',
+  'DELETE /v1.0/system-peers?peer_ref=1': 'AoC',
   'PATCH /v1.0/subcloud-backup?verb=restore': 'AoC',
   'PATCH /v1.0/subcloud-backup?verb=delete&release_version=26.09': 'AoOoC',
   'PATCH /v1.0/subcloud-backup/delete': 'AoOoC',
@@ -107,6 +138,7 @@ test('every operation of a policy rule exists', async () => {
   const merged = new Set([
     'GET /v1.0/subclouds/{subcloud_ref}/detail',
     'GET /v1.0/subcloud-groups/{group_ref}/subclouds',
+    'GET /v1.0/system-peers/{peer_ref}/subcloud-peer-groups',
     'PATCH /v1.0/subclouds/{subcloud_ref}/prestage',
   ])
   for (const { name, operations } of policies)
@@ -133,6 +165,8 @@ test('the matrix: operation × role × scope; a 403 changes nothing (attacks 24)
     const url = path
       .replace('{subcloud_ref}', '1')
       .replace('{group_ref}', '1')
+      .replace('{peer_ref}', '1')
+      .replace('{association_id}', '1')
       .replace('{verb}', 'detail')
       .replace('{operation_id}', 'x')
       .replace('{release}', '26.09')

@@ -40,6 +40,66 @@ export interface GroupBody {
   readonly 'updated-at': string | null
 }
 
+export interface PeerGroupBody {
+  readonly id: number
+  readonly peer_group_name: string
+  readonly group_priority: number
+  readonly group_state: string
+  readonly max_subcloud_rehoming: number
+  readonly system_leader_id: string
+  readonly system_leader_name: string
+  readonly migration_status: string | null
+  readonly 'created-at': string
+  readonly 'updated-at': string | null
+  readonly info_message?: string
+}
+
+export interface PeerGroupStatusBody {
+  readonly peer_group_id: number
+  readonly peer_group_name: string
+  readonly total_subclouds: number
+  readonly complete: number
+  readonly waiting_for_migrate: number
+  readonly rehoming: number
+  readonly rehome_failed: number
+  readonly managed: number
+  readonly unmanaged: number
+}
+
+export interface AssociationBody {
+  readonly id: number
+  readonly 'peer-group-id': number
+  readonly 'system-peer-id': number
+  readonly 'peer-group-priority': number | null
+  readonly 'association-type': string
+  readonly 'sync-status': string
+  readonly 'sync-message'?: string | null
+  readonly 'created-at': string
+  readonly 'updated-at': string | null
+}
+
+export interface SystemPeerBody {
+  readonly id: number
+  readonly 'peer-uuid': string
+  readonly 'peer-name': string
+  readonly 'manager-endpoint': string
+  readonly 'manager-username': string
+  readonly 'peer-controller-gateway-address': string
+  readonly 'administrative-state': string
+  readonly 'heartbeat-interval': number
+  readonly 'heartbeat-failure-threshold': number
+  readonly 'heartbeat-failure-policy': string
+  readonly 'heartbeat-maintenance-timeout': number
+  readonly 'availability-state': string
+  readonly 'last-heard-at'?: string | null
+  readonly 'failure-reason'?: string | null
+  readonly 'takeover-state'?: string | null
+  readonly 'takeover-reason'?: string | null
+  readonly 'created-at': string
+  readonly 'updated-at': string | null
+  readonly info_message?: string
+}
+
 export interface OperationBody {
   readonly id: string
   readonly kind: string

@@ -14,6 +14,7 @@ import {
   type Context,
 } from './context.ts'
 import { listColumns, listRow, showFields } from './subcloud-view.ts'
+import { advise } from './sync-advice.ts'
 import { waitForOperation } from './wait.ts'
 
 /** A deploy with real hardware takes hours; `--timeout` says otherwise. */
@@ -152,22 +153,27 @@ async function patch(
 ): Promise<void> {
   const api = await connection(context)
   const changed = await api.request<SubcloudBody>('PATCH', pathOf(ref), { fields, files })
-  if (changed.info_message !== undefined) tell(changed.info_message)
+  advise(changed)
   printShow(showFields(changed), options)
 }
 
 export const manage = (context: Context, ref: string, options: CommonOptions & { readonly force?: boolean }): Promise<void> =>
   patch(context, ref, { 'management-state': 'managed', force: options.force === true ? 'true' : undefined }, [], options)
 
-export const unmanage = (context: Context, ref: string, options: CommonOptions): Promise<void> =>
-  patch(context, ref, { 'management-state': 'unmanaged' }, [], options)
+export const unmanage = (context: Context, ref: string, options: CommonOptions & { readonly migrate?: boolean }): Promise<void> =>
+  patch(context, ref, { 'management-state': 'unmanaged', migrate: options.migrate === true ? 'true' : undefined }, [], options)
 
-export async function update(context: Context, ref: string, options: ValuesOptions & { readonly newName?: string }): Promise<void> {
+export async function update(
+  context: Context,
+  ref: string,
+  options: ValuesOptions & { readonly newName?: string; readonly peerGroup?: string },
+): Promise<void> {
   const fields = {
     name: options.newName,
     description: options.description,
     location: options.location,
     group_id: options.group,
+    peer_group: options.peerGroup,
     bootstrap_address: options.bootstrapAddress,
   }
   const files = await filesOf(context, options)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Context } from '../commands/context.ts'
+import { addGeoCommands } from './geo.ts'
 
 /** Output options of everything that prints a list or a thing. */
 const printing = (command: Command): Command =>
@@ -26,6 +27,7 @@ export function addOperatorCommands(program: Command, context: Context): void {
   addSubcloud(program, context)
   addDeploy(program, context)
   addGroup(program, context)
+  addGeoCommands(program, context, printing)
   const alarm = program.command('alarm').description('alarms of the fleet')
   printing(alarm.command('summary').description('counts by subcloud'))
     .option('--watch', 'print again every 2 s')
@@ -61,14 +63,15 @@ function addSubcloud(program: Command, context: Context): void {
   printing(subcloud.command('manage <ref>').description('takes it under management'))
     .option('--force', 'even when it is not complete or not online')
     .action(async (ref: string, options) => (await load()).manage(context, ref, options))
-  printing(subcloud.command('unmanage <ref>').description('lets it go its own way')).action(async (ref: string, options) =>
-    (await load()).unmanage(context, ref, options),
-  )
+  printing(subcloud.command('unmanage <ref>').description('lets it go its own way'))
+    .option('--migrate', 'gives it up for another system controller')
+    .action(async (ref: string, options) => (await load()).unmanage(context, ref, options))
   printing(subcloud.command('update <ref>').description('changes name, texts, group or values'))
     .option('--new-name <name>')
     .option('--description <text>')
     .option('--location <text>')
     .option('--group <ref>')
+    .option('--peer-group <ref>', 'peer group to join, or none')
     .option('--bootstrap-values <file>')
     .option('--bootstrap-address <address>')
     .option('--install-values <file>')

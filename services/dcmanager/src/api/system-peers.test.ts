@@ -145,3 +145,25 @@ test('the certificate authority of the controller is there for its peers', async
   assert.match(answer.json.authority_pem, /^-----BEGIN CERTIFICATE-----/)
   assert.equal((await bench.call('GET', '/v1.0/controller-authority', { token: 'reader@other' })).status, 403)
 })
+
+test('a repeated request gets its first answer, another one with the same key is refused (attacks 27)', async (t) => {
+  const bench = await geoBench(t)
+  const once = (json: object, url = '/v1.0/system-peers') => bench.call('POST', url, { json, headers: { 'idempotency-key': 'k1' } })
+  const first = await once(peerBody)
+  const again = await once(peerBody)
+  assert.deepEqual([again.status, again.text, again.headers['idempotency-replayed']], [200, first.text, 'true'])
+  const other = await once({ ...peerBody, peer_name: 'dc-other' })
+  assert.equal(other.status, 422, other.text)
+  assert.equal((await once({ 'peer-group-name': 'ours' }, '/v1.0/subcloud-peer-groups')).status, 422)
+  const group = { json: { 'peer-group-name': 'ours' }, headers: { 'idempotency-key': 'k2' } }
+  await bench.call('POST', '/v1.0/subcloud-peer-groups', group)
+  const association = {
+    json: { peer_group_id: 1, system_peer_id: 1, peer_group_priority: 1 },
+    headers: { 'idempotency-key': 'k3' },
+  }
+  const made = await bench.call('POST', '/v1.0/peer-group-associations', association)
+  assert.deepEqual((await bench.call('POST', '/v1.0/peer-group-associations', association)).json, made.json)
+  assert.equal((await bench.call('GET', '/v1.0/peer-group-associations')).json.peer_group_associations.length, 1)
+  for (const each of ['system_peer', 'subcloud_peer_group', 'jobs'] as const)
+    assert.equal((await bench.database.query.selectFrom(each).selectAll().execute()).length, 1, each)
+})
