@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { addPeerOf, twoControllers, type Controller, type TwoControllers } from '../testing/two-controllers.ts'
+
+interface Background extends TwoControllers {
+  /** `sync-status` and message of the only association of a site. */
+  status(at: Controller): Promise<string>
+  ok(answer: Promise<{ status: number; text: string; json: Record<string, never> }>): Promise<Record<string, never>>
+}
+
+/** The common background of the scenarios (reference dcmanager §7.12): spg-a of site one, in-sync on both sites, with two members. */
+async function background(t: TestContext): Promise<Background> {
+  const pair = await twoControllers(t)
+  const { one, two } = pair
+  const ok: Background['ok'] = async (answer) => {
+    const { status, text, json } = await answer
+    assert.equal(status, 200, text)
+    return json
+  }
+  const status = async (at: Controller): Promise<string> => {
+    const [listed] = (await at.call('GET', '/v1.0/peer-group-associations')).json.peer_group_associations as { id: number }[]
+    if (listed === undefined) return 'none'
+    const shown = (await at.call('GET', `/v1.0/peer-group-associations/${listed.id}`)).json as Record<string, string | null>
+    return shown['sync-message'] === null ? shown['sync-status']! : `${shown['sync-status']}: ${shown['sync-message']}`
+  }
+  await ok(addPeerOf(one, two))
+  await ok(addPeerOf(two, one))
+  await ok(one.call('POST', '/v1.0/subcloud-peer-groups', { json: { 'peer-group-name': 'spg-a' } }))
+  for (const n of [3, 4]) {
+    await ok(one.add(n))
+    await one.database.query
+      .updateTable('subclouds')
+      .set({ deploy_status: 'complete', management_state: 'managed', availability_status: 'online' })
+      .execute()
+    await one.database.query
+      .updateTable('jobs')
+      .set({ state: 'done', exclusive_key: null })
+      .where('exclusive_key', 'is not', null)
+      .execute()
+    await ok(one.call('PATCH', `/v1.0/subclouds/subcloud${n}`, { form: { peer_group: 'spg-a' } }))
+  }
+  await one.start()
+  await two.start()
+  await ok(one.call('POST', '/v1.0/peer-group-associations', { json: { peer_group_id: 1, system_peer_id: 1, peer_group_priority: 1 } }))
+  const background: Background = { ...pair, status, ok }
+  await pair.until('both sites to be in-sync', async () => (await status(one)) === 'in-sync' && (await status(two)) === 'in-sync')
+  await pair.until(
+    'both peers to be available',
+    async () => (await one.peerIsAvailable()) === 'available' && (await two.peerIsAvailable()) === 'available',
+  )
+  return background
+}
+
+const members = ({ database }: Controller) =>
+  database.query.selectFrom('subclouds').select(['name', 'deploy_status', 'management_state', 'region_name']).orderBy('name').execute()
+const group = ({ database }: Controller) => database.query.selectFrom('subcloud_peer_group').selectAll().executeTakeFirstOrThrow()
+
+test(
+  'background: the standby site has the group with its priority, and standby copies in it that use its gateway',
+  { timeout: 60_000 },
+  async (t) => {
+    const { one, two } = await background(t)
+    assert.deepEqual(
+      (await members(two)).map((row) => [row.name, row.deploy_status, row.management_state]),
+      [
+        ['subcloud3', 'secondary', 'unmanaged'],
+        ['subcloud4', 'secondary', 'unmanaged'],
+      ],
+    )
+    assert.deepEqual(
+      (await members(two)).map((row) => row.region_name),
+      (await members(one)).map((row) => row.region_name),
+    )
+    const copy = await group(two)
+    assert.deepEqual([copy.group_priority, copy.system_leader_id], [1, one.uuid])
+    const listed = await two.call('GET', '/v1.0/subcloud-peer-groups/spg-a/subclouds', {
+      token: 'admin@admin',
+      headers: { 'user-agent': 'dcmanager/1.0' },
+    })
+    const [first] = listed.json.subclouds as { rehome_data: string }[]
+    assert.equal(
+      (JSON.parse(first!.rehome_data) as { saved_payload: Record<string, string> }).saved_payload['systemcontroller_gateway_address'],
+      '127.0.0.253',
+    )
+    for (const line of [...one.logLines, ...two.logLines]) assert.doesNotMatch(line, /very-secret/)
+  },
+)
+
+test('GR-1, GR-2: the secondary goes down and comes back, with nothing changed meanwhile', { timeout: 60_000 }, async (t) => {
+  const scene = await background(t)
+  const { one, two, status, until } = scene
+  scene.isolate(two)
+  await until('it to be unavailable', async () => (await one.peerIsAvailable()) === 'unavailable')
+  assert.equal(await status(one), 'unknown: Peer site (dc-2) is unreachable.')
+  assert.equal(await status(two), 'in-sync')
+  scene.heal()
+  await until('it to be back', async () => (await one.peerIsAvailable()) === 'available')
+  assert.deepEqual([await status(one), await status(two)], ['in-sync', 'in-sync'])
+})
+
+test('GR-3: a change while the secondary is offline; a sync mends it', { timeout: 60_000 }, async (t) => {
+  const scene = await background(t)
+  const { one, two, status, until, ok } = scene
+  scene.isolate(two)
+  await until('it to be unavailable', async () => (await one.peerIsAvailable()) === 'unavailable')
+  const changed = await ok(one.call('PATCH', '/v1.0/subclouds/subcloud3', { form: { description: 'another plant' } }))
+  assert.match(String(changed['info_message']), /peer-group-association sync 1/)
+  assert.match(await status(one), /^failed: .* is unreachable/)
+  scene.heal()
+  await until('both to say so', async () => (await status(one)) === 'out-of-sync' && (await status(two)) === 'out-of-sync')
+  const before = scene.links.requests.length
+  await ok(one.call('PATCH', '/v1.0/peer-group-associations/1/sync'))
+  await until('both to be in-sync', async () => (await status(one)) === 'in-sync' && (await status(two)) === 'in-sync')
+  const sent = scene.links.requests.slice(before).filter((request) => request.startsWith('PATCH /v1.0/subclouds/'))
+  assert.equal(sent.length, 1, 'only what differs')
+  const copy = await two.database.query.selectFrom('subclouds').select('description').where('name', '=', 'subcloud3').executeTakeFirst()
+  assert.equal(copy?.description, 'another plant')
+})
+
+test('GR-4: the group is changed where it is owned, and both sites have it', { timeout: 60_000 }, async (t) => {
+  const { one, two, status, ok } = await background(t)
+  const json = { 'max-subcloud-rehoming': 20 }
+  const refused = await two.call('PATCH', '/v1.0/subcloud-peer-groups/spg-a', { json })
+  assert.equal(refused.status, 400)
+  assert.match(refused.text, /Cannot update a peer group from a non-primary site\./)
+  assert.deepEqual([(await group(one)).max_subcloud_rehoming, (await group(two)).max_subcloud_rehoming], [10, 10])
+  await ok(one.call('PATCH', '/v1.0/subcloud-peer-groups/spg-a', { json }))
+  assert.deepEqual([(await group(one)).max_subcloud_rehoming, (await group(two)).max_subcloud_rehoming], [20, 20])
+  assert.equal(await status(one), 'in-sync')
+})
+
+test('GR-5: the primary returns during a migration', { timeout: 60_000 }, async (t) => {
+  const scene = await background(t)
+  const { one, two, status, until } = scene
+  scene.isolate(one)
+  await one.stop()
+  await until('the standby to notice', async () => (await two.peerIsAvailable()) === 'unavailable')
+  const set = (columns: object) => two.database.query.updateTable('subcloud_peer_group').set(columns).execute()
+  await set({ migration_status: 'migrating' })
+  await two.database.query
+    .insertInto('jobs')
+    .values(await liveJob(two))
+    .execute()
+  scene.heal()
+  await one.start()
+  await until('the primary to give up', async () => (await members(one)).every((row) => row.deploy_status === 'rehome-pending'))
+  await until('both to say so', async () => (await status(one)) === 'out-of-sync' && (await status(two)) === 'out-of-sync')
+  await two.database.query.updateTable('subclouds').set({ deploy_status: 'complete', management_state: 'managed' }).execute()
+  await two.database.query.updateTable('jobs').set({ exclusive_key: null, state: 'done' }).where('id', '=', 'migrate').execute()
+  await set({ migration_status: 'complete', system_leader_id: two.uuid, system_leader_name: two.name })
+  await until('both to be in-sync', async () => (await status(one)) === 'in-sync' && (await status(two)) === 'in-sync')
+  assert.ok((await members(one)).every((row) => row.deploy_status === 'secondary' && row.management_state === 'unmanaged'))
+  assert.deepEqual([(await group(one)).system_leader_id, (await group(two)).system_leader_id], [two.uuid, two.uuid])
+  await until('the flag to be reset', async () => (await group(two)).migration_status === null)
+})
+
+test('the primary that is told by the standby itself concludes at once; who is no peer moves nothing', { timeout: 60_000 }, async (t) => {
+  const scene = await background(t)
+  const { one, two, status } = scene
+  await two.database.query.updateTable('subclouds').set({ deploy_status: 'complete', management_state: 'managed' }).execute()
+  const audit = (peer_uuid: string) =>
+    one.call('PATCH', '/v1.0/subcloud-peer-groups/spg-a/audit', {
+      json: {
+        peer_uuid,
+        peer_group_name: 'spg-a',
+        group_priority: 1,
+        group_state: 'enabled',
+        system_leader_id: two.uuid,
+        system_leader_name: two.name,
+        migration_status: 'complete',
+      },
+    })
+  // It says `complete`, and the site that it speaks of does not.
+  assert.equal((await audit(two.uuid)).status, 200)
+  assert.ok((await members(one)).every((row) => row.management_state === 'managed'))
+  assert.match(String((await audit('99999999-0000-4000-8000-000000000000')).json.message), /no association/)
+  await two.database.query
+    .updateTable('subcloud_peer_group')
+    .set({ migration_status: 'complete', system_leader_id: two.uuid, system_leader_name: two.name })
+    .execute()
+  assert.deepEqual((await audit(two.uuid)).json, { message: null })
+  assert.ok((await members(one)).every((row) => row.deploy_status === 'secondary'))
+  assert.equal((await group(two)).migration_status, null)
+  assert.equal(await status(one), 'in-sync')
+})
+
+test('an association that is deleted leaves nothing of it at the standby', { timeout: 60_000 }, async (t) => {
+  const { one, two, until, status } = await background(t)
+  await one.call('DELETE', '/v1.0/peer-group-associations/1')
+  await until('it to be gone', async () => (await status(one)) === 'none' && (await status(two)) === 'none')
+  // Nobody runs operations on subclouds in this test: that each copy is to be deleted is accepted.
+  const deletions = await two.database.query.selectFrom('jobs').select('subject').where('kind', '=', 'subcloud.delete').execute()
+  assert.equal(deletions.length, 2)
+  assert.equal((await two.database.query.selectFrom('subcloud_peer_group').select('id').execute()).length, 0)
+})
+
+async function liveJob({ world }: Controller) {
+  const at = new Date(world.clock.nowMs()).toISOString().replace('Z', '000')
+  return {
+    id: 'migrate',
+    kind: 'peer-group.migrate',
+    subject: 'peer-group:1',
+    exclusive_key: 'peer-group:1',
+    input: '{}' as never,
+    state: 'running' as const,
+    attempt: 1,
+    run_at: at,
+    lease_epoch: 1,
+    lost_leases: 0,
+    cancel_requested: 0 as const,
+    created_at: at,
+    updated_at: at,
+  }
+}
