@@ -1,5 +1,6 @@
 import { auditSweep } from './audit-sweep.ts'
 import { controllerBackup } from './controller-backup.ts'
+import { geoHeartbeat } from './geo-heartbeat.ts'
 import { start } from './start.ts'
 import { subcloudList } from './subcloud-list.ts'
 import { tokenValidation } from './token-validation.ts'
@@ -14,5 +15,6 @@ export const benchmarks = {
   'audit-sweep-tls': () => auditSweep({ tls: true, kept: false }),
   'audit-sweep-tls-kept': () => auditSweep({ tls: true, kept: true }),
   'controller-backup': controllerBackup,
+  'geo-heartbeat': geoHeartbeat,
   start,
 } as const satisfies Record<string, () => Promise<readonly string[]>>

@@ -1,7 +1,6 @@
 import { timestamp, upsert, type Queryable, type Transaction } from '@murmuration/data'
 import type { Keyring } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
-import { keptWhenUnmanaged } from '../rules/sync-status.ts'
 import type { DeployStatus } from '../rules/lifecycle.ts'
 import type { MemberHere } from '../rules/migration-conclusions.ts'
 import { exclusiveKeyOf } from '../rules/operations.ts'
@@ -10,10 +9,10 @@ import { resetAlarms } from './alarms.ts'
 import { requestAudits } from './audits.ts'
 import { recordChanges } from './changes.ts'
 import { openDocument, type DocumentKind } from './documents.ts'
-import { endpointTypes, type Schema } from './schema.ts'
+import type { Schema } from './schema.ts'
 import type { SubcloudRow } from './subclouds.ts'
 import { updateSubclouds } from './subclouds.ts'
-import { lockAuditedStates, statusColumns, writeStatuses } from './statuses.ts'
+import { statusColumns } from './statuses.ts'
 
 /** Members of a group here, by id, with what is known of their copies at the peer: three statements, however many there are. */
 export async function readMembersHere(db: Queryable<Schema>, peerGroupId: number, associationId: number): Promise<MemberHere[]> {
@@ -74,25 +73,17 @@ export async function giveUpMembers(
     deploy_status: to,
     ...(gone ? { availability_status: 'offline' as const } : {}),
   })
-  const kept = to === 'rehome-failed' ? keptWhenUnmanaged : []
-  const unknown = endpointTypes.filter((type) => !kept.includes(type))
-  const changes = (await lockAuditedStates(tx, ids)).flatMap((current) => {
-    const changed = new Map(unknown.filter((type) => current.statuses.get(type) !== 'unknown').map((type) => [type, 'unknown' as const]))
-    return changed.size === 0 ? [] : [{ current, changed }]
-  })
-  await writeStatuses(
-    tx,
-    world,
-    changes.map(({ current, changed }) => ({ subcloudId: current.subcloudId, changed })),
-  )
+  await tx.query
+    .updateTable('subcloud_status')
+    .set({ sync_status: 'unknown', updated_at: timestamp(world.clock.nowMs()) })
+    .where('subcloud_id', 'in', ids)
+    .where('sync_status', '<>', 'unknown')
+    .execute()
+  const unknown = statusColumns(new Map(), new Map())
   await recordChanges(
     tx,
     world,
-    changes.map(({ current, changed }) => ({
-      subcloudId: current.subcloudId,
-      kind: 'updated',
-      columns: statusColumns(current.statuses, changed),
-    })),
+    ids.map((subcloudId) => ({ subcloudId, kind: 'updated', columns: unknown })),
   )
   await resetAlarms(tx, world, ids)
 }

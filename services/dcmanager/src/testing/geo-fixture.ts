@@ -132,7 +132,8 @@ export async function openGeoFixture(
       return { ...made, ...columns }
     },
     async addMembers(peerGroupId, count, columns = {}) {
-      const numbers = Array.from({ length: count }, (_, index) => index + 1)
+      const last = await database.query.selectFrom('subclouds').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst()
+      const numbers = Array.from({ length: count }, (_, index) => (last?.id ?? 0) + index + 1)
       await bulkInsert(
         database,
         'subclouds',
