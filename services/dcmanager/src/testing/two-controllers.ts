@@ -27,7 +27,7 @@ export interface TwoControllers {
   /** Nobody reaches it, and it reaches nobody. */
   isolate(controller: Controller): void
   heal(): void
-  until(what: string, holds: () => boolean | Promise<boolean>): Promise<void>
+  readonly until: (what: string, holds: () => boolean | Promise<boolean>) => Promise<void>
 }
 
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))

@@ -4,8 +4,8 @@ import { addPeerOf, twoControllers, type Controller, type TwoControllers } from 
 
 interface Background extends TwoControllers {
   /** `sync-status` and message of the only association of a site. */
-  status(at: Controller): Promise<string>
-  ok(answer: Promise<{ status: number; text: string; json: Record<string, never> }>): Promise<Record<string, never>>
+  readonly status: (at: Controller) => Promise<string>
+  readonly ok: (answer: Promise<{ status: number; text: string; json: Record<string, never> }>) => Promise<Record<string, never>>
 }
 
 /** The common background of the scenarios (reference dcmanager §7.12): spg-a of site one, in-sync on both sites, with two members. */
