@@ -31,10 +31,21 @@ export async function createArchive(
   const file = await world.files.create(path, { mode: 0o600 })
   const hash = createHash('sha256')
   let archiveBytes = 0
+  let held: Uint8Array[] = []
+  let heldBytes = 0
+  const flush = async (): Promise<void> => {
+    const bytes = Buffer.concat(held)
+    held = []
+    heldBytes = 0
+    await file.write(bytes)
+  }
+  // Thousands of small files make tens of thousands of small chunks: they go to the disk together.
   const write = async (bytes: Uint8Array): Promise<void> => {
     hash.update(bytes)
     archiveBytes += bytes.length
-    await file.write(bytes)
+    held.push(bytes)
+    heldBytes += bytes.length
+    if (heldBytes >= limits.chunkBytes) await flush()
   }
   let number = 0
   const line = inLine(chunksAtOnce)
@@ -78,6 +89,7 @@ export async function createArchive(
     await fill(archive)
     await told('manifest', { entries: entries.length, contentBytes }, true)
     await line.done()
+    await flush()
     await file.commit()
   } catch (error) {
     await line.done().catch(() => undefined)

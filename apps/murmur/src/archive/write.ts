@@ -5,11 +5,12 @@ import {
   type ArchiveKey,
   type ArchiveKind,
   type ArchiveWriter,
+  type EntryHead,
   type Manifest,
 } from '@murmuration/archive'
 import { openDatabase, withSnapshot } from '@murmuration/data'
 import type { ServiceName, SiteConfig } from '@murmuration/site'
-import type { World } from '@murmuration/world'
+import type { FoundFile, World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { createFilter, databaseFileOf, databaseUrlOf, entryNames, keyringPath, scopeOf, type Scope } from './scope.ts'
 
@@ -86,6 +87,9 @@ async function addDatabase(
   }
 }
 
+/** Files that are opened before it is their turn: reading many small ones is waiting, most of the time. */
+const filesAhead = 16
+
 async function addVarFolder(
   world: World,
   config: SiteConfig,
@@ -94,39 +98,74 @@ async function addVarFolder(
 ): Promise<{ count: number; bytes: number }> {
   const isLeftOut = createFilter(scope, config)
   let [count, bytes] = [0, 0]
-  for await (const file of world.files.walk(scope.varFolder)) {
-    if (isLeftOut(file.path)) continue
-    if (!isSafeName(`${entryNames.varFolder}${file.path}`)) {
-      throw new CommandFailed(
-        exitCodes.refused,
-        `The name of ${JSON.stringify(`${scope.varFolder}/${file.path}`)} can not be kept in an archive.`,
-        'Rename the file, or leave it out with --exclude.',
-      )
-    }
-    if (!(await addFile(world, archive, `${entryNames.varFolder}${file.path}`, `${scope.varFolder}/${file.path}`))) continue
+  const ahead: { readonly file: FoundFile; readonly opened: Promise<OpenedFile | undefined> }[] = []
+  const addNext = async (): Promise<void> => {
+    const { file, opened } = ahead.shift()!
+    const content = await opened
+    if (content === undefined) return
+    await archive.add(fileEntry(`${entryNames.varFolder}${file.path}`, file.mode), content)
     count += 1
     bytes += file.sizeBytes
+  }
+  try {
+    for await (const file of world.files.walk(scope.varFolder)) {
+      if (isLeftOut(file.path)) continue
+      refuseOddName(scope, file.path)
+      const opened = openFile(world, `${scope.varFolder}/${file.path}`)
+      opened.catch(() => undefined)
+      ahead.push({ file, opened })
+      if (ahead.length > filesAhead) await addNext()
+    }
+    while (ahead.length > 0) await addNext()
+  } finally {
+    for (const { opened } of ahead) await opened.then((content) => content?.close()).catch(() => undefined)
   }
   return { count, bytes }
 }
 
-/** False when it is not there (any more): what a running site has just removed is no part of it. */
+function refuseOddName(scope: Scope, path: string): void {
+  if (isSafeName(`${entryNames.varFolder}${path}`)) return
+  throw new CommandFailed(
+    exitCodes.refused,
+    `The name of ${JSON.stringify(`${scope.varFolder}/${path}`)} can not be kept in an archive.`,
+    'Rename the file, or leave it out with --exclude.',
+  )
+}
+
+/** Nobody but the owner writes to a restored file, whatever it was before. */
+const fileEntry = (name: string, mode: number): EntryHead => ({ name, kind: 'file', mode: mode & 0o755, facts: {} })
+
 async function addFile(world: World, archive: ArchiveWriter, name: string, path: string): Promise<boolean> {
+  const content = await openFile(world, path)
+  if (content === undefined) return false
+  await archive.add(fileEntry(name, (await world.files.mode?.(path)) ?? 0o600), content)
+  return true
+}
+
+type OpenedFile = AsyncIterable<Uint8Array> & { close(): Promise<void> }
+
+/** With its first piece read. Undefined when it is not there (any more): what a running site has just removed is no part of it. */
+async function openFile(world: World, path: string): Promise<OpenedFile | undefined> {
   const pieces = world.files.stream(path)[Symbol.asyncIterator]()
-  let first: IteratorResult<Uint8Array>
+  let first: IteratorResult<Uint8Array> | undefined
   try {
     first = await pieces.next()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
-  const content = async function* (): AsyncGenerator<Uint8Array> {
-    for (let piece = first; piece.done !== true; piece = await pieces.next()) yield piece.value
+  const close = async (): Promise<void> => void (await pieces.return?.())
+  async function* all(): AsyncGenerator<Uint8Array> {
+    try {
+      for (let piece = first!; piece.done !== true; piece = await pieces.next()) {
+        first = undefined
+        yield piece.value
+      }
+    } finally {
+      await close()
+    }
   }
-  const mode = (await world.files.mode?.(path)) ?? 0o600
-  // Nobody but the owner writes to a restored file, whatever it was before.
-  await archive.add({ name, kind: 'file', mode: mode & 0o755, facts: {} }, content())
-  return true
+  return Object.assign(all(), { close })
 }
 
 /** Which keys the key file holds. */
