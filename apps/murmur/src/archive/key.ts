@@ -26,6 +26,7 @@ export async function archiveKeyOf(context: Context, options: KeyOptions): Promi
   if (options.keyFile !== undefined) return keyFromText(await secretIn(context, '--key-file', options.keyFile))
   if (options.passphraseFile !== undefined) return keyFromPassphrase(await secretIn(context, '--passphrase-file', options.passphraseFile))
   if (key !== '') return keyFromText(new Secret(key))
+  if (passphrase !== '') return keyFromPassphrase(new Secret(passphrase))
   return keyFromPassphrase(await askSecret('Passphrase of the archive', 'MURMUR_ARCHIVE_PASSPHRASE'))
 }
 

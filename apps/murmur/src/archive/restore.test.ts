@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { ArchiveRefused, keyFromText } from '@murmuration/archive'
-import { openDatabase, summarize, withSnapshot } from '@murmuration/data'
+import { openDatabase, summarize, withSnapshot, type Database } from '@murmuration/data'
 import { findPostgres, testEngine } from '@murmuration/data/testing'
 import { Secret } from '@murmuration/trust'
 import { createRealWorld, type Files, type World } from '@murmuration/world'
@@ -123,6 +123,34 @@ void describe('an archived site', () => {
     await restore(site, input)
     assert.deepEqual(await stateOf(site), withoutFiles(before, /\/run\/|\.pid$/))
     await refuseInterruptedRestore(world, site)
+  })
+
+  void test('does not bring back a former owner', async () => {
+    const site = await makeSite('owned')
+    // oxlint-disable-next-line typescript/no-explicit-any -- a table of the platform service
+    const owners = async (work: (database: Database<any>) => Promise<unknown>): Promise<unknown> => {
+      const database = await openDatabase(`sqlite:${join(site, 'var/data/platform.db')}`, { world, name: 'platform' })
+      return await work(database).finally(() => database.close())
+    }
+    const claim = (owner: string, epoch: number) =>
+      owners(async ({ query }) => {
+        await query.deleteFrom('ownership').execute()
+        const row = { slot: 1, owner, owner_name: owner, epoch, claimed_at: '2026-01-01T00:00:00.000000', refused_count: 0 }
+        await query.insertInto('ownership').values(row).execute()
+      })
+    const owner = () => owners(({ query }) => query.selectFrom('ownership').select(['owner', 'epoch']).executeTakeFirst())
+    await claim('former', 3)
+    const input = await archiveOf(site)
+    await claim('present', 4)
+    await restore(site, input)
+    assert.deepEqual(await owner(), { owner: 'present', epoch: 4 })
+    await claim('former', 2)
+    await restore(site, input)
+    assert.deepEqual(await owner(), { owner: 'former', epoch: 3 })
+    // What can't be read any more does not hinder.
+    writeFileSync(join(site, 'var/data/platform.db'), 'no database'.repeat(1_000))
+    await restore(site, input)
+    assert.deepEqual(await owner(), { owner: 'former', epoch: 3 })
   })
 
   void test('goes to another folder: its site file leads there', async () => {

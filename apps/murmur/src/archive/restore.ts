@@ -7,16 +7,16 @@ import {
   type EntryHead,
   type Manifest,
 } from '@murmuration/archive'
-import { loadDatabase, openDatabase } from '@murmuration/data'
+import { DatabaseError, loadDatabase, openDatabase } from '@murmuration/data'
 import type { ServiceName } from '@murmuration/site'
 import type { World } from '@murmuration/world'
-import { serviceNamed, upkeepOf } from '../commands/upkeep.ts'
+import { serviceNamed, upkeepOf, type Upkeep } from '../commands/upkeep.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { beginExchange, endExchange, exchangeFolders, exists, settleInterrupted } from './exchange.ts'
 import { createPool } from './pool.ts'
 import { planRestore, refuseInUse, type RestorePlan } from './plan.ts'
 import { verifySiteArchive } from './read.ts'
-import { below, besides, entryNames } from './scope.ts'
+import { below, besides, databaseFileOf, databaseUrlOf, entryNames } from './scope.ts'
 import { seconds } from './write.ts'
 
 export interface RestoreOptions {
@@ -78,6 +78,32 @@ interface Elsewhere {
 }
 const longestElsewhereBytes = 1024 * 1024
 
+/** Of a state that is there. One that can't be read (that may be why it is replaced) has nothing to say. */
+async function readPresent(
+  world: World,
+  plan: RestorePlan,
+  service: ServiceName,
+  keep: NonNullable<Upkeep['keep']>,
+  progress: RestoreOptions['progress'],
+): Promise<unknown> {
+  const url = databaseUrlOf(plan.config, service)
+  const file = databaseFileOf(url)
+  if (file !== undefined && (await world.files.size(file)) === undefined) return undefined
+  try {
+    const present = await openDatabase(url, { world, name: service, maxConnections: 1 })
+    try {
+      const migrated = (await present.migrationStatus({})).length > 0
+      return migrated ? await keep(present) : undefined
+    } finally {
+      await present.close()
+    }
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error
+    progress(`${service}: the present database can not be read, and is replaced (${error.message})`)
+    return undefined
+  }
+}
+
 /** Small files are written so many at once: each waits for the disk, and a disk serves many in the time of one. */
 const filesAtOnce = 32
 const smallFileBytes = 256 * 1024
@@ -131,14 +157,15 @@ async function loadInto(
 ): Promise<void> {
   const startedMs = world.clock.monotonicMs()
   const { url, external } = plan.database(service)
-  const { migrations, ahead, afterRestore } = await upkeepOf[service]()
+  const { migrations, ahead, keep, afterRestore } = await upkeepOf[service]()
+  const kept = keep === undefined ? undefined : await readPresent(world, plan, service, keep, progress)
   const database = await openDatabase(url, { world, name: service, maxConnections: 2 })
   try {
     const source = await readDatabase(content)
     const tables = await loadDatabase(database, migrations, source, { replace: external, ...(ahead === undefined ? {} : { ahead }) })
     await source.finish()
     await database.migrate(migrations)
-    await afterRestore?.(world, database)
+    await afterRestore?.(world, database, kept)
     const rows = tables.reduce((sum, table) => sum + table.rows, 0)
     progress(`${service}: ${rows} rows in ${tables.length} tables, ${seconds(world.clock.monotonicMs() - startedMs)}`)
   } finally {

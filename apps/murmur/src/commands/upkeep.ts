@@ -12,9 +12,12 @@ export interface Upkeep {
   readonly reseal?: (site: Site) => Promise<void>
   /** How many numbers of a table are left out after a restore: more than may have been given since the backup was made. */
   readonly ahead?: Readonly<Record<string, number>>
-  /** What must not come back with an older state; absent where there is nothing of the kind. */
+  /** What a restore must know of the state that it replaces. */
   // oxlint-disable-next-line typescript/no-explicit-any -- each service knows its own tables
-  readonly afterRestore?: (world: World, database: Database<any>) => Promise<void>
+  readonly keep?: (present: Database<any>) => Promise<unknown>
+  /** What must not come back with an older state; with what `keep` gave, if there was a state. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- each service knows its own tables
+  readonly afterRestore?: (world: World, database: Database<any>, kept: any) => Promise<void>
 }
 
 export const upkeepOf: Readonly<Record<ServiceName, () => Promise<Upkeep>>> = {
@@ -30,8 +33,13 @@ export const upkeepOf: Readonly<Record<ServiceName, () => Promise<Upkeep>>> = {
     }
   },
   platform: async () => {
-    const { dcagentPolicies, platformMigrations, platformPolicies } = await import('@murmuration/platform')
-    return { migrations: platformMigrations, policies: [...platformPolicies, ...dcagentPolicies] }
+    const { dcagentPolicies, keepLaterOwner, ownerToKeep, platformMigrations, platformPolicies } = await import('@murmuration/platform')
+    return {
+      migrations: platformMigrations,
+      policies: [...platformPolicies, ...dcagentPolicies],
+      keep: ownerToKeep,
+      afterRestore: keepLaterOwner,
+    }
   },
   image: async () => {
     const { imageMigrations, imagePolicies } = await import('@murmuration/image')
