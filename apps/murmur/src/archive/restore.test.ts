@@ -130,7 +130,11 @@ void describe('an archived site', () => {
     // oxlint-disable-next-line typescript/no-explicit-any -- a table of the platform service
     const owners = async (work: (database: Database<any>) => Promise<unknown>): Promise<unknown> => {
       const database = await openDatabase(`sqlite:${join(site, 'var/data/platform.db')}`, { world, name: 'platform' })
-      return await work(database).finally(() => database.close())
+      try {
+        return await work(database)
+      } finally {
+        await database.close()
+      }
     }
     const claim = (owner: string, epoch: number) =>
       owners(async ({ query }) => {
