@@ -14,8 +14,8 @@ export interface HeartbeatClaim {
   readonly limit: number
 }
 
-/** No interval is longer (reference dcmanager §1.14). */
-const longestIntervalMs = 600_000
+/** Seconds up to the longest interval (reference dcmanager §1.14): a peer's next heartbeat is compared with the first that is not below its own. */
+const intervals = [10, 60, 600] as const
 
 /**
  * Takes the peers whose heartbeat is due, for this manager: any number of managers share them (as store/audits.ts). Peers without an
@@ -24,12 +24,18 @@ const longestIntervalMs = 600_000
 export async function claimDuePeers(db: Queryable<Schema>, claim: HeartbeatClaim): Promise<SystemPeerRow[]> {
   const now = timestamp(claim.nowMs)
   const leaseUntil = timestamp(claim.nowMs + claim.leaseMs)
-  // Nobody plans that far ahead: the clock was set back since.
-  const tooLate = timestamp(claim.nowMs + 2 * (claim.leaseMs + longestIntervalMs))
+  // Nobody plans or leases that far ahead: the clock was set back since.
+  const tooLate = timestamp(claim.nowMs + 2 * claim.leaseMs)
+  const unplanned = intervals.map((seconds) => [seconds, timestamp(claim.nowMs + 2 * (claim.leaseMs + seconds * 1_000))] as const)
   const due = db.query
     .selectFrom('system_peer as p')
     .select('p.id')
-    .where((eb) => eb.or([eb('p.next_heartbeat_at', '<=', now), eb('p.next_heartbeat_at', '>', tooLate)]))
+    .where((eb) =>
+      eb.or([
+        eb('p.next_heartbeat_at', '<=', now),
+        ...unplanned.map(([seconds, after]) => eb.and([eb('p.heartbeat_interval', '<=', seconds), eb('p.next_heartbeat_at', '>', after)])),
+      ]),
+    )
     .where((eb) => eb.or([eb('p.lease_until', 'is', null), eb('p.lease_until', '<=', now), eb('p.lease_until', '>', tooLate)]))
     .where('p.id', 'in', (eb) => eb.selectFrom('peer_group_association as a').select('a.system_peer_id'))
     .orderBy('p.next_heartbeat_at')
@@ -49,12 +55,16 @@ export async function claimDuePeers(db: Queryable<Schema>, claim: HeartbeatClaim
   return await db.query.selectFrom('system_peer').selectAll().where('lease_owner', '=', claim.lease).orderBy('id').execute()
 }
 
-/** When the first of the others is due; undefined when there is none. */
-export async function nextHeartbeatMs(db: Queryable<Schema>): Promise<number | undefined> {
+/**
+ * When the first of those that nobody asks now is due; undefined when there is none. Of the others it is the end of a heartbeat that
+ * says: an operator may have made the next one due at once while one is under way, and it is not to be waited for in a hurry.
+ */
+export async function nextHeartbeatMs(db: Queryable<Schema>, nowMs: number): Promise<number | undefined> {
   const row = await db.query
     .selectFrom('system_peer')
     .select('next_heartbeat_at')
     .where('id', 'in', (eb) => eb.selectFrom('peer_group_association').select('system_peer_id'))
+    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', timestamp(nowMs))]))
     .orderBy('next_heartbeat_at')
     .limit(1)
     .executeTakeFirst()

@@ -5,7 +5,7 @@ import { countStatements } from '@murmuration/data'
 import { eachEngine, type TestEngine } from '@murmuration/data/testing'
 import { createManualWorld, type ManualWorld } from '@murmuration/jobs/testing'
 import { Secret } from '@murmuration/trust'
-import { claimDuePeers } from '../store/heartbeats.ts'
+import { claimDuePeers, nextHeartbeatMs } from '../store/heartbeats.ts'
 import { migrations } from '../store/migrations/index.ts'
 import { touchMember } from '../store/peer-groups.ts'
 import type { Schema } from '../store/schema.ts'
@@ -242,6 +242,17 @@ eachEngine('the monitor of peers', (engine) => {
       scene.stock.requests.filter(({ what }) => !what.startsWith('GET')),
       [],
     )
+  })
+
+  test('a heartbeat that an operator asks for while one is under way is nothing to wait for in a hurry; a clock that is set back by minutes delays none', async () => {
+    const scene = await openScene(engine)
+    const { database, world, peerId } = scene
+    const nowMs = world.clock.nowMs()
+    const [claimed] = await claimDuePeers(database, { lease: 'a', nowMs, leaseMs: 20_000, limit: 10 })
+    assert.equal(claimed?.id, peerId)
+    await updateSystemPeer(database, world, peerId, { peer_name: 'renamed' })
+    assert.equal(await nextHeartbeatMs(database, nowMs + 1_000), undefined, 'its row is leased')
+    assert.equal((await claimDuePeers(database, { lease: 'b', nowMs: nowMs - 480_000, leaseMs: 20_000, limit: 10 })).length, 1)
   })
 
   test('managers share the peers; one that died is replaced; one that stops gives its leases back', async () => {

@@ -99,7 +99,7 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
     }
     await parts.afterRound?.(signal)
     // At its time and not up to a poll later: detection is threshold × interval and one timeout.
-    const nextMs = await nextHeartbeatMs(database)
+    const nextMs = await nextHeartbeatMs(database, world.clock.nowMs())
     if (nextMs !== undefined && !signal.aborted) alarm = world.timers.after(Math.max(1, nextMs - world.clock.nowMs()), () => rounds.wake())
   }
 
