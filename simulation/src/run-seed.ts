@@ -3,6 +3,7 @@ import { Checks } from './check/checks.ts'
 import { alarmsTell, auditsSpread, auditsTellWithinMs, jobsEndWithinMs, unsettled } from './check/liveness.ts'
 import { filesKeepSecrets, secretsKept } from './check/secrets.ts'
 import { Violation } from './check/violation.ts'
+import { Course } from './course.ts'
 import { endFaults, faultsForMs, planFaults } from './faults.ts'
 import { effectOn } from './fleet/effects.ts'
 import { Fleet } from './fleet/fleet.ts'
@@ -83,13 +84,14 @@ class SeedRun {
   readonly #checks: Checks
   readonly #random: SeededRandom
   readonly #files: Template['files']
-  #events = 0
+  readonly #course: Course
 
   constructor(fleet: Fleet, checks: Checks, random: SeededRandom, files: Template['files']) {
     this.#files = files
     this.#fleet = fleet
     this.#checks = checks
     this.#random = random
+    this.#course = new Course(fleet.simulation, () => checks.look())
   }
 
   async all(): Promise<number> {
@@ -97,7 +99,7 @@ class SeedRun {
     await simulation.complete(this.#fleet.install(this.#files))
     for (let site = 1; site <= deployedCount; site += 1) this.#fleet.site(site).network = 0
     this.#fleet.startAll()
-    await this.#until(startWithinMs, 'start', () =>
+    await this.#course.until(startWithinMs, 'start', () =>
       this.#fleet.processes.filter((each) => !each.ready).map((each) => `${each.name} is not ready: ${each.failure ?? 'no reason'}`),
     )
     planFaults(this.#fleet, this.#random.fork('faults'))
@@ -108,27 +110,27 @@ class SeedRun {
       const random = this.#random.fork(name)
       operate({ fleet: this.#fleet, reader: this.#checks.reader, client, random, name }).catch((error: unknown) => this.#checks.fail(error))
     }
-    await this.#pass(faultsForMs)
-    if (this.#checks.violation !== undefined) return this.#events
+    await this.#course.pass(faultsForMs)
+    if (this.#checks.violation !== undefined) return this.#course.events
     endFaults(this.#fleet, this.#random.fork('calm'), (run) => this.#checks.mustBeEnded(run))
     const calmMs = simulation.nowMs
-    await this.#until(jobsEndWithinMs, 'liveness', () =>
+    await this.#course.until(jobsEndWithinMs, 'liveness', () =>
       this.#checks.jobs.live.map((job) => `${job.kind} of ${job.subject} is still ${job.state}`),
     )
-    await this.#until(Math.max(auditsTellWithinMs, simulation.nowMs - calmMs), 'liveness', () =>
+    await this.#course.until(Math.max(auditsTellWithinMs, simulation.nowMs - calmMs), 'liveness', () =>
       unsettled(this.#fleet, this.#checks.reader, this.#checks.jobs),
     )
     if (this.#random.int(watchedOneIn) === 0) await this.#watchCalm()
     this.#checks.final()
-    return this.#events
+    return this.#course.events
   }
 
   /** Two intervals in which nothing happens but audits; then nothing lies around either. */
   async #watchCalm(): Promise<void> {
     const { simulation } = this.#fleet
-    await this.#pass(times.auditInterval)
+    await this.#course.pass(times.auditInterval)
     const fromMs = simulation.nowMs
-    await this.#pass(2 * times.auditInterval)
+    await this.#course.pass(2 * times.auditInterval)
     if (this.#checks.violation !== undefined) return
     auditsSpread(this.#fleet, fromMs, simulation.nowMs)
     alarmsTell(this.#fleet, this.#checks.reader)
@@ -138,29 +140,6 @@ class SeedRun {
     const known = new Set(this.#checks.reader.subclouds().map((row) => String(row.id)))
     const orphans = vaults.filter((id) => !known.has(id))
     if (orphans.length > 0) throw new Violation('left-behind', `vaults of subclouds that are gone: ${orphans.join(', ')}`)
-  }
-
-  /** So much virtual time, or until something is wrong. */
-  async #pass(forMs: number): Promise<void> {
-    const { simulation } = this.#fleet
-    let over = false
-    simulation.at(simulation.nowMs + forMs, 'goes on', () => (over = true))
-    const { events } = await simulation.run({ until: () => this.#checks.look() || over })
-    this.#events += events
-  }
-
-  /** Until nothing is waited for any more; beyond the bound what is waited for is the violation. */
-  async #until(boundMs: number, invariant: string, waiting: () => readonly string[]): Promise<void> {
-    const { simulation } = this.#fleet
-    const fromMs = simulation.nowMs
-    for (;;) {
-      if (this.#checks.violation !== undefined) return
-      const left = waiting()
-      if (left.length === 0) return
-      if (simulation.nowMs - fromMs >= boundMs)
-        throw new Violation(invariant, `${simulation.nowMs - fromMs} ms after the last fault: ${left.slice(0, 4).join('; ')}`)
-      await this.#pass(500)
-    }
   }
 }
 

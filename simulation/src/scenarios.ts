@@ -22,6 +22,11 @@ export const scenarios = {
     share: 1_000,
     load: () => import('./fleet/stage.ts'),
   },
+  geo: {
+    about: 'two or three system controllers that stand by for each other: peers, groups, associations, migrations, and faults between them',
+    share: 0,
+    load: () => import('./geo/stage.ts'),
+  },
 } as const satisfies Record<string, Scenario>
 
 export type ScenarioName = keyof typeof scenarios

@@ -10,6 +10,8 @@ const stepOf: Readonly<Record<string, string>> = {
   configure: 'configure.run',
   update_subcloud: 'network.run',
   delete_subcloud: 'delete.files',
+  ownership: 'rehome.ownership',
+  rehome_subcloud: 'rehome.run',
 }
 
 /** A run that lost its lease is ended by its own process within two thirds of a lease, when that process runs at all. */

@@ -30,6 +30,14 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   complete: ['pre-config'],
   'reconfiguring-network': ['complete', 'network-reconfiguration-failed'],
   'network-reconfiguration-failed': [],
+  // Reference §7.9 and §7.10.
+  secondary: ['pre-rehome', 'rehome-failed'],
+  'secondary-failed': [],
+  'rehome-prep-failed': ['pre-rehome', 'rehome-failed'],
+  'rehome-failed': ['pre-rehome'],
+  'pre-rehome': ['rehoming', 'rehome-prep-failed', 'secondary'],
+  rehoming: ['complete', 'rehome-failed', 'secondary'],
+  'rehome-pending': ['rehome-failed', 'complete'],
 }
 
 /** Somebody works on it: an operation ends with another status, and no second one begins. */
@@ -46,6 +54,8 @@ export const transientStatuses = [
   'configuring',
   'aborting-config',
   'reconfiguring-network',
+  'pre-rehome',
+  'rehoming',
 ] as const
 
 const isTransient = (status: string): boolean => (transientStatuses as readonly string[]).includes(status)
@@ -61,6 +71,8 @@ export function edgeProblem(before: Before, to: string): string | undefined {
   const from = before.deployStatus
   if (edges[from]?.includes(to) === true) return undefined
   if (isTransient(from)) return `${from} → ${to} while an operation is under way`
+  // From any resting status: given up to another controller, or found to be its (reference §7.9 step 4a, §7.10).
+  if (to === 'rehome-pending' || to === 'secondary' || (to === 'rehome-failed' && from === 'complete')) return undefined
   // From any resting status: deployed anew, or moved to another network.
   if (to === 'pre-install')
     return before.managementState === 'unmanaged' && before.availability === 'offline'

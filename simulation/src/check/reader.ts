@@ -33,6 +33,36 @@ export interface JobRow {
   readonly error: string | null
 }
 
+export interface SystemPeerRow {
+  readonly id: number
+  readonly peer_uuid: string
+  readonly peer_name: string
+  readonly availability_state: 'created' | 'available' | 'unavailable'
+}
+
+export interface PeerGroupRow {
+  readonly id: number
+  readonly peer_group_name: string
+  readonly group_priority: number
+  readonly group_state: string
+  readonly max_subcloud_rehoming: number
+  readonly system_leader_id: string
+  readonly system_leader_name: string
+  readonly migration_status: 'migrating' | 'complete' | null
+  readonly revision: number
+}
+
+export interface AssociationRow {
+  readonly id: number
+  readonly peer_group_id: number
+  readonly system_peer_id: number
+  readonly association_type: 'primary' | 'non-primary'
+  readonly synced_revision: number
+  readonly sync_failure: string | null
+  readonly remote_migration: string | null
+  readonly reported_status: string | null
+}
+
 export interface StepRow {
   readonly rowid: number
   readonly job_id: string
@@ -75,6 +105,10 @@ export class Reader {
   groups = (): { id: number; name: string; description: string }[] =>
     this.#all('select id, name, description from subcloud_group order by id')
   reservations = (): { subcloud_id: number }[] => this.#all(`select subcloud_id from subcloud_networks where purpose = 'next'`)
+
+  systemPeers = (): SystemPeerRow[] => this.#all('select * from system_peer order by id')
+  peerGroups = (): PeerGroupRow[] => this.#all('select * from subcloud_peer_group order by id')
+  associations = (): AssociationRow[] => this.#all('select * from peer_group_association order by id')
 
   /** Endpoints that are in-sync although their site is not online, or (the certificate apart) not managed. */
   brokenPromises = (): { id: number; endpoint_type: string; availability_status: string; management_state: string }[] =>

@@ -34,7 +34,8 @@ export interface ControllerParts {
   readonly tokens: Tokens
   /** Of its services' own account. */
   readonly servicePassword: string
-  readonly databaseUrl: string
+  /** Asked at every start: it may have been put somewhere else. */
+  readonly databaseUrl: () => string
   readonly random: SeededRandom
   readonly ears: ControllerEars
 }
@@ -50,6 +51,8 @@ interface Incarnation {
 export interface DatabaseModel {
   readonly slow: number
   readonly longestMs: number
+  /** How often the disk fails a write. */
+  readonly failing?: number
 }
 
 /** One process of the controller's dcmanager, with whatever roles. It is started again after it has crashed, as a supervisor would. */
@@ -171,11 +174,12 @@ export class ControllerProcess {
       tokens: tokens.validator(world),
       processId: process.name,
       openDatabase: async <DB>(service: string): Promise<Database<DB>> => {
-        const database = await openDatabase<DB>(databaseUrl, { world, name: service })
+        const database = await openDatabase<DB>(databaseUrl(), { world, name: service })
         this.#databases.push(database as unknown as Database<unknown>)
         return probed(database, {
           passed: () => this.#passed(process),
           committed: (tables) => process.state !== 'dead' && ears.committed(process.name, tables),
+          fault: () => ((this.model.failing ?? 0) > 0 && this.#random.chance(this.model.failing!) ? diskError() : undefined),
           get alive() {
             return process.state !== 'dead'
           },
@@ -239,6 +243,10 @@ export class ControllerProcess {
     }
   }
 }
+
+/** As SQLite tells it. */
+const diskError = (): Error =>
+  Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR', errcode: 10, errstr: 'disk I/O error' })
 
 /** Where an API of this number listens; what the ports of other services and sites are stays. */
 export const apiPort = (port: number, index: number): number => port + 100 * index

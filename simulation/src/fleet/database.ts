@@ -11,6 +11,8 @@ export interface DatabaseProbe {
   /** At once after a commit, before the caller hears of it. */
   committed(written: ReadonlySet<string>): void
   readonly alive: boolean
+  /** Asked before each write: what the disk says to it. */
+  fault(): Error | undefined
 }
 
 /**
@@ -63,6 +65,8 @@ function watcher(probe: DatabaseProbe, wrote: (tables: Written) => void): Kysely
   return {
     transformQuery({ node, queryId }) {
       const table = writtenTable(node)
+      const fault = table === undefined ? undefined : probe.fault()
+      if (fault !== undefined) throw fault
       if (table !== undefined) pending.set(queryId, table)
       return node
     },

@@ -93,7 +93,7 @@ export class Fleet {
       authority: prepared.authority,
       tokens: prepared.tokens,
       servicePassword,
-      databaseUrl: options.databaseUrl,
+      databaseUrl: () => options.databaseUrl,
       random: this.random.fork('controller'),
       ears: {
         committed: (name: string, tables: ReadonlySet<string>) => ears.committed(name, tables),

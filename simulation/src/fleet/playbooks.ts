@@ -24,6 +24,12 @@ export interface PlaybookRun {
   orphanedMs: number | undefined
 }
 
+/** Why a task can't be done, as ansible would say it. */
+export interface Refusal {
+  readonly task: string
+  readonly msg: string
+}
+
 export interface PlaybookParts {
   readonly random: SeededRandom
   readonly nowMs: () => number
@@ -31,10 +37,9 @@ export interface PlaybookParts {
   readonly files: () => World['files']
   readonly started: (run: PlaybookRun) => void
   /**
-   * What a run does to its site, and where: before its first task, in every task, and after the last one. Resolves with why it can't, as
-   * ansible would say it.
+   * What a run does to its site, and where: before its first task, in every task, and after the last one. Resolves with why it can't.
    */
-  readonly act?: (run: PlaybookRun, moment: 'first' | 'task' | 'last', spec: ProcessSpec) => Promise<string | undefined>
+  readonly act?: (run: PlaybookRun, moment: 'first' | 'task' | 'last', spec: ProcessSpec) => Promise<Refusal | undefined>
   /** A playbook came to a good end: what it has done to the site is to be done now. */
   readonly succeeded: (run: PlaybookRun) => void
   readonly ended: (run: PlaybookRun) => void
@@ -153,9 +158,9 @@ export class Playbooks {
     const problem = await this.#parts.act?.(run, moment, spec)
     if (problem === undefined) return
     run.failed = true
-    const error = { msg: problem, rc: 1 }
+    const error = { msg: problem.msg, rc: 1 }
     yield {
-      line: JSON.stringify({ event: 'failed', host: 'site', task: `${moment} of ${run.playbook}`, durationMs: 5, ignored: false, error }),
+      line: JSON.stringify({ event: 'failed', host: 'site', task: problem.task, durationMs: 5, ignored: false, error }),
     }
     yield { exit: 2 }
   }

@@ -81,15 +81,17 @@ export async function buildTemplate(prepared: Prepared, path: string): Promise<T
 }
 
 /** In WAL mode from the start, so that nobody has to wait for its change. */
-function createDatabase(path: string): void {
+export function createDatabase(path: string): void {
   const database = new DatabaseSync(path)
   database.exec('pragma journal_mode = wal')
   database.close()
 }
 
 /** A seed's own database. */
-export function copyDatabase(template: Template, path: string): void {
-  const database = new DatabaseSync(template.path)
+export const copyDatabase = (template: Template, path: string): void => copyDatabaseFile(template.path, path)
+
+export function copyDatabaseFile(from: string, path: string): void {
+  const database = new DatabaseSync(from)
   database.exec('pragma synchronous = off')
   database.exec(`vacuum into '${path}'`)
   database.close()

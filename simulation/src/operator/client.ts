@@ -43,20 +43,21 @@ export class OperatorClient {
 
   /**
    * Asks once, or with an Idempotency-Key until there is an answer. Undefined when nobody knows what became of it. `who` is the
-   * operator, for the story.
+   * operator, for the story; without one nothing is told.
    */
-  async call(who: string, call: Call, repeat: boolean): Promise<Answer | undefined> {
+  async call(who: string | undefined, call: Call, repeat: boolean): Promise<Answer | undefined> {
     const operation = `${(this.#operations += 1)}`
     if (call.promised !== undefined) this.#requests.expect(operation, call.promised)
     const { simulation } = this.#counter
+    const note = (what: string): void => (who === undefined ? undefined : simulation.note(what))
     const title = `${who} #${operation} ${call.method} ${call.path}${call.promised === undefined ? '' : ` (${call.promised.what})`}`
     for (let attempt = 1; attempt <= (repeat ? attempts : 1); attempt += 1) {
-      simulation.note(`${title}${attempt === 1 ? '' : ` again (${attempt})`}`)
+      note(`${title}${attempt === 1 ? '' : ` again (${attempt})`}`)
       const answer = await this.#attempt(call, operation, repeat)
       if (answer !== undefined) {
-        simulation.note(`${who} #${operation} ← ${answer.status}${answer.status < 400 ? '' : ` ${shortened(answer.json)}`}`)
+        note(`${who} #${operation} ← ${answer.status}${answer.status < 400 ? '' : ` ${shortened(answer.json)}`}`)
         if (answer.status !== 503) return answer
-      } else simulation.note(`${who} #${operation} ← no answer`)
+      } else note(`${who} #${operation} ← no answer`)
     }
     return undefined
   }

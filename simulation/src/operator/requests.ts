@@ -6,7 +6,7 @@ import type { Call } from './client.ts'
 
 export const siteName = (site: number): string => `edge-${site}`
 
-export const bootstrapValues = (site: number, name: string, network: number): string => {
+export const bootstrapValues = (site: number, name: string, network: number, controllerGateway = '10.10.0.254'): string => {
   const { subnet, start, end, gateway } = networkOf(site, network)
   const oam = oamOf(site)
   // JSON is YAML.
@@ -21,7 +21,7 @@ export const bootstrapValues = (site: number, name: string, network: number): st
     external_oam_subnet: oam.subnet,
     external_oam_gateway_address: oam.gateway,
     external_oam_floating_address: oam.floating,
-    systemcontroller_gateway_address: '10.10.0.254',
+    systemcontroller_gateway_address: controllerGateway,
     admin_password: secretText(`admin-${site}`),
   })
 }
@@ -55,11 +55,11 @@ const filesOf = (site: number, name: string, { install, config }: Extent) => ({
   ...(config ? { deploy_config: deployConfig(name) } : {}),
 })
 
-export const add = (site: number, name: string, phased: boolean, extent: Extent): Call => ({
+export const add = (site: number, name: string, phased: boolean, extent: Extent, controllerGateway?: string): Call => ({
   method: 'POST',
   path: phased ? '/phased-subcloud-deploy' : '/subclouds',
   body: {
-    bootstrap_values: bootstrapValues(site, name, 0),
+    bootstrap_values: bootstrapValues(site, name, 0, controllerGateway),
     'bootstrap-address': oamOf(site).floating,
     sysadmin_password: sysadmin(site),
     ...filesOf(site, name, extent),
