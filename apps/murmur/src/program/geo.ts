@@ -25,7 +25,7 @@ function addSystemPeer(program: Command, context: Context, printing: Printing): 
       .option('--heartbeat-interval <seconds>')
       .option('--heartbeat-failure-threshold <count>')
       .option('--heartbeat-failure-policy <policy>', 'alarm, rehome or delegate (as alarm)')
-      .option('--heartbeat-maintenance-timeout <seconds>')
+      .option('--heartbeat-maintenance-timeout <seconds>', 'how long it is away before policy rehome begins')
       .option('--rehome-password', 'ask for the password with which policy rehome logs in to subclouds')
   fields(peer.command('add').description('records another controller; asks for the password of the account there')).action(
     async (options) => (await load()).add(context, options),
@@ -53,7 +53,7 @@ function addPeerGroup(program: Command, context: Context, printing: Printing): v
   const load = () => import('../commands/peer-group.ts')
   const fields = (command: Command): Command =>
     printing(command)
-      .option('--group-state <state>', 'enabled or disabled')
+      .option('--group-state <state>', 'enabled, or disabled: policy rehome leaves it alone')
       .option('--max-subcloud-rehoming <count>', 'how many migrate at a time')
   fields(group.command('add').description('makes a group that this controller owns'))
     .requiredOption('--peer-group-name <name>')

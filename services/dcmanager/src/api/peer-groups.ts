@@ -32,7 +32,9 @@ import { ListQuery, memberListText, sendJson } from './subclouds.ts'
 /** Requests are kebab-case, replies snake_case (reference dcmanager §1.5, §1.12); `migration_status` alone is snake_case in both. */
 const optionalMembers = {
   'group-priority': Type.Optional(numeric('0 to 65536; default 0: this site owns the group.')),
-  'group-state': Type.Optional(Type.Union([Type.Literal('enabled'), Type.Literal('disabled')], { description: 'Kept, without effect.' })),
+  'group-state': Type.Optional(
+    Type.Union([Type.Literal('enabled'), Type.Literal('disabled')], { description: 'disabled: policy rehome leaves it alone.' }),
+  ),
   'max-subcloud-rehoming': Type.Optional(numeric('Subclouds that migrate at a time, 1 to 250; default 10.')),
   'system-leader-id': Type.Optional(Type.String({ description: 'System UUID; default: this controller.' })),
   'system-leader-name': Type.Optional(Type.String({ description: 'Default: this controller.' })),

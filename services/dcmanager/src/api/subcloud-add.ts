@@ -10,6 +10,7 @@ import { accept } from './accept.ts'
 import type { ApiContext } from './context.ts'
 import { withFileMembers } from './file-members.ts'
 import { readForm, type Form } from './form.ts'
+import { hasPeerPrivileges } from './peer-privileges.ts'
 import { AddForm, formRoute, namesOf } from './schemas.ts'
 import {
   controllerNetwork,
@@ -27,7 +28,8 @@ export function addSubcloudRoutes(app: App, context: ApiContext): void {
   app.post('/v1.0/subclouds', formRoute('dc_api:subclouds:create', 'Add a subcloud', AddForm), async (request, reply) => {
     const form = await readForm(request, namesOf(AddForm))
     return accept(context.desk, request, reply, form.content, async (asker) => {
-      if (withFileMembers(form, namesOf(AddForm)).has('secondary')) return addSecondary(context, form, asker)
+      if (withFileMembers(form, namesOf(AddForm)).has('secondary'))
+        return addSecondary(context, form, asker, await hasPeerPrivileges(context, request))
       const claimed = await claimNewSubcloud(context.desk, asker, answerOf, await newSubcloud(context, form, 'subcloud.add'))
       return answerOf(claimed)
     })
@@ -91,15 +93,16 @@ async function newSubcloud(context: ApiContext, sent: Form, operation: NewSubclo
  * `secondary`, whatever its value, as peers send it (reference dcmanager §1.7): the copy of a subcloud that another site manages. No
  * password and no image, for nothing is done at the subcloud; its region is the one that it has.
  */
-async function addSecondary(context: ApiContext, sent: Form, asker: Asker): Promise<string> {
+async function addSecondary(context: ApiContext, sent: Form, asker: Asker, byPeer: boolean): Promise<string> {
   await requireQuietController(context, 'softwareBusy')
   const form = withFileMembers(sent, namesOf(AddForm))
   const foreign = form.has('deploy_config') ? 'deploy_config' : (['migrate', 'enroll'] as const).find((name) => form.flag(name) === true)
   if (foreign !== undefined) throw errors.secondaryWith({ member: foreign }, { field: foreign })
   const region = form.text('region_name')
   if (region === undefined) throw errors.secondaryRegionMissing({}, { field: 'region_name' })
-  const values = await valuesToAdd(context, form)
-  const problem = nameProblem(region, 'subcloud')
+  // Install values of a peer are those that its subcloud was installed with.
+  const values = await valuesToAdd(context, form, byPeer)
+  const problem = /^[0-9a-f]{32}$/i.test(region) ? undefined : nameProblem(region, 'subcloud')
   const ours = [...reservedRegions, ...(await controllerNetwork(context)).regions]
   if (problem !== undefined || ours.includes(region)) throw invalidField('region_name', problem ?? 'is a region of this system controller')
   const row = await claimSecondary(context.desk, asker, secondaryAnswer, rowToAdd(form, values, region))
@@ -108,9 +111,9 @@ async function addSecondary(context: ApiContext, sent: Form, asker: Asker): Prom
 
 const secondaryAnswer = (row: SubcloudRow): string => JSON.stringify(subcloudToWire(row))
 
-async function valuesToAdd(context: ApiContext, form: Form): Promise<Values> {
+async function valuesToAdd(context: ApiContext, form: Form, trusted = false): Promise<Values> {
   if (!form.has('bootstrap_values')) throw errors.fileMissing({ file: 'bootstrap_values' }, { field: 'bootstrap_values' })
-  const values = await readValues(context, form, {})
+  const values = await readValues(context, form, { trusted })
   if (values.bootstrapAddress === undefined) throw errors.bootstrapAddressMissing({}, { field: 'bootstrap-address' })
   return values
 }

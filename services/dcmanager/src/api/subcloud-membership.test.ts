@@ -48,6 +48,11 @@ test('secondary: the copy of a subcloud elsewhere, without password and without 
     assert.equal(answer.status, status, `${JSON.stringify(more)}: ${answer.text}`)
   }
   assert.deepEqual(await fromTables(bench.database), before)
+  // A region may be all digits: it is no id then.
+  const digits = '00000000000000000000000000000001'
+  assert.equal((await addStandby(bench, 6, { region_name: digits })).status, 200)
+  assert.equal((await bench.asPeer('GET', `/v1.0/subclouds/${digits}`)).json.name, 'subcloud6')
+  assert.equal((await bench.call('GET', `/v1.0/subclouds/${digits}`)).status, 404)
   // No force makes a standby copy be managed from two places.
   const managed = await patch(bench, 'subcloud3', { 'management-state': 'managed', force: 'true' })
   assert.equal(managed.status, 409, managed.text)

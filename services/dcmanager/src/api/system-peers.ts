@@ -55,7 +55,9 @@ const optionalMembers = {
   heartbeat_interval: Type.Optional(numeric('Seconds, 10 to 600; default 60.')),
   heartbeat_failure_threshold: Type.Optional(numeric('Failures in a row, 1 to 30; default 3.')),
   heartbeat_failure_policy: Type.Optional(oneOf(heartbeatFailurePolicies, 'Default alarm; delegate behaves as alarm.')),
-  heartbeat_maintenance_timeout: Type.Optional(numeric('Seconds, 300 to 36000; default 600. Kept, without effect.')),
+  heartbeat_maintenance_timeout: Type.Optional(
+    numeric('Seconds, 300 to 36000; default 600: how long it is away before policy rehome begins.'),
+  ),
   rehome_sysadmin_password: Type.Optional(
     Type.String({ description: 'Base64 of the password with which policy rehome logs in to subclouds; empty takes it back. New.' }),
   ),

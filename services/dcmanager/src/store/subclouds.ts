@@ -23,7 +23,9 @@ export async function findSubcloud(
 ): Promise<SubcloudRow | undefined> {
   if (/^[0-9]+$/.test(ref)) {
     const id = idOf(ref)
-    return id === undefined ? undefined : readSubcloud(db, id)
+    if (id !== undefined) return readSubcloud(db, id)
+    // Of the 32 hex digits of a region none need be a letter.
+    if (options.byRegion !== true) return undefined
   }
   const column = options.byRegion === true ? 'region_name' : 'name'
   return db.query.selectFrom('subclouds').selectAll().where(column, '=', ref).executeTakeFirst()
@@ -32,8 +34,8 @@ export async function findSubcloud(
 /** Beyond this an engine's integer column would refuse the value instead of finding nothing. */
 export const maxId = 2_147_483_647
 
-/** Undefined when the text can't be an id. */
-export const idOf = (ref: string): number | undefined => (/^[0-9]+$/.test(ref) && Number(ref) <= maxId ? Number(ref) : undefined)
+/** Undefined when the text can't be an id; a region of many zeros is none. */
+export const idOf = (ref: string): number | undefined => (/^[0-9]{1,10}$/.test(ref) && Number(ref) <= maxId ? Number(ref) : undefined)
 
 export const readSubcloud = (db: Queryable<Schema>, id: number): Promise<SubcloudRow | undefined> =>
   db.query.selectFrom('subclouds').selectAll().where('id', '=', id).executeTakeFirst()

@@ -40,7 +40,11 @@ export interface GeoBench extends ApiBench {
 }
 
 /** The application with a system peer that is a fake: what would cross is recorded. */
-export async function geoBench(t: TestContext, more: Partial<ApiContext> = {}): Promise<GeoBench> {
+export async function geoBench(
+  t: TestContext,
+  more: Partial<ApiContext> = {},
+  system = { uuid: localUuid, name: 'dc-lisbon' },
+): Promise<GeoBench> {
   const pushed: Parameters<PushPeerGroup>[] = []
   const audited: Parameters<ApiContext['auditPeerGroup']>[] = []
   const pushFailures: string[] = []
@@ -59,7 +63,7 @@ export async function geoBench(t: TestContext, more: Partial<ApiContext> = {}): 
       },
       ...more,
     },
-    system: { uuid: localUuid, name: 'dc-lisbon' },
+    system,
   })
   const { database } = bench
   const require200 = (answer: { status: number; text: string; json: { id: number } }): number => {
