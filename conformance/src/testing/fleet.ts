@@ -256,18 +256,23 @@ async function parentOf(pid: number): Promise<number | undefined> {
   return text === undefined ? undefined : Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1])
 }
 
+/** Playbooks that a test may hold at their beginning. */
+const held = ['bootstrap.yml', 'create_subcloud_backup.yml', 'delete_subcloud_backup.yml', 'restore_subcloud_backup.yml']
+
 /** The shipped playbooks with one more task: whoever is held waits there, so that a test decides when a phase goes on. */
 async function playbooksThatHold(folder: string, holdFolder: string): Promise<string> {
   const to = join(folder, 'playbooks')
   await cp(join(repository, 'playbooks'), to, { recursive: true })
-  const file = join(to, 'bootstrap.yml')
-  const plays = parse(await readFile(file, 'utf8')) as { tasks: unknown[] }[]
-  plays[0]!.tasks.unshift({
-    name: 'wait while the test holds this subcloud',
-    'ansible.builtin.wait_for': { path: `${holdFolder}/{{ inventory_hostname }}`, state: 'absent', timeout: 240 },
-    delegate_to: 'localhost',
-  })
-  await writeFile(file, stringify(plays))
+  for (const name of held) {
+    const file = join(to, name)
+    const plays = parse(await readFile(file, 'utf8')) as { tasks: unknown[] }[]
+    plays[0]!.tasks.unshift({
+      name: 'wait while the test holds this subcloud',
+      'ansible.builtin.wait_for': { path: `${holdFolder}/{{ inventory_hostname }}`, state: 'absent', timeout: 240 },
+      delegate_to: 'localhost',
+    })
+    await writeFile(file, stringify(plays))
+  }
   return to
 }
 

@@ -10,6 +10,7 @@ export interface Body {
   readonly json?: unknown
   readonly fields?: Readonly<Record<string, string | undefined>>
   readonly files?: readonly FilePart[]
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** The fleet manager's API as the caller's account. */
@@ -89,7 +90,7 @@ async function exchange<T>(
     world.net.request({
       method,
       url: `${base}${path}`,
-      headers: { accept: 'application/json', 'x-auth-token': await session.token(deadlineMs), ...encoded.headers },
+      headers: { accept: 'application/json', 'x-auth-token': await session.token(deadlineMs), ...encoded.headers, ...body.headers },
       ...(encoded.body === undefined ? {} : { body: encoded.body }),
       deadlineMs,
       maxResponseBytes: 256 * 1024 * 1024,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Context } from '../commands/context.ts'
 import { addGeoCommands } from './geo.ts'
+import { addSubcloudBackupCommands } from './subcloud-backup.ts'
 
 /** Output options of everything that prints a list or a thing. */
 const printing = (command: Command): Command =>
@@ -28,6 +29,7 @@ export function addOperatorCommands(program: Command, context: Context): void {
   addDeploy(program, context)
   addGroup(program, context)
   addGeoCommands(program, context, printing)
+  addSubcloudBackupCommands(program, context)
   const alarm = program.command('alarm').description('alarms of the fleet')
   printing(alarm.command('summary').description('counts by subcloud'))
     .option('--watch', 'print again every 2 s')

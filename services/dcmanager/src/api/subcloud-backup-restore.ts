@@ -27,6 +27,9 @@ export async function restore(context: ApiContext, request: BackupRequest, asker
   const own = majorMinor(site.config.softwareVersion) ?? site.config.softwareVersion
   const releaseOf = (row: SubcloudRow): string => options.release ?? (options.withInstall ? own : row.software_version)
 
+  // A clear no is better than a half-done yes: nothing here makes the seed images that these modes boot from.
+  if (byBmc) throw errors.verbUnavailable({ verb: options.factory ? 'factory' : 'auto' }, { field: options.factory ? 'factory' : 'auto' })
+
   const answering = new Set<number>()
   if (options.withInstall || byBmc) {
     const rows = await backupCandidates(desk.database, target)

@@ -168,6 +168,8 @@ test('what is wrong with a request is told, with its field, and changes nothing'
       400,
       /restore_timeout must be a whole number/,
     ],
+    ['PATCH', '/restore', { subcloud: 'subcloud1', sysadmin_password: password, auto: 'true' }, 400, /auto.* is not available/],
+    ['PATCH', '/restore', { subcloud: 'subcloud1', sysadmin_password: password, factory: true }, 400, /factory.* is not available/],
     ['PATCH', '/reinstall', { subcloud: 'subcloud1' }, 400, /does not exist/],
   ]
   for (const [method, path, body, status, text] of cases) {

@@ -39,7 +39,7 @@ export const archiveKeyFileOf = (varFolder: string, id: number): string => `${va
 export async function archiveKey(site: Site, subcloudId: number): Promise<Secret> {
   const stored = await storedArchiveKey(site, subcloudId)
   if (stored !== undefined) return stored
-  const made = new Secret(Buffer.from(site.world.random.bytes(keyBytes)).toString('base64url'))
+  const made = new Secret(Buffer.from(site.world.random.bytes(keyBytes)).toString('base64'))
   const path = archiveKeyFileOf(site.config.varFolder, subcloudId)
   await site.world.files.write(path, `${JSON.stringify({ sealed: site.keyring.seal(made, keyContext(subcloudId)) })}\n`)
   return made

@@ -7,10 +7,10 @@ import type { SubcloudRow } from '../store/subclouds.ts'
 import { archiveKey, centralFolderOf, centralPathOf, digestOf, platformBackupFolderOf, storedArchiveKey } from './backup-files.ts'
 import { inventoryOf } from './inventory.ts'
 import { controllerCommandOf, murmurCommandOf, siteFolderOf } from './murmur-command.ts'
-import { OperationRefused, playbook, sysadminPasswordOf, type OperationParts } from './operations.ts'
+import { OperationRefused, ownSystem, playbook, sysadminPasswordOf, type OperationParts } from './operations.ts'
 import { operatorVariables, type Values } from './overrides.ts'
 import { Expression, type AnsibleValue } from './playbooks/documents.ts'
-import { bootstrapAddressOf, readySite, secretsOf, siteDocument } from './site-runs.ts'
+import { bootstrapAddressOf, readySite, secretsOf, siteDocument, siteVariables } from './site-runs.ts'
 
 /** The reference has no limit for these (§4.2), and a playbook that hangs then hangs for ever. */
 const deadlineMs = 120 * 60_000
@@ -96,10 +96,11 @@ export async function createArchive(
 
 function saidOf(text: string | undefined): Archive | undefined {
   if (text === undefined) return undefined
-  const { bytes, sha256, manifest } = JSON.parse(text) as Record<string, unknown>
+  const { path: _path, ...description } = JSON.parse(text) as Record<string, unknown>
+  const { bytes, sha256 } = description
   if (typeof bytes !== 'number' || typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
     throw new OperationRefused('The backup playbook told nothing of its archive that could be understood.')
-  return { bytes, sha256, manifest }
+  return { bytes, sha256, manifest: description }
 }
 
 /** Reference §6.4, delete_subcloud_backup.yml: those at the system controller need nothing of the subcloud. */
@@ -157,6 +158,7 @@ export async function restoreArchive(
   const { input } = context
   const { config } = parts.site
   const ready = await readySite(parts, row)
+  const system = await ownSystem(parts, context.signal)
   await playbook(parts, context, row, {
     stage: 'restoring',
     playbook: run.playbook,
@@ -178,11 +180,11 @@ export async function restoreArchive(
       'site_overrides.yml': siteDocument(parts, row, ready),
     },
     variables: (folder) => ({
+      ...siteVariables(parts, row, folder, system),
       ...places(parts, row),
       ...run.variables,
       subcloud_bnr_overrides: `${folder}/${overridesName}`,
       overrides_file: `${folder}/site_overrides.yml`,
-      override_files_dir: folder,
       install_release_version: input.release,
     }),
     secrets: {

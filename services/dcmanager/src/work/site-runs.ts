@@ -122,7 +122,7 @@ const overridesFile = (parts: OperationParts, row: SubcloudRow, ready: ReadySite
 })
 
 /** `epoch`: under which the site is claimed; by default the one that it is this controller's under. */
-const siteVariables = (
+export const siteVariables = (
   parts: OperationParts,
   row: SubcloudRow,
   folder: string,

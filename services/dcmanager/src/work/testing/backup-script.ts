@@ -14,7 +14,7 @@ export async function backupScript(playbook: string, spec: ProcessSpec, content 
     }
     const { backup_result_file: result } = (await read('variables.json')) as { backup_result_file: string }
     const sha256 = createHash('sha256').update(content).digest('hex')
-    await writeFile(result, JSON.stringify({ path: file, bytes: content.length, sha256, manifest: { region: 'r' } }))
+    await writeFile(result, JSON.stringify({ path: file, bytes: content.length, sha256, region: 'r' }))
   }
   if (playbook === 'delete_subcloud_backup.yml') {
     const values = (await read('backup_values.yml')) as { central_backup_dir?: string; software_version: string }
