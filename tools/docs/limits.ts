@@ -109,6 +109,28 @@ const limits: readonly (readonly [area: string, limits: readonly Limit[]])[] = [
     ],
   ],
   [
+    'Between system controllers',
+    [
+      ['peers whose heartbeat is under way at once in one manager', 'services/dcmanager/src/work/peer-monitor.ts', 'peersAtOnce'],
+      ['one request after a heartbeat', 'services/dcmanager/src/work/peer-monitor.ts', 'requestMs'],
+      ['a lease lasts longer than a heartbeat by', 'services/dcmanager/src/work/peer-monitor.ts', 'leaseSlackMs'],
+      [
+        'syncs and deletions of associations at once in one manager, each',
+        'services/dcmanager/src/work/association-sync.ts',
+        'syncsAtOnce',
+      ],
+      ['members sent to one peer at once', 'services/dcmanager/src/work/association-sync.ts', 'membersAtOnce'],
+      ['members whose outcome is recorded together', 'services/dcmanager/src/work/association-sync.ts', 'membersPerRecord'],
+      ['one request of a sync', 'services/dcmanager/src/work/association-sync.ts', 'requestMs'],
+      ['the request that makes a standby copy', 'services/dcmanager/src/work/association-sync.ts', 'memberMs'],
+      ['members named in the message of a failed sync', 'services/dcmanager/src/work/association-sync.ts', 'namedFailures'],
+      ['a push of a group to its peers', 'services/dcmanager/src/work/peer-push.ts', 'deadlineMs'],
+      ['an answer of a peer', 'packages/clients/src/peer.ts', 'answerBytes'],
+      ['the members of a group, as a peer lists them', 'packages/clients/src/peer.ts', 'membersBytes'],
+      ['entries of one list of a peer', 'packages/clients/src/peer.ts', 'entries'],
+    ],
+  ],
+  [
     'Identity',
     [
       ['a token lives', 'services/identity/src/rules/limits.ts', 'tokenLifetimeMs'],
