@@ -8,6 +8,7 @@ const group: TakeoverGroup = {
   enabled: true,
   ledByPeer: true,
   copyAgrees: true,
+  migrating: false,
   candidates: 4,
   lastBegunMs: undefined,
 }
@@ -50,6 +51,10 @@ test('begins when the peer was unavailable for longer than its maintenance timeo
   assert.deepEqual(judge(away, 600_000)[2], ['spg-a'])
   const begun = { ...away, groups: [{ ...group, lastBegunMs: 600_000 }] }
   assert.deepEqual([judge(begun, 700_000)[0], judge(begun, 700_000)[2], judge(begun, 1_200_000)[2]], ['begun', [], ['spg-a']])
+})
+
+test('what is migrated already is not begun again', () => {
+  assert.deepEqual(judge({ ...away, groups: [{ ...group, migrating: true, candidates: 0 }] }, 600_000).slice(2), [[]])
 })
 
 test('a group that is not ready does not hold back the others, and is named', () => {

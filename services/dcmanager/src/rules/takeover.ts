@@ -9,6 +9,8 @@ export interface TakeoverGroup {
   readonly ledByPeer: boolean
   /** What is here of it is what the other site had last: its association was in-sync when the peer was last heard. */
   readonly copyAgrees: boolean
+  /** A migration of it runs here, whoever began it. */
+  readonly migrating: boolean
   /** Members here that a migration would take. */
   readonly candidates: number
   /** When a takeover of it was last begun by itself. */
@@ -63,12 +65,15 @@ export function takeoverOf(facts: TakeoverFacts, nowMs: number): Takeover {
   const leftMs = facts.unavailableSinceMs + facts.maintenanceTimeoutMs - nowMs
   if (leftMs > 0)
     return { state: 'armed', reason: `${peerName} is unavailable: takes over ${names} in ${Math.ceil(leftMs / 1_000)} s${but}`, due: [] }
-  const due = ready.filter((group) => group.lastBegunMs === undefined || nowMs - group.lastBegunMs >= facts.maintenanceTimeoutMs)
+  const due = ready.filter(
+    (group) => !group.migrating && (group.lastBegunMs === undefined || nowMs - group.lastBegunMs >= facts.maintenanceTimeoutMs),
+  )
   return { state: 'begun', reason: `${peerName} is unavailable: takeover of ${names} has begun; see the status of the groups${but}`, due }
 }
 
 function obstacleOf(group: TakeoverGroup): string | undefined {
   if (!group.enabled) return `group-state of ${group.name} is disabled`
+  if (group.migrating) return undefined
   if (group.candidates === 0) return `${group.name} has no members to take`
   if (!group.copyAgrees) return `the copy of ${group.name} here was not in-sync when the peer was last heard`
   return undefined

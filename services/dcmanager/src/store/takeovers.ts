@@ -30,6 +30,7 @@ export async function readTakeoverFacts(db: Queryable<Schema>, peers: readonly S
       enabled: group.group_state === 'enabled',
       ledByPeer: group.system_leader_id.toLowerCase() === peer.peer_uuid.toLowerCase(),
       copyAgrees: copyAgrees(association, group),
+      migrating: group.migration_status === 'migrating',
       candidates: candidates.get(group.id) ?? 0,
       lastBegunMs: begun.get(group.id),
     })),
