@@ -184,6 +184,40 @@ test('the primary that is told by the standby itself concludes at once; who is n
   assert.equal(await status(one), 'in-sync')
 })
 
+test(
+  'both sites complete a migration of the same group: each member has one manager, and both find the same leader',
+  { timeout: 60_000 },
+  async (t) => {
+    const scene = await background(t)
+    const { one, two, until } = scene
+    scene.isolate(two)
+    const won = { deploy_status: 'complete', management_state: 'managed', owner_epoch: 3 } as const
+    const lost = { deploy_status: 'secondary', management_state: 'unmanaged' } as const
+    for (const [at, mine, theirs] of [
+      [one, 'subcloud3', 'subcloud4'],
+      [two, 'subcloud4', 'subcloud3'],
+    ] as const) {
+      await at.database.query.updateTable('subclouds').set(won).where('name', '=', mine).execute()
+      await at.database.query.updateTable('subclouds').set(lost).where('name', '=', theirs).execute()
+      await at.database.query
+        .updateTable('subcloud_peer_group')
+        .set({ migration_status: 'complete', system_leader_id: at.uuid, system_leader_name: at.name })
+        .execute()
+    }
+    scene.heal()
+    await until(
+      'both to have concluded',
+      async () => (await group(one)).migration_status === null && (await group(two)).migration_status === null,
+    )
+    await until(
+      'one leader',
+      async () => (await group(one)).system_leader_id === one.uuid && (await group(two)).system_leader_id === one.uuid,
+    )
+    const managed = async (at: Controller) => (await members(at)).filter((row) => row.management_state === 'managed').map((row) => row.name)
+    assert.deepEqual([await managed(one), await managed(two)], [['subcloud3'], ['subcloud4']])
+  },
+)
+
 test('an association that is deleted leaves nothing of it at the standby', { timeout: 60_000 }, async (t) => {
   const { one, two, until, status } = await background(t)
   await one.call('DELETE', '/v1.0/peer-group-associations/1')
