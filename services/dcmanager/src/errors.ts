@@ -356,6 +356,12 @@ export const errors = defineErrors({
     message: 'Cannot delete a subcloud that is in a subcloud peer group: {group}',
     hint: 'Take it out of the group first (PATCH with peer_group=none).',
   },
+  migrationImpossible: { status: 422, message: 'The group can not be migrated: {why}' },
+  migrationEmpty: {
+    status: 400,
+    message: 'There is nothing to migrate: no subcloud of the group is secondary, rehome-failed or rehome-prep-failed',
+    hint: 'See PATCH /v1.0/subcloud-peer-groups/{group}/migrate?dry-run=true.',
+  },
   migrateState: { status: 400, message: 'Only a subcloud whose deploy status is complete can be migrated; it is {status}' },
   migrateManaged: {
     status: 400,

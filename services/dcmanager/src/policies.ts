@@ -156,8 +156,12 @@ export const policies: readonly PolicyRule[] = [
   {
     name: 'dc_api:subcloud_peer_groups:modify',
     check: adminOrConfigurator,
-    operations: at('PATCH /v1.0/subcloud-peer-groups/{group_ref}', 'PATCH /v1.0/subcloud-peer-groups/{group_ref}/audit'),
-    description: 'Modify or audit a subcloud peer group.',
+    operations: at(
+      'PATCH /v1.0/subcloud-peer-groups/{group_ref}',
+      'PATCH /v1.0/subcloud-peer-groups/{group_ref}/migrate',
+      'PATCH /v1.0/subcloud-peer-groups/{group_ref}/audit',
+    ),
+    description: 'Modify, migrate or audit a subcloud peer group.',
   },
   {
     name: 'dc_api:peer_group_associations:create',

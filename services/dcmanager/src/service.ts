@@ -23,6 +23,7 @@ import { createAuditOnRequest } from './work/peer-group-audit.ts'
 import { createPeerPush } from './work/peer-push.ts'
 import { createPeerRoom } from './work/peer-room.ts'
 import { createPeers, type Peers } from './work/peers.ts'
+import { createRehomePeers } from './work/rehome-peers.ts'
 import { createStateKeeper } from './work/state-keeper.ts'
 import { auditTopic, changesTopic, managerTopic } from './work/topics.ts'
 import { healthProblems } from './work/site-health.ts'
@@ -52,7 +53,11 @@ export async function createDcmanagerService(site: Site): Promise<Service> {
       ...(api === undefined ? [] : [api.room]),
       ...(roles.includes('state') ? [createStateKeeper(site, database)] : []),
       ...(roles.includes('manager')
-        ? [createImageServer(site, database), createManager(site, database, facts), createPeerRoom({ site, database, facts, peers })]
+        ? [
+            createImageServer(site, database),
+            createManager(site, database, facts, { rehomePeers: createRehomePeers(site, database, peers) }),
+            createPeerRoom({ site, database, facts, peers }),
+          ]
         : []),
       ...(roles.includes('audit') ? [createAuditor(site, database, facts)] : []),
     ]

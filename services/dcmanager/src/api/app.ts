@@ -4,6 +4,7 @@ import type { ApiContext } from './context.ts'
 import { controllerAuthorityRoutes } from './controller-authority.ts'
 import { deployFileRoutes } from './deploy-files.ts'
 import { groupRoutes } from './groups.ts'
+import { peerGroupMigrateRoutes } from './peer-group-migrate.ts'
 import { peerGroupRoutes } from './peer-groups.ts'
 import { phasedDeployRoutes } from './phased-deploy.ts'
 import { addSubcloudRoutes } from './subcloud-add.ts'
@@ -21,7 +22,7 @@ export interface ApiOptions {
   readonly more?: readonly ((app: App) => void)[]
 }
 
-/** The HTTP application of operations 1–7, 9–20, 22–39 and 41–54 (reference dcmanager §1.6), and of `more`. */
+/** The HTTP application of operations 1–7, 9–20 and 22–54 (reference dcmanager §1.6), and of `more`. */
 export async function createDcmanagerApp(context: ApiContext, options: ApiOptions): Promise<App> {
   const { site, desk } = context
   const app = await createApp({
@@ -43,6 +44,7 @@ export async function createDcmanagerApp(context: ApiContext, options: ApiOption
     deployFileRoutes,
     groupRoutes,
     peerGroupRoutes,
+    peerGroupMigrateRoutes,
     associationRoutes,
     systemPeerRoutes,
     controllerAuthorityRoutes,

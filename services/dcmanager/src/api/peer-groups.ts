@@ -16,6 +16,7 @@ import {
   type PeerGroupColumns,
   type PeerGroupRow,
 } from '../store/peer-groups.ts'
+import { countMigrationMembers } from '../store/migration-members.ts'
 import type { Schema } from '../store/schema.ts'
 import { peerGroupToWire } from '../wire/peer-group.ts'
 import { accept } from './accept.ts'
@@ -178,7 +179,13 @@ function readRoutes(app: App, context: ApiContext): void {
     async (request) => {
       const group = await peerGroupOf(context, request)
       const counts = countMembersByState(await countPeerGroupMembers(desk.database, group.id))
-      return { peer_group_id: group.id, peer_group_name: group.peer_group_name, ...counts }
+      const migration = await countMigrationMembers(desk.database, group.id)
+      return {
+        peer_group_id: group.id,
+        peer_group_name: group.peer_group_name,
+        ...counts,
+        ...(migration === undefined ? {} : { migration: { status: group.migration_status, ...migration } }),
+      }
     },
   )
   app.get('/v1.0/subcloud-peer-groups/:group_ref/:verb', { config: get, schema: { hide: true, params: VerbParams } }, async (request) => {

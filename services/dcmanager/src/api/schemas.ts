@@ -87,6 +87,20 @@ export const PeerGroupStatus = Type.Object(
     rehome_failed: Type.Integer(),
     managed: Type.Integer(),
     unmanaged: Type.Integer(),
+    migration: Type.Optional(
+      Type.Object(
+        {
+          status: nullable(Type.String()),
+          waiting: Type.Integer(),
+          rehoming: Type.Integer(),
+          rehomed: Type.Integer({ description: 'Taken over, not managed yet.' }),
+          done: Type.Integer(),
+          failed: Type.Integer(),
+          refused: Type.Integer({ description: 'Left to the controller that manages them.' }),
+        },
+        { description: 'New: members of the last migration by what has become of them.' },
+      ),
+    ),
   },
   { title: 'SubcloudPeerGroupStatus' },
 )

@@ -16,10 +16,12 @@ export const deployOperations = [
   'subcloud.redeploy',
 ] as const
 export type DeployOperation = (typeof deployOperations)[number]
-export type SubcloudOperation = DeployOperation | BackupOperation | 'subcloud.delete' | 'subcloud.reconfigure-network'
+export type SubcloudOperation = DeployOperation | BackupOperation | 'subcloud.delete' | 'subcloud.reconfigure-network' | 'subcloud.rehome'
 /** Long work between two system controllers; its exclusive key is `associationKeyOf`. */
 export type AssociationOperation = 'association.sync' | 'association.delete'
-export type OperationName = SubcloudOperation | AssociationOperation
+/** Takes the members of a peer group over; its exclusive key is `peerGroupKeyOf`. */
+export type PeerGroupOperation = 'peer-group.migrate'
+export type OperationName = SubcloudOperation | AssociationOperation | PeerGroupOperation
 export const backupOperations = ['subcloud.backup', 'subcloud.delete-backup', 'subcloud.restore'] as const
 export type BackupOperation = (typeof backupOperations)[number]
 
@@ -81,6 +83,25 @@ export interface RestoreInput {
   readonly sysadminPassword: Sealed
   /** JSON text of the restore values without what is read from them here. */
   readonly operatorValues?: Sealed
+}
+
+/** Makes this controller the one that manages the subcloud (reference dcmanager §7.9 step 4). */
+export interface RehomeInput {
+  readonly subcloudId: number
+  /** Whose migration it is a part of; null for one subcloud on its own. */
+  readonly peerGroupId: number | null
+  /** Context `subcloud:<id>:sysadmin_password`. */
+  readonly sysadminPassword?: Sealed
+  /** Begun by itself: a subcloud that still hears its controller is left to it. */
+  readonly witnessed: boolean
+}
+
+export interface MigrateInput {
+  readonly peerGroupId: number
+  readonly subcloudIds: readonly number[]
+  /** Context `peer-group:<id>:sysadmin_password`. */
+  readonly sysadminPassword?: Sealed
+  readonly witnessed: boolean
 }
 
 export const exclusiveKeyOf = (subcloudId: number): string => `subcloud:${subcloudId}`

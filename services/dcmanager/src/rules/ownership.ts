@@ -25,3 +25,28 @@ export const fencingOf = (deployStatus: DeployStatus): Fencing =>
 /** For the row, in words that say what to do. */
 export const fencedText = ({ owner, ownerName, epoch }: AuditRefused['ownedBy']): string =>
   `The subcloud is managed by ${ownerName} (${owner}) since epoch ${epoch}; this controller keeps a standby copy. To have it back, migrate it here.`
+
+/** What a site said of its owner, before anything was done to it. */
+export interface SeenOwner {
+  readonly owner: string | null
+  readonly ownerName: string | null
+  readonly epoch: number
+  /** Null: nobody listens there who could say. */
+  readonly silentMs: number | null
+}
+
+/** So many audit intervals of silence make a witness: one audit may be lost, and the next one be late. */
+export const witnessIntervals = 3
+
+/**
+ * Whether a takeover that nobody asked for may take this site. The site is the witness: one that has heard its controller lately is
+ * managed, however it looks from here, and one that can't say is left alone.
+ */
+export function witnessRefusal(seen: SeenOwner, here: { readonly system: string; readonly auditIntervalMs: number }): string | undefined {
+  if (seen.owner === null || seen.owner === here.system) return undefined
+  const owner = `${seen.ownerName ?? 'its controller'} (${seen.owner})`
+  if (seen.silentMs === null) return `The subcloud can not say whether it still hears ${owner}: nothing of it answers.`
+  return seen.silentMs < witnessIntervals * here.auditIntervalMs
+    ? `The subcloud still hears ${owner}: last ${Math.round(seen.silentMs / 1_000)} s ago.`
+    : undefined
+}

@@ -3,6 +3,7 @@ import type { JobTables } from '@murmuration/jobs'
 import type { Sealed } from '@murmuration/trust'
 import type { Generated } from 'kysely'
 import type { DeployStatus } from '../rules/lifecycle.ts'
+import type { MigrationState } from '../rules/migration.ts'
 import {
   endpointTypes,
   type AlarmSummary,
@@ -29,6 +30,7 @@ export interface Schema extends JobTables {
   subcloud_peer_group: SubcloudPeerGroupTable
   peer_group_association: PeerGroupAssociationTable
   peer_group_member_sync: PeerGroupMemberSyncTable
+  peer_group_migration: PeerGroupMigrationTable
   idempotency_keys: IdempotencyKeyTable
   subcloud_backups: SubcloudBackupTable
 }
@@ -281,3 +283,15 @@ export interface SubcloudBackupTable {
 }
 
 export type BackupStorage = 'central' | 'local'
+
+/** New: how far the last migration of a group has come with each member; replaced by the next one. */
+export interface PeerGroupMigrationTable {
+  peer_group_id: number
+  subcloud_id: number
+  /** The job `peer-group.migrate`. */
+  job_id: string
+  state: MigrationState
+  /** Why it failed or was refused; null otherwise. */
+  reason: string | null
+  updated_at: Timestamp
+}

@@ -81,6 +81,13 @@ export async function subcloudAdminPassword(site: Site, row: Pick<SubcloudRow, '
   return made
 }
 
+/**
+ * The admin's password of a site that another controller has bootstrapped, as far as it is known here: the operator's. One that was made
+ * up there never leaves the site; who needs it reads it there (playbooks/tasks/platform.yml).
+ */
+export const knownAdminPassword = (values: Values): Secret | undefined =>
+  typeof values['admin_password'] === 'string' && values['admin_password'] !== '' ? new Secret(values['admin_password']) : undefined
+
 /** The services' account works at every subcloud with the same password (reference dcmanager §12). */
 export async function servicePassword(site: Site): Promise<Secret> {
   const { servicePasswordFile } = site.config.identity

@@ -15,7 +15,10 @@ import { createPlaybookSlots } from './playbooks/slots.ts'
 import { restoreKind } from './restore.ts'
 import { healthProblems } from './site-health.ts'
 import { createPlaybookRunner } from './playbooks/run-playbook.ts'
+import { migrateKind, migrationLimits } from './migrate.ts'
 import { reconfigureNetworkKind } from './reconfigure-network.ts'
+import { rehomeKind, type RehomeParts } from './rehome.ts'
+import { noPeers, type RehomePeers } from './rehome-peers.ts'
 import { repair } from './repair.ts'
 import { managerTopic } from './topics.ts'
 
@@ -35,6 +38,8 @@ export interface Manager {
 export interface ManagerOptions {
   /** How the health of a subcloud is asked for; default: its own platform service. */
   readonly healthProblems?: OperationParts['healthProblems']
+  /** The other system controllers, for takeovers; default: there are none. */
+  readonly rehomePeers?: RehomePeers
 }
 
 export function createManager(
@@ -45,10 +50,11 @@ export function createManager(
 ): Manager {
   const { world, config } = site
   const stopping = new AbortController()
-  const parts: OperationParts & { secretsInFiles: boolean } = {
+  const parts: RehomeParts & { secretsInFiles: boolean; claimsSites: boolean } = {
     site,
     database,
     facts,
+    rehomePeers: options.rehomePeers ?? noPeers,
     playbooks: createPlaybookRunner(world, {
       varFolder: config.varFolder,
       playbooksFolder: config.playbooksFolder,
@@ -58,22 +64,23 @@ export function createManager(
     }),
     secretsInFiles: true,
     healthProblems: options.healthProblems ?? ((row) => healthProblems(site, row)),
+    claimsSites: false,
   }
-  const deployments = [...deployKinds(parts), reconfigureNetworkKind(parts)]
+  const deployments = [...deployKinds(parts), reconfigureNetworkKind(parts), rehomeKind(parts)]
   const backups = [backupKind(parts), deleteBackupKind(parts), restoreKind(parts)]
   const worker = createWorker({
     world,
     database,
     owner: site.processId,
     graceMs: longestAbortMs,
-    maxRunning: operationsAtOnce + backups.reduce((sum, kind) => sum + kind.concurrency, 0),
+    maxRunning: operationsAtOnce + migrationLimits.groupsAtOnce + backups.reduce((sum, kind) => sum + kind.concurrency, 0),
     reserved: promptSlots,
     // Backups have limits of their own, by kind; together with them the playbooks have one (playbooks.processes).
     together: {
       kinds: deployments.map((kind) => kind.name).filter((name) => !(promptSlots.kinds as string[]).includes(name)),
       slots: operationsAtOnce - promptSlots.slots,
     },
-    kinds: [...deployments, deleteKind(parts), ...backups],
+    kinds: [...deployments, deleteKind(parts), ...backups, migrateKind(parts)],
   })
   let timer: Timer | undefined
   let repairing: Promise<void> = Promise.resolve()
@@ -106,7 +113,9 @@ export function createManager(
 
   return {
     async start() {
-      parts.secretsInFiles = !(await readsSecretsFromEnvironment(site))
+      const manifest = await readManifest(site)
+      parts.secretsInFiles = manifest.secretsFrom !== 'environment'
+      parts.claimsSites = manifest.claimsSites === true
       await repairNow()
       await resealNow()
       serving = await site.bus.serve(managerTopic, { wake: async () => worker.wake() })
@@ -124,10 +133,8 @@ export function createManager(
   }
 }
 
-/** Our playbooks say so in a file of their folder; foreign ones read passwords from files, as they always did. */
-async function readsSecretsFromEnvironment(site: Site): Promise<boolean> {
+/** What our playbooks say of themselves in a file of their folder; foreign ones say nothing, and get what they always got. */
+async function readManifest(site: Site): Promise<{ readonly secretsFrom?: unknown; readonly claimsSites?: unknown }> {
   const data = await site.world.files.read(`${site.config.playbooksFolder}/murmuration.json`)
-  if (data === undefined) return false
-  const manifest = JSON.parse(new TextDecoder().decode(data)) as { readonly secretsFrom?: unknown }
-  return manifest.secretsFrom === 'environment'
+  return data === undefined ? {} : (JSON.parse(new TextDecoder().decode(data)) as { readonly secretsFrom?: unknown })
 }

@@ -24,6 +24,8 @@ export interface OperationParts {
   readonly secretsInFiles: boolean
   /** Why a subcloud is not in good health; rejects when it can't be asked. */
   readonly healthProblems: (row: SubcloudRow) => Promise<readonly string[]>
+  /** True when the playbooks in use claim sites for their controller (tasks/ownership.yml). */
+  readonly claimsSites: boolean
 }
 
 /** The subcloud is no longer as this operation left it: somebody ended the operation, or it was deleted. */
@@ -96,7 +98,7 @@ type Given = Pick<
   readonly playbook: string
 }
 
-/** Runs a playbook for the subcloud as a part of the job. */
+/** Runs a playbook for the subcloud as a part of the job; resolves to its results. */
 export async function playbook(
   parts: OperationParts,
   context: JobContext<unknown>,

@@ -82,12 +82,23 @@ async function resealLiveJobs(database: Database<Schema>, keyring: Keyring): Pro
 const sealedMembers = { sysadminPassword: 'sysadmin_password', operatorValues: 'operator_values' } as const
 
 async function resealJob(tx: Transaction<Schema>, keyring: Keyring, row: { id: string; input: Json<unknown> }): Promise<void> {
-  const input = json.read(row.input) as { subcloudId?: number } & Partial<Record<keyof typeof sealedMembers, Sealed>>
+  const input = json.read(row.input) as { subcloudId?: number; peerGroupId?: number | null } & Partial<
+    Record<keyof typeof sealedMembers, Sealed>
+  >
   const anew = Object.entries(sealedMembers).flatMap(([member, what]) => {
     const sealed = input[member as keyof typeof sealedMembers]
     return sealed === undefined || !keyring.isStale(sealed)
       ? []
-      : [[member, again(keyring, sealed, `subcloud:${input.subcloudId}:${what}`)]]
+      : [
+          [
+            member,
+            again(
+              keyring,
+              sealed,
+              `${input.subcloudId === undefined ? `peer-group:${input.peerGroupId}` : `subcloud:${input.subcloudId}`}:${what}`,
+            ),
+          ],
+        ]
   })
   if (anew.length === 0) return
   await tx.query

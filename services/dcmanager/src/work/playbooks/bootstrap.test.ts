@@ -87,7 +87,7 @@ test('a bootstrap makes a site: files, modes, start, events, and nothing secret 
     await run.start({ values: { ...run.values, system_mode: 'duplex' } })
     assert.deepEqual(
       (await run.calls()).map((call) => call['verb']),
-      ['ownership claim', 'serve', 'ownership claim', 'ownership claim', 'stop', 'serve'],
+      ['ownership claim', 'serve', 'ownership claim', 'ownership claim', 'ownership claim', 'stop', 'serve'],
     )
   })
 

@@ -11,6 +11,7 @@ export type Stage =
   | 'backing up'
   | 'deleting backups of'
   | 'restoring'
+  | 'rehoming'
 
 export type FailureKind = 'task' | 'unreachable' | 'unreadable' | 'timeout' | 'interrupted' | 'runner'
 

@@ -229,6 +229,7 @@ const phaseOf: Readonly<Record<Stage, string>> = {
   'backing up': 'backup',
   'deleting backups of': 'delete backup',
   restoring: 'restore',
+  rehoming: 'rehome',
 }
 
 /** An operator's folder may bring its own settings; otherwise there are none: neither the machine's nor a user's are read. */

@@ -23,7 +23,11 @@ export interface TestRun {
     playbook?: string
     texts?: Record<string, string>
     variables?: (folder: string) => Record<string, string | number>
-  }): Promise<void>
+    /** Result files that the playbook writes. */
+    results?: readonly string[]
+    /** As a takeover, which leaves the admin of the site alone. */
+    withoutAdmin?: boolean
+  }): Promise<Readonly<Record<string, unknown>>>
   /** What the fake `murmur` was asked. */
   calls(): Promise<Record<string, unknown>[]>
   stopSite(): Promise<void>
@@ -53,7 +57,7 @@ export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values)
       const network = changes.network ?? row
       const certificate = await subcloudCertificate(site, row, network, used)
       epoch += 1
-      await runner.run({
+      const results = await runner.run({
         jobId: 'job-1',
         epoch,
         subcloudId: row.id,
@@ -69,6 +73,7 @@ export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values)
           }),
         },
         texts: changes.texts ?? {},
+        results: changes.results ?? [],
         variables: (folder) => ({
           override_files_dir: folder,
           region_name: row.region_name,
@@ -81,7 +86,7 @@ export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values)
           ...changes.variables?.(folder),
         }),
         secrets: {
-          SUBCLOUD_ADMIN_PASSWORD: await subcloudAdminPassword(site, row, used),
+          ...(changes.withoutAdmin === true ? {} : { SUBCLOUD_ADMIN_PASSWORD: await subcloudAdminPassword(site, row, used) }),
           SUBCLOUD_SERVICE_PASSWORD: await servicePassword(site),
           SUBCLOUD_PRIVATE_KEY: certificate.privateKey,
           SUBCLOUD_SYSADMIN_PASSWORD: new Secret('sysadmin-secret'),
@@ -93,6 +98,7 @@ export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values)
       })
       const pid = await processOf(siteFolder)
       if (pid !== undefined) pids.add(pid)
+      return results
     },
     async calls() {
       const text = await readFile(join(siteFolder, 'calls.jsonl'), 'utf8')
