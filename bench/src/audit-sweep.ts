@@ -65,6 +65,7 @@ export async function auditSweep({ tls, kept }: { readonly tls: boolean; readonl
   })
   const facts = {
     reference: async () => ({ deviceImages: [], kubernetesVersion: 'v1.29.2', deployedReleaseIds: ['release-26.09.0'] }),
+    ownSystem: async () => ({ uuid: 'aaaaaaaa-0000-4000-8000-000000000001', name: 'bench' }),
     invalidate: () => undefined,
   } as unknown as ControllerFacts
   const benchSite = { ...site, config: { ...site.config, audit: { ...site.config.audit, intervalMs } } }

@@ -1,6 +1,7 @@
 import { auditSweep } from './audit-sweep.ts'
 import { controllerBackup } from './controller-backup.ts'
 import { geoHeartbeat } from './geo-heartbeat.ts'
+import { migrateGroup } from './migrate-group.ts'
 import { start } from './start.ts'
 import { subcloudList } from './subcloud-list.ts'
 import { tokenValidation } from './token-validation.ts'
@@ -16,5 +17,6 @@ export const benchmarks = {
   'audit-sweep-tls-kept': () => auditSweep({ tls: true, kept: true }),
   'controller-backup': controllerBackup,
   'geo-heartbeat': geoHeartbeat,
+  'migrate-group': migrateGroup,
   start,
 } as const satisfies Record<string, () => Promise<readonly string[]>>

@@ -23,7 +23,7 @@ const south = { uuid: 'bbbbbbbb-0000-4000-8000-000000000002', name: 'Süd "2"' }
 const southPassword = 'south-service \'#pass"word'
 
 /** A real site under the authority of one controller comes under that of another, and the former one can do nothing but learn of it. */
-test('a rehome moves a real site from one controller to another', { timeout: 600_000 }, async (t) => {
+test('a rehome moves a real site from one controller to another', { timeout: 1_200_000 }, async (t) => {
   const address = loopbackAddress()
   const ports = await freePorts(address, sitePorts)
   const sitesFolder = await temporaryFolder(t, 'sites')

@@ -49,6 +49,7 @@ const expected: Readonly<Record<string, Who>> = {
   'GET /v1.0/subcloud-peer-groups/{group_ref}/status': 'AoC',
   'POST /v1.0/subcloud-peer-groups': 'AoC',
   'PATCH /v1.0/subcloud-peer-groups/{group_ref}': 'AoC',
+  'PATCH /v1.0/subcloud-peer-groups/{group_ref}/migrate': 'AoC',
   'PATCH /v1.0/subcloud-peer-groups/{group_ref}/audit': 'AoC',
   'DELETE /v1.0/subcloud-peer-groups/{group_ref}': 'AoC',
   'GET /v1.0/peer-group-associations': 'RoOoC',

@@ -76,6 +76,12 @@ function addPeerGroup(program: Command, context: Context, printing: Printing): v
   printing(group.command('list-subclouds <ref>').description('its subclouds')).action(async (ref: string, options) =>
     (await load()).listSubclouds(context, ref, options),
   )
+  printing(group.command('migrate <ref>').description('takes its subclouds over, to the system controller that is asked'))
+    .option('--plan', 'only says of each subcloud what would happen, and why not')
+    .option('--wait', 'follow the migration to its end')
+    .option('--timeout <seconds>', 'give up waiting after this (the migration goes on)')
+    .option('--yes', 'do not ask')
+    .action(async (ref: string, options) => (await import('../commands/migrate.ts')).migrate(context, ref, options))
 }
 
 function addAssociation(program: Command, context: Context, printing: Printing): void {

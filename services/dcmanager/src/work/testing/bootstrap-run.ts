@@ -91,7 +91,8 @@ export async function bootstrapRun(site: Site, row: SubcloudRow, values: Values)
           SUBCLOUD_PRIVATE_KEY: certificate.privateKey,
           SUBCLOUD_SYSADMIN_PASSWORD: new Secret('sysadmin-secret'),
         },
-        deadlineMs: 90_000,
+        // A machine that runs other suites beside this one is slow.
+        deadlineMs: 300_000,
         signal: new AbortController().signal,
         abortWaits: () => false,
         progress: (text) => progress.push(text),
