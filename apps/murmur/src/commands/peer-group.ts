@@ -79,7 +79,9 @@ export async function status(context: Context, ref: string, options: CommonOptio
   await watching(context, options, async () => {
     const group = await api.request<PeerGroupBody>('GET', pathOf(ref))
     const counts = await api.request<PeerGroupStatusBody>('GET', pathOf(ref, 'status'))
-    printShow({ ...counts, migration_status: group.migration_status, system_leader_name: group.system_leader_name }, options)
+    const { migration, ...members } = counts as PeerGroupStatusBody & { migration?: Record<string, number | string | null> }
+    const progress = Object.fromEntries(Object.entries(migration ?? {}).map(([name, value]) => [`migration ${name}`, value]))
+    printShow({ ...members, ...progress, migration_status: group.migration_status, system_leader_name: group.system_leader_name }, options)
   })
 }
 
