@@ -10,9 +10,6 @@ import { addNotificationRoutes } from './api/notifications.ts'
 import { addOperationRoutes } from './api/operations.ts'
 import { policies } from './policies.ts'
 import type { Desk } from './store/claims.ts'
-import { claimMigration } from './store/migration-claims.ts'
-import { peerSecretContext } from './store/system-peers.ts'
-import { takeoverAsker } from './store/takeovers.ts'
 import { migrations } from './store/migrations/index.ts'
 import type { Schema } from './store/schema.ts'
 import { createAuditor } from './work/audit-loop.ts'
@@ -60,7 +57,7 @@ export async function createDcmanagerService(site: Site): Promise<Service> {
         ? [
             createImageServer(site, database),
             createManager(site, database, facts, { rehomePeers: createRehomePeers(site, database, peers) }),
-            createPeerRoom({ site, database, facts, peers, afterRound: takeoversOf(site, database) }),
+            createPeerRoom({ site, database, facts, peers, afterRound: createTakeover(deskOf(site, database)) }),
           ]
         : []),
       ...(roles.includes('audit') ? [createAuditor(site, database, facts)] : []),
@@ -119,21 +116,6 @@ async function listenAddresses({ world, config }: Site): Promise<ListenAddress[]
   const plain = { host, port: ports.dcmanager }
   const certified = (await world.files.size(tls.certFile)) !== undefined && (await world.files.size(tls.keyFile)) !== undefined
   return certified ? [plain, { host, port: ports.dcmanagerTls, tls: { certFile: tls.certFile, keyFile: tls.keyFile } }] : [plain]
-}
-
-/** As an operator's migration, but each member is asked first whether it still hears its controller. */
-function takeoversOf(site: Site, database: Database<Schema>): (signal: AbortSignal) => Promise<void> {
-  const desk = deskOf(site, database)
-  return createTakeover({
-    site,
-    database,
-    async begin(group, peer) {
-      const { rehome_sysadmin_password: sealed, peer_uuid: uuid } = peer
-      const sysadminPassword = sealed === null ? undefined : site.keyring.open(sealed, peerSecretContext(uuid, 'sysadmin_password'))
-      const asker = { userId: takeoverAsker, requestId: `req-${site.world.random.uuid()}` }
-      await claimMigration(desk, asker, () => '', { peerGroupId: group.id, sysadminPassword, witnessed: true })
-    },
-  })
 }
 
 /** Exported for tests that want the real thing around a fake site. */
