@@ -20,6 +20,8 @@ import { storyOf } from './story.ts'
 export interface FleetGround extends Ground {
   readonly prepared: Prepared
   readonly template: Template
+  /** Default `fleet`. */
+  readonly scenario?: 'fleet' | 'backup'
 }
 
 /** Windows of calm that are watched for the spread of audits and for leftovers: they cost time, so only some seeds have one. */
@@ -29,7 +31,7 @@ const childSays = /^\s*[\d.]+ controller\/pid \d+ +std(out|err): /
 
 /** Runs one fleet from its start to its rest. Everything in it follows from the seed. */
 export async function runSeed(ground: FleetGround, seed: number, options: SeedOptions = {}): Promise<SeedOutcome> {
-  const random = new SeededRandom(`scenario fleet ${seed}`)
+  const random = new SeededRandom(`scenario ${ground.scenario ?? 'fleet'} ${seed}`)
   const path = `${ground.folder}/seed-${seed}.db`
   copyDatabase(ground.template, path)
   const checks = new Checks({ path, succeeded: (run) => effectOn(fleet, checks.reader, run) })
@@ -50,7 +52,7 @@ export async function runSeed(ground: FleetGround, seed: number, options: SeedOp
   )
   const { simulation } = fleet
   checks.watch(fleet)
-  const run = new SeedRun(fleet, checks, random, ground.template.files)
+  const run = new SeedRun(fleet, checks, random, ground.template.files, ground.scenario === 'backup')
   let events = 0
   try {
     events = await run.all()
@@ -83,10 +85,12 @@ class SeedRun {
   readonly #fleet: Fleet
   readonly #checks: Checks
   readonly #random: SeededRandom
+  readonly #backups: boolean
   readonly #files: Template['files']
   readonly #course: Course
 
-  constructor(fleet: Fleet, checks: Checks, random: SeededRandom, files: Template['files']) {
+  constructor(fleet: Fleet, checks: Checks, random: SeededRandom, files: Template['files'], backups: boolean) {
+    this.#backups = backups
     this.#files = files
     this.#fleet = fleet
     this.#checks = checks
@@ -108,7 +112,9 @@ class SeedRun {
     for (let number = 1; number <= operators; number += 1) {
       const name = `operator-${number}`
       const random = this.#random.fork(name)
-      operate({ fleet: this.#fleet, reader: this.#checks.reader, client, random, name }).catch((error: unknown) => this.#checks.fail(error))
+      operate({ fleet: this.#fleet, reader: this.#checks.reader, client, random, name, backups: this.#backups }).catch((error: unknown) =>
+        this.#checks.fail(error),
+      )
     }
     await this.#course.pass(faultsForMs)
     if (this.#checks.violation !== undefined) return this.#course.events

@@ -27,6 +27,11 @@ export const scenarios = {
     share: 0,
     load: () => import('./geo/stage.ts'),
   },
+  backup: {
+    about: 'the same fleet, whose operators back it up, delete backups and restore it',
+    share: 20,
+    load: () => import('./fleet/backup-stage.ts'),
+  },
 } as const satisfies Record<string, Scenario>
 
 export type ScenarioName = keyof typeof scenarios

@@ -1,5 +1,5 @@
 import { Violation } from './violation.ts'
-import { edgeProblem, type Before } from './lifecycle-edges.ts'
+import { backupProblem, edgeProblem, type Before } from './lifecycle-edges.ts'
 import type { ChangeRow, Reader, SubcloudRow } from './reader.ts'
 
 /** Names on the wire of the columns that the change stream must tell (reference dcmanager §1.5), to columns. */
@@ -11,6 +11,7 @@ const told: Readonly<Record<string, string>> = {
   'management-state': 'management_state',
   'availability-status': 'availability_status',
   'deploy-status': 'deploy_status',
+  'backup-status': 'backup_status',
   'error-description': 'error_description',
   'management-subnet': 'management_subnet',
   'management-start-ip': 'management_start_ip',
@@ -111,6 +112,13 @@ export class ChangeCheck {
       (before.managementState !== 'unmanaged' || before.deployStatus !== 'complete')
     )
       throw new Violation('lifecycle', `subcloud ${id} was renamed while it was ${before.managementState} and ${before.deployStatus}`)
+    const backup = fields['backup-status']
+    if (backup !== undefined && backup !== shadow.fields['backup-status']) {
+      const from = (shadow.fields['backup-status'] ?? null) as string | null
+      this.#ears.note(`${processName}: the backup of subcloud ${id} ${String(from)} → ${String(backup)}`)
+      const problem = backupProblem(from, String(backup))
+      if (problem !== undefined) throw new Violation('lifecycle', `the backup of subcloud ${id}: ${problem}`)
+    }
     shadow.revision += 1
     Object.assign(shadow.fields, fields)
     this.#judge(id, before, stateOf(shadow), processName)

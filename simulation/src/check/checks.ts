@@ -15,6 +15,9 @@ import { Violation } from './violation.ts'
 const playbooksAtOnce = 16
 const messagesInLine = 64
 
+/** A site that does not answer is not backed up, and one whose last backup was deleted meanwhile is not restored. */
+const noSiteToAsk = /could not be asked for its health|it was deleted meanwhile|not what was stored/
+
 /** One system controller, as far as checks look at it. */
 export interface Watched {
   readonly simulation: Simulation
@@ -60,7 +63,10 @@ export class Checks {
     )
     this.#jobs = new JobCheck(this.reader, note, {
       hasCause: (job) =>
-        this.#fleet?.playbooks.hasFailed(job.id) === true || this.#fleet?.unreliableDisk === true || isExcused?.(job) === true,
+        this.#fleet?.playbooks.hasFailed(job.id) === true ||
+        this.#fleet?.unreliableDisk === true ||
+        isExcused?.(job) === true ||
+        noSiteToAsk.test(job.error ?? ''),
       disturbed: () => this.#fleet?.disturbed !== false,
     })
     this.#changes = new ChangeCheck(this.reader, {

@@ -1,5 +1,5 @@
 import type { PlaybookRun } from '../fleet/playbooks.ts'
-import { deleteProblem, transientStatuses, type Before } from './lifecycle-edges.ts'
+import { deleteProblem, transientBackups, transientStatuses, type Before } from './lifecycle-edges.ts'
 import type { JobRow, Reader } from './reader.ts'
 import { Violation } from './violation.ts'
 
@@ -10,6 +10,9 @@ const stepOf: Readonly<Record<string, string>> = {
   configure: 'configure.run',
   update_subcloud: 'network.run',
   delete_subcloud: 'delete.files',
+  create_subcloud_backup: 'backup.run',
+  delete_subcloud_backup: 'delete-backup.run',
+  restore_subcloud_backup: 'restore.run',
   ownership: 'rehome.ownership',
   rehome_subcloud: 'rehome.run',
 }
@@ -102,6 +105,8 @@ export class JobCheck {
   nobodyLost(): void {
     for (const { id, deploy_status } of this.#reader.lost(transientStatuses))
       throw new Violation('transitional', `subcloud ${id} is ${deploy_status}, and no live job works on it`)
+    for (const { id, backup_status } of this.#reader.lostBackups(transientBackups))
+      throw new Violation('transitional', `the backup of subcloud ${id} is ${backup_status}, and no live job works on it`)
     for (const { id, deploy_status } of this.#reader.abortsUnheard())
       throw new Violation('transitional', `subcloud ${id} is ${deploy_status}, and its job was not asked to end`)
   }
@@ -179,9 +184,11 @@ export class JobCheck {
   #begun(job: JobRow, processName: string, before: (subcloudId: number) => Before | undefined): void {
     this.#note(`${processName}: ${job.kind} of ${job.subject} queued`)
     if (job.request_id !== null) {
-      const other = this.#requests.get(job.request_id)
+      // One request may be about a group: one job a member then.
+      const key = /backup|restore/.test(job.kind) ? `${job.request_id} ${job.subject}` : job.request_id
+      const other = this.#requests.get(key)
       if (other !== undefined) throw new Violation('accepted-twice', `request ${job.request_id} made two jobs: ${other} and ${job.id}`)
-      this.#requests.set(job.request_id, job.id)
+      this.#requests.set(key, job.id)
     }
     if (job.kind === 'subcloud.delete') {
       const state = before(Number(job.subject.replace('subcloud:', '')))

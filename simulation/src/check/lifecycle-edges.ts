@@ -30,6 +30,10 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   complete: ['pre-config'],
   'reconfiguring-network': ['complete', 'network-reconfiguration-failed'],
   'network-reconfiguration-failed': [],
+  'pre-restore': ['restoring', 'restore-prep-failed'],
+  'restore-prep-failed': [],
+  restoring: ['complete', 'restore-failed'],
+  'restore-failed': [],
   // Reference §7.9 and §7.10.
   secondary: ['pre-rehome', 'rehome-failed'],
   'secondary-failed': [],
@@ -56,7 +60,12 @@ export const transientStatuses = [
   'reconfiguring-network',
   'pre-rehome',
   'rehoming',
+  'pre-restore',
+  'restoring',
 ] as const
+
+/** The same of backups (reference §3.4). */
+export const transientBackups = ['validating', 'pre-backup', 'backing-up', 'deleting-backup'] as const
 
 const isTransient = (status: string): boolean => (transientStatuses as readonly string[]).includes(status)
 
@@ -78,6 +87,8 @@ export function edgeProblem(before: Before, to: string): string | undefined {
     return before.managementState === 'unmanaged' && before.availability === 'offline'
       ? undefined
       : `a redeploy of a subcloud that is ${before.managementState} and ${before.availability}`
+  if (to === 'pre-restore')
+    return before.managementState === 'unmanaged' ? undefined : `a restore of a subcloud that is ${before.managementState}`
   if (to === 'reconfiguring-network')
     return before.managementState === 'unmanaged' ? undefined : `a network reconfiguration of a subcloud that is ${before.managementState}`
   return `${from} → ${to}`
@@ -90,4 +101,18 @@ export function deleteProblem(before: Before): string | undefined {
   if (before.managementState !== 'unmanaged') return 'it is managed'
   if (before.availability !== 'offline') return 'it is online'
   return notDeletable.has(before.deployStatus) ? `its deploy status is ${before.deployStatus}` : undefined
+}
+
+const backupEdges: Readonly<Record<string, readonly string[]>> = {
+  validating: ['pre-backup', 'validate-failed'],
+  'pre-backup': ['backing-up', 'backup-prep-failed'],
+  'backing-up': ['complete-central', 'failed'],
+  'deleting-backup': ['unknown', 'delete-failed'],
+}
+
+/** Why a backup status may not follow another; undefined when it may. From every resting one a backup or a delete begins. */
+export function backupProblem(from: string | null, to: string): string | undefined {
+  const next = from === null ? undefined : backupEdges[from]
+  if (next !== undefined) return next.includes(to) ? undefined : `${from} → ${to} while an operation is under way`
+  return to === 'validating' || to === 'deleting-backup' ? undefined : `${String(from)} → ${to}`
 }

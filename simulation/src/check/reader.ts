@@ -127,6 +127,14 @@ export class Reader {
     )
   }
 
+  /** As `lost`, of backups. */
+  lostBackups(transient: readonly string[]): { id: number; backup_status: string }[] {
+    const list = transient.map((status) => `'${status}'`).join()
+    return this.#all(
+      `select id, backup_status from subclouds where backup_status in (${list}) and not exists (select 1 from jobs where exclusive_key = 'subcloud:' || subclouds.id)`,
+    )
+  }
+
   /** Subclouds that are being aborted by their status, but whose job knows nothing of it. */
   abortsUnheard = (): { id: number; deploy_status: string }[] =>
     this.#all(

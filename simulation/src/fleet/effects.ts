@@ -13,7 +13,7 @@ export function effectOn(fleet: Fleet, reader: Reader, run: PlaybookRun): void {
     if (network !== undefined) site.deploy(network)
   }
   if (run.playbook === 'install') site.wipe()
-  if (run.playbook === 'bootstrap') at(row.management_start_ip)
+  if (run.playbook === 'bootstrap' || run.playbook === 'restore_subcloud_backup') at(row.management_start_ip)
   if (run.playbook === 'update_subcloud')
     at(String((JSON.parse(reader.jobInput(run.jobId)) as { managementStartIp?: string }).managementStartIp))
 }

@@ -9,7 +9,7 @@ export const controllerAddress = '10.10.0.1'
 export const varFolder = '/var/lib/murmuration'
 export const playbooksFolder = '/usr/share/murmuration/playbooks'
 export const softwareVersion = '26.09'
-export const ports = { identity: 5000, platform: 6385, dcmanager: 8119, identityTls: 5001, dcagentTls: 8326 } as const
+export const ports = { identity: 5000, platform: 6385, dcmanager: 8119, identityTls: 5001, platformTls: 6386, dcagentTls: 8326 } as const
 
 export const siteHost = (site: number): string => `site-${site}`
 /** Networks that a site may be moved to; 0 is where it begins. */

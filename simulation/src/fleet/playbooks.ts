@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ProcessSpec, World } from '@murmuration/world'
 import type { ChildContext, ChildScript, ChildStep, SeededRandom } from '@murmuration/world/simulated'
 
@@ -145,6 +146,8 @@ export class Playbooks {
       while (run.hangs) yield* this.#wait(run, hangStepMs)
       yield* this.#act(run, 'last', spec)
       if (run.playbook === 'delete_subcloud') await this.#removeLeftovers(spec)
+      if (run.playbook === 'create_subcloud_backup') await this.#makeArchive(run, spec)
+      if (run.playbook === 'delete_subcloud_backup') await this.#removeArchives(spec)
       yield { line: JSON.stringify({ event: 'stats' }) }
       if (this.#locks.get(run.subcloudId) === run) this.#parts.succeeded(run)
     } finally {
@@ -186,6 +189,25 @@ export class Playbooks {
       yield { waitMs: Math.min(left, 500) }
       if (run.orphanedMs !== undefined && this.#parts.nowMs() - run.orphanedMs >= orphanNoticedMs) yield { dieOf: 'SIGTERM' }
     }
+  }
+
+  async #document(spec: ProcessSpec, name: string): Promise<Readonly<Record<string, unknown>>> {
+    const data = await this.#parts.files().read(`${spec.cwd}/${name}`)
+    return JSON.parse(new TextDecoder().decode(data)) as Readonly<Record<string, unknown>>
+  }
+
+  async #makeArchive(run: PlaybookRun, spec: ProcessSpec): Promise<void> {
+    const files = this.#parts.files()
+    const path = String((await this.#document(spec, 'backup_values.yml'))['backup_central_file'])
+    const content = `archive of ${run.jobId}, epoch ${run.epoch}`
+    await files.write(path, content)
+    const result = String((await this.#document(spec, 'variables.json'))['backup_result_file'])
+    await files.write(result, JSON.stringify({ path, bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') }))
+  }
+
+  async #removeArchives(spec: ProcessSpec): Promise<void> {
+    const { central_backup_dir: folder, software_version: release } = await this.#document(spec, 'backup_values.yml')
+    await this.#parts.files().remove(`${String(folder)}/${String(release)}`)
   }
 
   async #removeLeftovers(spec: ProcessSpec): Promise<void> {

@@ -79,6 +79,15 @@ export class SiteAgent {
       issued.has(request.headers?.['x-auth-token'] ?? '') ? this.#audit(request) : answerJson(401, {}),
     )
     void process.world.net.serve({ host: start, port: ports.identityTls, tls: files }, identity)
+    // Its health, before a backup.
+    const platform = endpointOf((request, url) =>
+      !issued.has(request.headers?.['x-auth-token'] ?? '')
+        ? answerJson(401, {})
+        : url.pathname === '/v1/alarms'
+          ? answerJson(200, { alarms: [] })
+          : answerJson(404, {}),
+    )
+    void process.world.net.serve({ host: start, port: ports.platformTls, tls: files }, platform)
     void process.world.net.serve({ host: start, port: ports.dcagentTls, tls: files }, agent)
   }
 

@@ -214,4 +214,25 @@ export const mutants: readonly Mutant[] = [
     find: 'if (found.length === 0) return []',
     replace: 'if (found.length >= 0) return []',
   },
+  {
+    name: 'backups that failed stay under way',
+    file: `${work}/settle-backup.ts`,
+    find: '{ backup_status: failedBackupStatusOf(row.backup_status), ...error }',
+    replace: '(void failedBackupStatusOf, error)',
+    scenario: 'backup',
+  },
+  {
+    name: 'managed subclouds are restored',
+    file: `${rules}/backup-eligibility.ts`,
+    find: "subject.management_state !== 'unmanaged' || !ruleOf(subject.deploy_status).restorable",
+    replace: '!ruleOf(subject.deploy_status).restorable',
+    scenario: 'backup',
+  },
+  {
+    name: 'backups go from one status to any other',
+    file: `${work}/backup.ts`,
+    find: "moveBackupStatus(parts, context, 'pre-backup', 'backing-up')",
+    replace: "moveBackupStatus(parts, context, 'pre-backup', 'deleting-backup')",
+    scenario: 'backup',
+  },
 ]

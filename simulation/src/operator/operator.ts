@@ -12,6 +12,8 @@ export interface OperatorParts {
   readonly client: OperatorClient
   readonly random: SeededRandom
   readonly name: string
+  /** They back up and restore besides. */
+  readonly backups: boolean
 }
 
 const longestPauseMs = 6_000
@@ -38,6 +40,7 @@ function choose(parts: OperatorParts, turn: number): Call[] {
   const { random, reader, name } = parts
   const what = random.float()
   const rows = reader.subclouds()
+  if (parts.backups && random.chance(0.45)) return backupCalls(parts, rows)
   if (what < 0.14) return addSomewhere(parts, rows)
   if (what < 0.2) return [groupCall(parts, rows, turn)]
   if (what < 0.24) return [random.pick([requests.list(), requests.notify()])]
@@ -46,6 +49,35 @@ function choose(parts: OperatorParts, turn: number): Call[] {
   if (what < 0.3) switchSite(parts, row)
   const call = random.chance(0.8) ? sensible(parts, row, `${name}-${turn}`) : anything(parts, row, `${name}-${turn}`)
   return random.chance(0.2) ? [call, random.chance(0.5) ? call : anything(parts, row, `${name}-${turn}-too`)] : [call]
+}
+
+/** What a subcloud's state suggests of backups, and now and then what it does not; sometimes for a group, sometimes two at once. */
+function backupCalls({ random, reader, fleet }: OperatorParts, rows: readonly SubcloudRow[]): Call[] {
+  const row = rows[random.int(Math.max(rows.length, 1))]
+  if (row === undefined) return [requests.list()]
+  const groups = reader.groups()
+  const group = groups[random.int(groups.length)]!.name
+  const draw = random.float()
+  if (draw < 0.15) return [requests.backupGroup(group)]
+  if (draw < 0.2) return [requests.restoreGroup(group)]
+  const site = siteAt(row.management_start_ip)
+  if (draw < 0.4 && row.management_state === 'unmanaged') {
+    // Its disk is gone, now and then.
+    if (random.chance(0.4)) {
+      fleet.simulation.note(`the disk of site ${site} is gone`)
+      fleet.site(site).wipe()
+    }
+    return [requests.restore(row.id)]
+  }
+  if (draw < 0.5 && row.management_state === 'managed') return [requests.manage(row.id, 'unmanaged', false)]
+  const all: readonly [Call, ...Call[]] = [
+    requests.backup(row.id),
+    requests.backup(row.id),
+    requests.deleteBackup(row.id),
+    requests.restore(row.id),
+  ]
+  const call = row.management_state === 'managed' && random.chance(0.7) ? requests.backup(row.id) : random.pick(all)
+  return random.chance(0.2) ? [call, random.pick(all)] : [call]
 }
 
 function addSomewhere({ random, reader }: OperatorParts, rows: readonly SubcloudRow[]): Call[] {

@@ -189,3 +189,40 @@ export const notify = (): Call => ({
 export const list = (): Call => ({ method: 'GET', path: '/subclouds' })
 export const show = (id: number): Call => ({ method: 'GET', path: `/subclouds/${id}` })
 export const operations = (id: number): Call => ({ method: 'GET', path: `/subclouds/${id}/operations` })
+
+const backupPassword = base64(secretText('sysadmin-backup'))
+
+export const backup = (id: number): Call => ({
+  method: 'POST',
+  path: '/subcloud-backup',
+  body: { subcloud: String(id), sysadmin_password: backupPassword },
+  promised: { what: 'backup', job: true, change: { id, fields: { 'backup-status': 'validating' } } },
+})
+
+export const backupGroup = (group: string): Call => ({
+  method: 'POST',
+  path: '/subcloud-backup',
+  body: { group, sysadmin_password: backupPassword },
+  promised: { what: `backup of group ${group}`, change: { fields: { 'backup-status': 'validating' } } },
+})
+
+export const deleteBackup = (id: number): Call => ({
+  method: 'PATCH',
+  path: '/subcloud-backup/delete/26.09',
+  body: { subcloud: String(id) },
+  promised: { what: 'delete backup', job: true, change: { id, fields: { 'backup-status': 'deleting-backup' } } },
+})
+
+export const restore = (id: number): Call => ({
+  method: 'PATCH',
+  path: '/subcloud-backup/restore',
+  body: { subcloud: String(id), sysadmin_password: backupPassword },
+  promised: { what: 'restore', job: true, change: { id, fields: { 'deploy-status': 'pre-restore' } } },
+})
+
+export const restoreGroup = (group: string): Call => ({
+  method: 'PATCH',
+  path: '/subcloud-backup/restore',
+  body: { group, sysadmin_password: backupPassword },
+  promised: { what: `restore of group ${group}`, change: { fields: { 'deploy-status': 'pre-restore' } } },
+})

@@ -13,6 +13,7 @@ import { archiveKey, storedArchiveKey } from './backup-files.ts'
 import { createManager } from './manager.ts'
 import type { OperationParts } from './operations.ts'
 import { repairBackups } from './repair.ts'
+import { sweepArchives } from './sweep-archives.ts'
 import { backupScript } from './testing/backup-script.ts'
 import { dyingAt, later } from './testing/dying.ts'
 import { event, openFleet, untilAborted, type Fleet, type Script } from './testing/fleet.ts'
@@ -361,6 +362,33 @@ test('repair: every transitional backup status without an operation settles, and
     assert.equal((await row(fleet, ids[index]!)).backup_status, failedBackupStatusOf(status))
   assert.equal((await row(fleet, ids.at(-1)!)).backup_status, 'validating', 'an operation that waits for its turn is not lost')
   assert.equal(await repairBackups(fleet.site, fleet.database), 0)
+})
+
+test('sweep: archives without a row and rows without an archive go; what is stored, and what is being stored, stays', async (t) => {
+  const { fleet, ids } = await prepared(t, { count: 2 })
+  const [id, other] = ids as [number, number]
+  await manage(t, fleet, await backup(fleet, id))
+  const { files } = fleet.site.world
+  const folder = `${fleet.site.config.varFolder}/vault/backups/${id}/26.09`
+  const [stored] = await centralFiles(fleet, id)
+  for (const name of ['stray.tgz', 'half.tgz.part']) await files.write(`${folder}/${name}`, 'x')
+  const [row_] = await listBackups(fleet.database, id)
+  const living = await backup(fleet, other)
+  const copies = [
+    { id: 'gone', file_name: 'gone.tgz', state: 'stored' },
+    { id: 'dead', file_name: 'dead.tgz', state: 'storing' },
+    { id: living, file_name: 'living.tgz', state: 'storing' },
+  ] as const
+  for (const copy of copies)
+    await fleet.database.query
+      .insertInto('subcloud_backups')
+      .values({ ...row_!, ...copy })
+      .execute()
+  await files.write(`${folder}/living.tgz.part`, 'x')
+  await sweepArchives(fleet.site, fleet.database)
+  assert.deepEqual(await centralFiles(fleet, id), ['living.tgz.part', stored!].toSorted())
+  const rows = await fleet.database.query.selectFrom('subcloud_backups').select('id').execute()
+  assert.deepEqual(rows.map((each) => each.id).toSorted(), [row_!.id, living].toSorted())
 })
 
 test('a shutdown gives a backup back; the next start goes on with it', async (t) => {

@@ -9,6 +9,7 @@ import { releaseReserved } from '../store/networks.ts'
 import { updateSubclouds } from '../store/subclouds.ts'
 import { leftoversOf } from './delete.ts'
 import { sweepOperationFolders } from './playbooks/operation-folder.ts'
+import { sweepArchives } from './sweep-archives.ts'
 import { sweepOutputLogs } from './playbooks/output-log.ts'
 
 const lostText = 'The operation was interrupted and nobody carries it on. Repeat or resume it.'
@@ -19,6 +20,7 @@ export async function repair(site: Site, database: Database<Schema>): Promise<vo
   await repairRows(site, database)
   await repairBackups(site, database)
   await sweepFiles(site, database)
+  await sweepArchives(site, database)
 }
 
 /**
