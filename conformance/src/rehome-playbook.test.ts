@@ -59,7 +59,7 @@ test('a rehome moves a real site from one controller to another', { timeout: 1_2
   await t.test('the second one asks on the host, where nobody but the host answers it', async () => {
     await assert.rejects(southAgent.ownership(address, { deadlineMs: 20_000 }))
     const results = await bySouth.start({ playbook: 'ownership.yml', results: ['ownership.json'] })
-    const told = results['ownership.json'] as Record<string, unknown>
+    const told = JSON.parse(results['ownership.json'] as string) as Record<string, unknown>
     assert.deepEqual([told['owner'], told['owner_name'], told['epoch']], [north.uuid, 'north', 1])
     assert.equal(typeof told['owner_silent_ms'], 'number')
   })
