@@ -70,7 +70,7 @@ function* perService(values: Values): Generator<Finding> {
   if (!values.dataUrl.includes('{service}') && values.dataUrl !== 'sqlite::memory:') {
     yield {
       path: 'dataUrl',
-      message: 'several services would share one database: put {service} into it, for example as ?schema={service}',
+      message: 'several services would share one database: put {service} into it, for example as ?schema={service} or ?namespace={service}',
     }
   }
   if (values.policyFile !== undefined && !values.policyFile.includes('{service}')) {

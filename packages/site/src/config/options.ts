@@ -117,8 +117,8 @@ export const options = {
   dataUrl: option(
     'database; {service} stands for the name of a service',
     url(
-      ['sqlite', 'postgres', 'postgresql'],
-      'sqlite:/var/lib/murmuration/{service}.db or postgres://user@host/murmuration?schema={service}',
+      ['sqlite', 'postgres', 'postgresql', 'redis', 'rediss', 'redis+cluster', 'rediss+cluster'],
+      'sqlite:/var/lib/murmuration/{service}.db, postgres://user@host/murmuration?schema={service} or redis://host:6379?namespace=murmuration-{service}',
     ),
     (known) => `sqlite:${inVar('data', '{service}.db')(known)}`,
     { show: redactUrl },

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { bulkInsert, openDatabase, timestamp, type Database } from '@murmuration/data'
+import { testEngine } from '@murmuration/data/testing'
 import { openBus } from '@murmuration/rpc'
 import type { Site, SiteConfig } from '@murmuration/site'
 import { createRealWorld, type World } from '@murmuration/world'
@@ -10,10 +11,10 @@ import { migrations } from '../store/migrations/index.ts'
 export interface TestEngine {
   readonly name: string
   /** A database of its own for every call. */
-  url(): string
+  url(): string | Promise<string>
 }
 
-/** SQLite always; PostgreSQL when the runner started one. */
+/** SQLite and Redis always; PostgreSQL when the runner started one. */
 export const testEngines: readonly TestEngine[] = [
   { name: 'sqlite', url: () => 'sqlite::memory:' },
   ...(process.env['MURMUR_TEST_POSTGRES'] === undefined
@@ -28,6 +29,8 @@ export const testEngines: readonly TestEngine[] = [
           },
         },
       ]),
+  // A namespace leaves nothing to be removed: it goes with the server.
+  ...(['redis', 'redis-cluster'] as const).map((name) => ({ name, url: () => testEngine(name, () => {}).freshUrl() })),
 ]
 
 export interface AuditFixture extends AsyncDisposable {
@@ -44,7 +47,7 @@ export interface TestWorld extends World {
 export type AuditSettings = Partial<SiteConfig['audit']>
 
 /** A site with a database, a bus and a real world whose wall clock can be moved; no services around it. */
-export async function openAuditFixture(url: string, audit: AuditSettings = {}): Promise<AuditFixture> {
+export async function openAuditFixture(url: string | Promise<string>, audit: AuditSettings = {}): Promise<AuditFixture> {
   const real = createRealWorld()
   let shiftMs = 0
   const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
@@ -54,7 +57,7 @@ export async function openAuditFixture(url: string, audit: AuditSettings = {}): 
     clock: { nowMs: () => real.clock.nowMs() + shiftMs, monotonicMs: () => real.clock.monotonicMs() },
     shiftMs: (ms) => void (shiftMs += ms),
   }
-  const database = await openDatabase<Schema>(url, { world, name: 'dcmanager-test' })
+  const database = await openDatabase<Schema>(await url, { world, name: 'dcmanager-test' })
   await database.migrate(migrations)
   const bus = await openBus('in-process:', { world, name: 'test' })
   const site = {

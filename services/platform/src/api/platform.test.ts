@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { findPostgres, testEngine } from '@murmuration/data/testing'
+import { testEngine, testEngines, whyAbsent } from '@murmuration/data/testing'
 import { createAuthority } from '@murmuration/trust'
 import { dcagentPolicies, platformPolicies } from '../policies.ts'
 import { startTestSite, type TestSite } from '../testing/site.ts'
@@ -11,9 +11,8 @@ const send = (method: string, path: string, body?: unknown, role = 'admin') => s
 const replace = (path: string, value: unknown) => [{ op: 'replace', path, value }]
 const systemUuid = async (): Promise<string> => (await get('/v1/isystems')).body.isystems[0].uuid
 
-for (const engine of ['sqlite', 'postgres'] as const) {
-  const absent = engine === 'postgres' && !process.env['MURMUR_TEST_POSTGRES'] && findPostgres() === undefined
-  void describe(`platform API on ${engine}`, { skip: absent ? 'no PostgreSQL server is installed' : false }, () => {
+for (const engine of testEngines) {
+  void describe(`platform API on ${engine}`, { skip: whyAbsent(engine) }, () => {
     const leftovers: (() => Promise<void>)[] = []
     beforeEach(async () => {
       const dataUrl = await testEngine(engine, (remove) => void leftovers.push(remove)).freshUrl()
