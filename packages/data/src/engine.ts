@@ -25,6 +25,8 @@ export interface EngineParts {
   /** Transactions of this driver see one moment, and hold nobody up. Without it an ordinary transaction does. */
   readonly createSnapshotDriver?: () => Driver
   readonly transfer: TransferParts
+  /** What is not as it must be between rows and what leads to them. */
+  check(query: Kysely<unknown>): Promise<string[]>
   /** Resolves when the engine answers. */
   ping(query: Kysely<unknown>): Promise<void>
   /** Ends everything at once: open transactions are rolled back, whoever waits is refused. */

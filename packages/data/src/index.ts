@@ -6,6 +6,7 @@ export { DatabaseError, type DatabaseErrorKind, isUniqueViolation, isForeignKeyV
 export { type Migrations, type Columns, type ColumnType } from './migrations.ts'
 export { keysetPage, markerAfter, type SortKey, type PageRequest, type Page, InvalidMarker } from './paging.ts'
 export { bulkInsert, upsert, updateFrom } from './bulk.ts'
+export { checkDatabase, explainQuery, type DatabaseCheck, type ExplainedStep } from './inspect.ts'
 export { flag, type Flag, timestamp, type Timestamp, json, type Json } from './values.ts'
 export { countStatements } from './statements.ts'
 export * from './transfer/index.ts'

@@ -1,11 +1,11 @@
 import { join, resolve } from 'node:path'
 import { isSafeName, type Manifest } from '@murmuration/archive'
-import { loadSiteConfig, type ServiceName, type SiteConfig } from '@murmuration/site'
+import { databaseUrlOf, loadSiteConfig, type ServiceName, type SiteConfig } from '@murmuration/site'
 import type { World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { pidFileOf, runningProcess } from '../serve/pid-file.ts'
 import { exists, type Exchange } from './exchange.ts'
-import { below, besides, databaseFileOf, databaseUrlOf, runFolder, scopeOf, type Scope } from './scope.ts'
+import { below, besides, databaseFileOf, runFolder, scopeOf, type Scope } from './scope.ts'
 import { placeSiteFile, readPlacedSiteFile, type Placement } from './site-file.ts'
 
 /** Where everything of an archive is going to be. */

@@ -8,7 +8,7 @@ import {
   type Manifest,
 } from '@murmuration/archive'
 import { DatabaseError, loadDatabase, openDatabase } from '@murmuration/data'
-import type { ServiceName } from '@murmuration/site'
+import { databaseUrlOf, type ServiceName } from '@murmuration/site'
 import type { World } from '@murmuration/world'
 import { serviceNamed, upkeepOf, type Upkeep } from '../commands/upkeep.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
@@ -16,7 +16,7 @@ import { beginExchange, endExchange, exchangeFolders, exists, settleInterrupted 
 import { createPool } from './pool.ts'
 import { planRestore, refuseInUse, type RestorePlan } from './plan.ts'
 import { verifySiteArchive } from './read.ts'
-import { below, besides, databaseFileOf, databaseUrlOf, entryNames } from './scope.ts'
+import { below, besides, databaseFileOf, entryNames } from './scope.ts'
 import { seconds } from './write.ts'
 
 export interface RestoreOptions {

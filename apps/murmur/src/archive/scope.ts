@@ -1,5 +1,5 @@
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { policyFileOf, type ServiceName, type SiteConfig } from '@murmuration/site'
+import { databaseUrlOf, policyFileOf, type SiteConfig } from '@murmuration/site'
 
 /**
  * What of a site goes into an archive, and under which names:
@@ -70,8 +70,6 @@ function ownFiles(config: SiteConfig): { option: string; path: string }[] {
   ]
   return files.flatMap(([option, path]) => (path === undefined ? [] : [{ option, path: resolve(path) }]))
 }
-
-export const databaseUrlOf = (config: SiteConfig, service: ServiceName): string => config.dataUrl.replaceAll('{service}', service)
 
 /** The file of a `sqlite:` URL; undefined for other engines. */
 export const databaseFileOf = (url: string): string | undefined =>

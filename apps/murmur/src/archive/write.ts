@@ -9,10 +9,11 @@ import {
   type Manifest,
 } from '@murmuration/archive'
 import { openDatabase, withSnapshot } from '@murmuration/data'
+import { databaseUrlOf } from '@murmuration/site'
 import type { ServiceName, SiteConfig } from '@murmuration/site'
 import type { FoundFile, World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
-import { createFilter, databaseFileOf, databaseUrlOf, entryNames, keyringPath, scopeOf, type Scope } from './scope.ts'
+import { createFilter, databaseFileOf, entryNames, keyringPath, scopeOf, type Scope } from './scope.ts'
 
 export interface WriteOptions {
   readonly siteFile: string

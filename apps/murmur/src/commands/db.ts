@@ -7,7 +7,8 @@ import { upkeepOf } from './upkeep.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-async function eachDatabase(
+/** Opens the database of each service of a site, one after the other. */
+export async function eachDatabase(
   world: World,
   environment: Environment,
   file: string,

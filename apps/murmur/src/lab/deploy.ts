@@ -1,4 +1,5 @@
 import { stringify } from 'yaml'
+import { loadSiteConfig } from '@murmuration/site'
 import type { World } from '@murmuration/world'
 import type { Connection } from '../api/connection.ts'
 import type { OperationBody, SubcloudBody } from '../api/types.ts'
@@ -114,7 +115,8 @@ export async function addWhenMissing(lab: Bringing, name: string, n: number): Pr
 
 /** The values file is written where a person can read it and use it as an example. */
 async function addSubcloud(lab: Bringing, name: string, n: number): Promise<void> {
-  const values = stringify(bootstrapValues(name, n, lab.networks))
+  const { dataUrl } = await loadSiteConfig(lab.world, lab.paths.controllerSite, {})
+  const values = stringify(bootstrapValues(name, n, lab.networks, dataUrl))
   await lab.world.files.write(lab.paths.values(name), values)
   await lab.api.request('POST', '/subclouds', {
     fields: { 'bootstrap-address': lab.networks.subcloud(n).bootstrapAddress, release: softwareVersion, ...(await passwordField(lab)) },

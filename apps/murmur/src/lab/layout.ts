@@ -122,7 +122,7 @@ export const controllerSiteFile = (paths: LabPaths, { controller }: LabNetworks)
 })
 
 /** Bootstrap values of a lab subcloud, as an operator would write them. */
-export const bootstrapValues = (name: string, n: number, { controller, subcloud }: LabNetworks) => {
+export const bootstrapValues = (name: string, n: number, { controller, subcloud }: LabNetworks, dataUrl: string) => {
   const networks = subcloud(n)
   return {
     name,
@@ -137,5 +137,7 @@ export const bootstrapValues = (name: string, n: number, { controller, subcloud 
     external_oam_subnet: networks.oam.subnet,
     external_oam_gateway_address: networks.oam.gateway,
     external_oam_floating_address: networks.oam.floating,
+    // Where the controller keeps its data, its subclouds do too; files are each site's own.
+    ...(dataUrl.includes('{region}') ? { data_url: dataUrl } : {}),
   }
 }

@@ -7,6 +7,7 @@ import { listColumns, listRow } from '../commands/subcloud-view.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { renderList } from '../output/format.ts'
 import { print, tell, useColor } from '../terminal.ts'
+import { labDataUrl, moveSite } from './data-url.ts'
 import { addWhenMissing, bringUp, untilAudited } from './deploy.ts'
 import {
   controllerName,
@@ -67,6 +68,7 @@ interface Lab {
 async function bringLabUp(starting: Lab): Promise<void> {
   const { world, environment, paths, networks, say, signal } = starting
   await writeControllerSite(world, paths, networks)
+  await moveData(world, environment, paths)
   say(`starting ${controllerName}`)
   await startSite(world, environment, paths.controllerSite, signal)
   await refreshLab(world, paths, process.pid)
@@ -110,6 +112,13 @@ export async function controllerApi(world: World, environment: Environment, path
 
 async function controllerGone(world: World, paths: LabPaths): Promise<boolean> {
   return (await discoverSites(world, paths)).some((site) => site.name === controllerName && site.pid === null)
+}
+
+/** With `DATA_URL` all sites that don't run keep their data there from now on; what they have elsewhere is for `murmur db copy`. */
+async function moveData(world: World, environment: Environment, paths: LabPaths): Promise<void> {
+  const dataUrl = labDataUrl(environment)
+  if (dataUrl === undefined) return
+  for (const site of await discoverSites(world, paths)) if (site.pid === null) await moveSite(world, site.site, dataUrl)
 }
 
 async function writeControllerSite(world: World, paths: LabPaths, networks: LabNetworks): Promise<void> {

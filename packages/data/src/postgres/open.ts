@@ -129,6 +129,13 @@ export async function openPostgres(url: string, options: DatabaseOptions): Promi
       return (rows[0]?.found ?? null) !== null
     },
     forMigrations: (query) => query,
+    async check(query) {
+      // Its own checksums and constraints look after the rest.
+      const { rows } = await sql<{ name: string }>`
+        select c.relname::text as name from pg_index i join pg_class c on c.oid = i.indexrelid
+        where not i.indisvalid and c.relnamespace = current_schema()::regnamespace`.execute(query)
+      return rows.map((row) => `index ${row.name} is not valid`)
+    },
     async ping(query) {
       await sql`select 1`.execute(query)
     },

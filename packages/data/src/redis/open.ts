@@ -74,6 +74,7 @@ export async function openRedis(text: string, options: DatabaseOptions): Promise
       return (await query.executeQuery(tableExists(table))).rows.length > 0
     },
     forMigrations: (query) => query,
+    check: async () => [...(await dialect.check()).problems],
     ping: () => dialect.ping(),
     async shutDown() {
       closed = true

@@ -72,6 +72,14 @@ export async function openSqlite(place: string, world: World): Promise<EnginePar
       return rows.length > 0
     },
     forMigrations: (query) => query.withPlugin(strictTables),
+    async check(query) {
+      const { rows } = await sql<{ integrity_check: string }>`pragma integrity_check`.execute(query)
+      const { rows: orphans } = await sql<{ table: string; parent: string }>`pragma foreign_key_check`.execute(query)
+      return [
+        ...rows.map((row) => row.integrity_check).filter((line) => line !== 'ok'),
+        ...new Set(orphans.map((row) => `${row.table}: a row refers to one of ${row.parent} that is not there`)),
+      ]
+    },
     async ping(query) {
       await sql`select 1`.execute(query)
     },

@@ -115,7 +115,7 @@ export const options = {
     'state' as const,
   ]),
   dataUrl: option(
-    'database; {service} stands for the name of a service',
+    'database; {service} stands for the name of a service, {region} for the region of the site',
     url(
       ['sqlite', 'postgres', 'postgresql', 'redis', 'rediss', 'redis+cluster', 'rediss+cluster'],
       'sqlite:/var/lib/murmuration/{service}.db, postgres://user@host/murmuration?schema={service} or redis://host:6379?namespace=murmuration-{service}',

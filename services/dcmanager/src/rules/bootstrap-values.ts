@@ -55,6 +55,9 @@ export function checkBootstrapValues(
   if (gateways !== undefined && networks !== undefined) checkControllerGateway(reader, gateways, networks, controller)
   const oam = readOam(reader)
   reader.text('kubernetes_version')
+  const dataUrl = reader.text('data_url')
+  if (dataUrl !== undefined && /^[a-z+]+:\/\/[^/@]*:[^/@]*@|[?&]password=/.test(dataUrl))
+    reader.refuse('data_url', 'must hold no password: these values are readable')
   const [description, location] = [reader.text('description'), reader.text('location')]
 
   const network = networks?.[0]

@@ -63,6 +63,8 @@ export function subcloudSite(
     region: row.region_name,
     softwareVersion: row.software_version,
     varFolder: 'var',
+    // Where the site keeps its data, when the operator has said so; else in files of its own.
+    ...(typeof values['data_url'] === 'string' ? { dataUrl: values['data_url'] } : {}),
     address: network.management_start_ip,
     ports: { identity, identityTls, platform, platformTls, dcagent, dcagentTls },
     services: ['identity', 'platform'],

@@ -1,0 +1,106 @@
+import { copyDatabase, openDatabase, summarize, withSnapshot, type TableSummary } from '@murmuration/data'
+import { databaseUrlOf, type ServiceName } from '@murmuration/site'
+import type { World } from '@murmuration/world'
+import { CommandFailed, exitCodes } from '../exit.ts'
+import { loadConfig } from '../serve/command.ts'
+import { pidFileOf, runningProcess } from '../serve/pid-file.ts'
+import { tell } from '../terminal.ts'
+import { printList, type CommonOptions } from './context.ts'
+import { serviceNamed, upkeepOf } from './upkeep.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export interface CopyOptions extends CommonOptions {
+  readonly to: string
+  readonly from?: string
+  readonly site?: string
+  readonly service?: readonly string[]
+  readonly replace?: boolean
+}
+
+interface Copied extends TableSummary {
+  readonly service: string
+}
+
+/**
+ * Copies the databases of services from one place to another, whatever their engines. Each goes in one transaction: as it was at one
+ * moment, or not at all. Afterwards the new place is read once more by itself and compared, table by table.
+ */
+export async function copy(world: World, environment: Environment, options: CopyOptions): Promise<void> {
+  const { from, region, services } = await planOf(world, environment, options)
+  refuseMixture(options.to, services, region)
+  const rows: Copied[] = []
+  for (const service of services)
+    rows.push(...(await copyService(world, service, { from, to: options.to, region }, options.replace === true)))
+  printList(
+    ['service', 'table', 'rows', 'digest'],
+    rows.map(({ service, name, rows: count, digest }) => ({ service, table: name, rows: count, digest })),
+    options,
+  )
+  if (options.site !== undefined)
+    tell(`Now set this in ${options.site}, and start the site again:\n  dataUrl: ${JSON.stringify(options.to)}`)
+}
+
+interface Plan {
+  readonly from: string
+  readonly region: string
+  readonly services: readonly ServiceName[]
+}
+
+async function planOf(world: World, environment: Environment, options: CopyOptions): Promise<Plan> {
+  const named = options.service?.map(serviceNamed)
+  if (options.site === undefined) {
+    if (options.from === undefined) throw new CommandFailed(exitCodes.usage, 'Where from?', 'Give --site FILE, or --from URL.')
+    return { from: options.from, region: '{region}', services: named ?? (Object.keys(upkeepOf) as ServiceName[]) }
+  }
+  const config = await loadConfig(world, options.site, environment)
+  const running = await runningProcess(world, pidFileOf(config.varFolder))
+  if (running !== undefined)
+    throw new CommandFailed(
+      exitCodes.conflict,
+      `${config.name} runs (pid ${running.pid}): what it writes after the copy would be lost.`,
+      `Stop it first: murmur stop --site ${options.site}`,
+    )
+  return { from: options.from ?? config.dataUrl, region: config.region, services: named ?? config.services }
+}
+
+function refuseMixture(to: string, services: readonly ServiceName[], region: string): void {
+  if (services.length > 1 && !to.includes('{service}'))
+    throw new CommandFailed(exitCodes.usage, '--to: several services would share one database.', 'Put {service} into the URL.')
+  if (to.includes('{region}') && region === '{region}')
+    throw new CommandFailed(exitCodes.usage, '--to: {region} is known only with --site.', 'Give --site FILE, or the region itself.')
+}
+
+async function copyService(
+  world: World,
+  service: ServiceName,
+  { from, to, region }: { from: string; to: string; region: string },
+  replace: boolean,
+): Promise<Copied[]> {
+  const { migrations } = await upkeepOf[service]()
+  const source = await openDatabase(databaseUrlOf({ dataUrl: from, region }, service), { world, name: service })
+  try {
+    if ((await source.migrationStatus({})).length === 0) {
+      tell(`${service}: nothing there`)
+      return []
+    }
+    const target = await openDatabase(databaseUrlOf({ dataUrl: to, region }, service), { world, name: service })
+    try {
+      const copied = await copyDatabase(source, target, migrations, { replace })
+      const kept = await withSnapshot(target, summarize)
+      const wrong = copied.filter((table, index) => kept[index]?.digest !== table.digest || kept[index].rows !== table.rows)
+      if (wrong.length > 0)
+        throw new CommandFailed(
+          exitCodes.refused,
+          `${service}: ${wrong.map((table) => table.name).join(', ')} of the new place are not what was copied.`,
+          'Nobody else may write there: see who does, and copy again with --replace.',
+        )
+      tell(`${service}: ${copied.length} tables, ${copied.reduce((sum, table) => sum + table.rows, 0)} rows, verified`)
+      return copied.map((table) => ({ service, ...table }))
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
+  }
+}
