@@ -63,13 +63,5 @@ export const policies: readonly PolicyRule[] = [
     `${image}/locations`,
   ]),
   rule('stores_info_detail', `${admin} or ${service}`, 'See the stores in detail', ['GET', '/v2/info/stores/detail']),
-  rule(
-    'tasks_api_access',
-    admin,
-    'Use the tasks of the image service',
-    ['GET', '/v2/tasks'],
-    ['POST', '/v2/tasks'],
-    ['GET', '/v2/tasks/{task_id}'],
-    ['DELETE', '/v2/tasks/{task_id}'],
-  ),
+  rule('tasks_api_access', admin, 'Use the tasks of the image service', ['GET', '/v2/tasks'], ['GET', '/v2/tasks/{task_id}']),
 ]

@@ -9,6 +9,8 @@ import { createDirectData } from './store/direct.ts'
 import { migrations } from './store/migrations/index.ts'
 import type { Schema } from './store/schema.ts'
 import { createStores } from './work/stores/stores.ts'
+import { createWorker } from '@murmuration/jobs'
+import { importJob } from './work/imports.ts'
 import { createSweeper } from './work/sweeper.ts'
 import { createTransfers } from './work/transfers.ts'
 
@@ -30,15 +32,22 @@ export async function createImageService(site: Site): Promise<Service> {
       { tokens: site.tokens, policy, ready: () => database.ping() },
     )
     const sweeper = config.roles.includes('manager') ? createSweeper(world, database, stores) : undefined
+    const worker = config.roles.includes('manager')
+      ? createWorker({ world, database, owner: `${site.processId}-image`, kinds: [importJob({ data, stores, transfers })] })
+      : undefined
     return {
       name: 'image',
       apps: config.roles.includes('api')
         ? [{ name: 'image', endpoint: underMinorVersions(await app.endpoint(), stores.several), listen: await addressesOf(site) }]
         : [],
-      start: async () => sweeper?.start(),
+      async start() {
+        worker?.start()
+        sweeper?.start()
+      },
       async stop() {
         closing.abort(new Error('the service is stopping'))
         await app.close()
+        await worker?.stop()
         await sweeper?.stop()
         policy.close()
         await database.close()

@@ -6,6 +6,8 @@ import { patchImageRoutes } from './image-patch.ts'
 import { imageRoutes } from './images.ts'
 import { memberRoutes } from './members.ts'
 import { schemaRoutes } from './schema-routes.ts'
+import { importRoutes } from './import.ts'
+import { taskRoutes } from './tasks.ts'
 import { infoRoutes } from './info.ts'
 import { versionRoutes } from './versions.ts'
 
@@ -28,7 +30,17 @@ export async function createImageApp(context: ApiContext, options: ApiOptions): 
     ready: { data: options.ready },
   })
   versionRoutes(app, stores.several)
-  for (const routes of [imageRoutes, patchImageRoutes, imageDataRoutes, imagePartRoutes, memberRoutes, infoRoutes, schemaRoutes])
+  for (const routes of [
+    imageRoutes,
+    patchImageRoutes,
+    imageDataRoutes,
+    imagePartRoutes,
+    memberRoutes,
+    importRoutes,
+    taskRoutes,
+    infoRoutes,
+    schemaRoutes,
+  ])
     routes(app, context)
   return app
 }

@@ -7,10 +7,10 @@ import { QueryRefused, readListQuery, type ListQuery } from '../rules/list-query
 import { requireWithin } from '../rules/limits.ts'
 import { holdsBeyondBmp } from '../rules/text.ts'
 import type { Caller } from '../store/caller.ts'
+import { importMethods } from '../store/imports.ts'
 import type { ImageRecord } from '../store/records.ts'
 import { imageToWire } from '../wire/image.ts'
 import { callerOf, targetOf, type ApiContext } from './context.ts'
-import { importMethods } from './info.ts'
 import { Image, ImageParams } from './schemas.ts'
 
 /** Images without their data (reference image §1.3–§1.5). */

@@ -1,8 +1,8 @@
 import type { App } from '@murmuration/http'
 import { errors } from '../errors.ts'
+import { importMethods } from '../store/imports.ts'
 import { callerOf, type ApiContext } from './context.ts'
 
-export const importMethods = ['glance-direct', 'web-download', 'copy-image'] as const
 const mebibyte = 1_048_576
 
 /** What this service offers: import methods, stores, usage (reference image §1.10, §1.3). */

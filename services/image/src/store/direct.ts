@@ -6,6 +6,7 @@ import { isVisibility, mayChange, mayRead, type Owned } from '../rules/visibilit
 import { addLocations, deleteLocation, deleteProperties, readTags, updateLocation, writeProperties } from './children.ts'
 import { beginData, commitData, extendData, failData, freeData, type Quotas } from './data.ts'
 import type { ImageData } from './image-data.ts'
+import { beginImport } from './imports.ts'
 import { listImages } from './list-images.ts'
 import { countMembers, createMember, deleteMember, findMembers, updateMember } from './members.ts'
 import { getImage, isMember, readRow } from './read-images.ts'
@@ -87,6 +88,7 @@ export function createDirectData(database: ImageDatabase, world: World, quotas: 
     data_commit: (_, commit) => claim((tx) => commitData(tx, world, commit)),
     data_fail: (_, failed) => claim((tx) => failData(tx, world, failed)),
     data_free: (_, data) => freeData(database, data),
+    import_begin: (caller, begin) => write((tx) => beginImport(tx, world, caller, begin)),
     data_of_image: (_, { image_id: id }) =>
       database.query.selectFrom('image_data').selectAll().where('image_id', '=', id).orderBy('created_at').execute(),
     usage_get: async (_, { owner_id: owner }) => {

@@ -1,5 +1,6 @@
 import type { Caller } from './caller.ts'
 import type { Begin, Commit, DataRow, Quotas } from './data.ts'
+import type { ImportBegin } from './imports.ts'
 import type { ListArguments } from './list-images.ts'
 import type { MemberFilter } from './members.ts'
 import type { ImageRecord, MemberRecord, PropertyRecord, TaskRecord, TaskStub } from './records.ts'
@@ -42,6 +43,8 @@ export interface Commands {
   data_commit: [Commit, ImageRecord]
   data_fail: [{ data_id: string; from: Begin['from']; to: Begin['to'] }, null]
   data_free: [{ data_id: string }, null]
+  /** New: the claim of an import, with its job. */
+  import_begin: [ImportBegin, TaskRecord]
   data_of_image: [{ image_id: string }, DataRow[]]
   /** New: what `GET /v2/info/usage` tells. */
   usage_get: [{ owner_id: string }, Usage]

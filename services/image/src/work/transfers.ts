@@ -21,11 +21,29 @@ export interface Incoming {
   readonly pieces: AsyncIterable<Uint8Array>
 }
 
+export interface Place {
+  readonly store: ByteStore
+  readonly dataId: string
+  readonly size: number
+}
+
+export interface Copying {
+  readonly image: ImageRecord
+  readonly source: Place
+  readonly store: ByteStore
+  readonly status: ImageStatus
+  readonly signal: AbortSignal
+}
+
 export interface Transfers {
   /** Bytes from a caller into a store: the image is active afterwards, or as it was before. Throws ApiErrors. */
   upload(incoming: Incoming): Promise<ImageRecord>
+  /** Bytes from a caller into the staging store: the image waits for its import afterwards. Nobody judges them yet. */
+  stage(incoming: Incoming): Promise<ImageRecord>
+  /** Bytes from one store into another, while the image stays in `status`. */
+  copy(copying: Copying): Promise<ImageRecord>
   /** Where the bytes of an image can be read now; undefined when no store has them. */
-  find(image: ImageRecord, preferred: readonly string[]): Promise<{ store: ByteStore; dataId: string } | undefined>
+  find(image: ImageRecord, preferred: readonly string[]): Promise<Place | undefined>
   /** Removes what has become garbage of an image. What fails is left to the sweeper. */
   removeBytesOf(imageId: string): Promise<void>
 }
@@ -39,8 +57,9 @@ interface Way {
   /** While it is written. */
   readonly through: ImageStatus
   readonly to: ImageStatus
+  /** Absent: the bytes are staged only. */
+  readonly place?: (row: DataRow) => { readonly url: string; readonly metadata: Readonly<Record<string, unknown>> }
 }
-const uploadWay: Way = { from: 'queued', through: 'saving', to: 'active' }
 
 export function createTransfers(parts: {
   readonly world: World
@@ -50,20 +69,48 @@ export function createTransfers(parts: {
 }): Transfers {
   const { world, data, stores, sizeCapBytes } = parts
 
-  async function upload(incoming: Incoming): Promise<ImageRecord> {
+  const placeIn = (store: ByteStore) => (row: DataRow) => ({ url: store.url(row.id), metadata: { store: store.id } })
+
+  /** Claim, write, commit; or give everything back and say why. */
+  async function receive(incoming: Incoming, way: Way, inspection: Inspection | undefined): Promise<ImageRecord> {
     const { caller, image, store, announced, pieces } = incoming
-    if (image.disk_format === null || image.container_format === null) throw errors.formatsMissing()
     if (announced !== undefined && announced > sizeCapBytes) throw errors.tooLarge({ limit: sizeCapBytes })
-    const { from, through, to } = uploadWay
+    const { from, through, to, place } = way
     const row = await said(data.data_begin(caller, { image_id: image.id, store: store.id, bytes: announced ?? 0, from, to: through }))
-    const location = { url: store.url(row.id), metadata: { store: store.id } }
     try {
-      const facts = await write(row, store, announced, pieces, inspectionOf(image))
-      return await data.data_commit(ourselves, { data_id: row.id, facts, from: through, to, location })
+      const facts = await write(row, store, announced, pieces, inspection)
+      const location = place?.(row)
+      return await data.data_commit(ourselves, {
+        data_id: row.id,
+        facts,
+        from: through,
+        to,
+        ...(location === undefined ? {} : { location }),
+      })
     } catch (error) {
       await giveUp(row, store, through, from)
       throw await reasonOf(error, image.id, store.id)
     }
+  }
+
+  function upload(incoming: Incoming): Promise<ImageRecord> {
+    const { image, store } = incoming
+    if (image.disk_format === null || image.container_format === null) throw errors.formatsMissing()
+    return receive(incoming, { from: 'queued', through: 'saving', to: 'active', place: placeIn(store) }, inspectionOf(image))
+  }
+
+  const stage = (incoming: Incoming): Promise<ImageRecord> =>
+    receive(incoming, { from: 'queued', through: 'uploading', to: 'uploading' }, undefined)
+
+  function copy({ image, source, store, status, signal }: Copying): Promise<ImageRecord> {
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      for await (const piece of source.store.read(source.dataId, { start: 0, end: source.size - 1 })) {
+        signal.throwIfAborted()
+        yield piece
+      }
+    }
+    const incoming = { caller: ourselves, image, store, announced: source.size, pieces: pieces() }
+    return receive(incoming, { from: status, through: status, to: status, place: placeIn(store) }, inspectionOf(image))
   }
 
   /** Streams into the store under the claim; what is there afterwards is durable and whole. */
@@ -173,6 +220,8 @@ export function createTransfers(parts: {
 
   return {
     upload,
+    stage,
+    copy,
     async find(image, preferred) {
       const rank = (id: string): number => {
         const first = preferred.indexOf(id)
@@ -189,7 +238,7 @@ export function createTransfers(parts: {
           world.log.warn('a store can not be asked for bytes', { store: place.store.id, error })
           return undefined
         })
-        if (size === image.size) return place
+        if (size !== undefined && size === image.size) return { ...place, size }
       }
       return undefined
     },

@@ -1,0 +1,134 @@
+import { json, timestamp } from '@murmuration/data'
+import { enqueue, type JobKind } from '@murmuration/jobs'
+import type { World } from '@murmuration/world'
+import { DataRefused } from '../rules/refusals.ts'
+import type { ImageStatus } from '../rules/status.ts'
+import type { Caller } from './caller.ts'
+import { deleteProperties, discard, writeProperties } from './children.ts'
+import { readMutable, readRow } from './read-images.ts'
+import type { TaskRecord } from './records.ts'
+import type { Tx } from './schema.ts'
+import { createTask } from './tasks.ts'
+
+export const importMethods = ['glance-direct', 'copy-image'] as const
+export type ImportMethod = (typeof importMethods)[number]
+
+export interface ImportInput {
+  readonly imageId: string
+  readonly taskId: string
+  readonly method: ImportMethod
+  /** Ids of the stores that are to hold the bytes, in order. */
+  readonly stores: readonly string[]
+  readonly allMustSucceed: boolean
+}
+
+/** What the job that does it is called; what it does stands in work/imports.ts. */
+export const importKind = 'image.import'
+const taskLifeMs = 48 * 3_600_000
+const internal = ['os_glance_import_task', 'os_glance_importing_to_stores']
+
+/** The status that each method needs, and the one that the image has while it runs. */
+export const importWays = {
+  'glance-direct': { from: 'uploading', through: 'importing' },
+  'copy-image': { from: 'active', through: 'active' },
+} as const satisfies Record<ImportMethod, { from: ImageStatus; through: ImageStatus }>
+
+export interface ImportBegin {
+  readonly image_id: string
+  readonly method: ImportMethod
+  readonly stores: readonly string[]
+  readonly all_must_succeed: boolean
+}
+
+/** The claim: status, task and job are one transaction. Conflict when the image is in another status or is being imported already. */
+export async function beginImport(tx: Tx, world: World, caller: Caller, begin: ImportBegin): Promise<TaskRecord> {
+  const { image_id: imageId, method, stores, all_must_succeed: allMustSucceed } = begin
+  const image = await readMutable(tx, caller, imageId)
+  const { from, through } = importWays[method]
+  const now = timestamp(world.clock.nowMs())
+  const { numUpdatedRows } = await tx.query
+    .updateTable('images')
+    .set({ status: through, updated_at: now })
+    .where('id', '=', imageId)
+    .where('status', '=', from)
+    .where('deleted', '=', 0)
+    .executeTakeFirst()
+  if (numUpdatedRows === 0n)
+    throw new DataRefused('Conflict', `Image needs to be in '${from}' state to use '${method}' method; it is '${image.status}'.`)
+  const input = { image_id: imageId, import_req: { method: { name: method }, stores, all_stores_must_succeed: allMustSucceed } }
+  const task = await createTask(tx, world, {
+    values: {
+      type: 'api_image_import',
+      owner: image.owner ?? caller.owner ?? '',
+      image_id: imageId,
+      request_id: caller.requestId ?? null,
+      user_id: caller.userId,
+      input,
+    },
+  })
+  await enqueue<ImportInput>(tx, world, { name: importKind } as JobKind<ImportInput, unknown>, {
+    subject: `image:${imageId}`,
+    input: { imageId, taskId: task.id, method, stores, allMustSucceed },
+    ...(caller.requestId === undefined ? {} : { requestId: caller.requestId }),
+  })
+  await deleteProperties(tx, imageId, ['os_glance_failed_import'], now)
+  await writeProperties(tx, imageId, { os_glance_import_task: task.id, os_glance_importing_to_stores: stores.join(',') }, now)
+  return task
+}
+
+export interface ImportEnd {
+  readonly input: ImportInput
+  readonly failed: readonly string[]
+  readonly message: string | null
+}
+
+/** The end of an import: the image's last status, its task and what was staged become true together. */
+export async function endImport(tx: Tx, world: World, { input, failed, message }: ImportEnd): Promise<void> {
+  const { imageId, taskId, method } = input
+  const nowMs = world.clock.nowMs()
+  const now = timestamp(nowMs)
+  const image = await readRow(tx, imageId, { deleted: true })
+  await tx.query
+    .updateTable('tasks')
+    .set({
+      status: message === null ? 'success' : 'failure',
+      message,
+      result: message === null ? json.write({ image_id: imageId }) : null,
+      expires_at: timestamp(nowMs + taskLifeMs),
+      updated_at: now,
+    })
+    .where('id', '=', taskId)
+    .execute()
+  if (image.deleted === 1) return
+  await deleteProperties(tx, imageId, internal, now)
+  if (failed.length > 0) await writeProperties(tx, imageId, { os_glance_failed_import: failed.join(',') }, now)
+  if (method === 'copy-image') return
+  const move = (to: 'active' | 'queued') =>
+    tx.query
+      .updateTable('images')
+      .set({ status: to, updated_at: now, ...(to === 'queued' ? emptied : {}) })
+      .where('id', '=', imageId)
+      .where('status', '=', 'importing')
+      .execute()
+  if (message === null) {
+    await move('active')
+    // What was staged is in its stores now.
+    await tx.query
+      .updateTable('image_data')
+      .set({ state: 'garbage', lease_until: null, updated_at: now })
+      .where('image_id', '=', imageId)
+      .where('state', '=', 'staged')
+      .execute()
+    return
+  }
+  await tx.query
+    .updateTable('image_locations')
+    .set({ status: 'deleted', deleted: 1, deleted_at: now, updated_at: now })
+    .where('image_id', '=', imageId)
+    .where('deleted', '=', 0)
+    .execute()
+  await discard(tx, { imageId }, now)
+  await move('queued')
+}
+
+const emptied = { size: null, virtual_size: null, checksum: null, os_hash_algo: null, os_hash_value: null }
