@@ -57,6 +57,9 @@ export const errors = defineErrors({
   storeFull: { status: 413, message: 'There is no space left in the store {store}; nothing was kept.' },
   storeDown: { status: 503, message: 'The store {store} can not be reached. Try again later.' },
   activation: { status: 403, message: 'Not allowed to {verb} image in status {status}' },
+  registryDown: { status: 503, message: 'The registry of the image service can not be reached. Try again later.' },
+  registryUnauthenticated: { status: 401, message: 'The token was not accepted by the registry of the image service.' },
+  registryRefused: { status: 503, message: 'The registry of the image service answered {status}. Try again later.' },
   methodNotAllowed: { status: 405, message: 'The method {method} is not allowed for this resource.' },
 })
 

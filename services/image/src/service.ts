@@ -1,68 +1,150 @@
 import { createPolicy } from '@murmuration/http'
-import { policyFileOf, type Service, type Site } from '@murmuration/site'
+import { createWorker } from '@murmuration/jobs'
+import { policyFileOf, type Service, type ServiceApp, type Site } from '@murmuration/site'
 import type { ListenAddress } from '@murmuration/world'
 import { createImageApp } from './api/app.ts'
-import { underMinorVersions } from './api/versions.ts'
 import { refusingData } from './api/refusing-data.ts'
+import { createRegistryApp, type Exposed } from './api/registry.ts'
+import { underMinorVersions } from './api/versions.ts'
 import { policies } from './policies.ts'
+import { signatures } from './rules/commands.ts'
 import { createDirectData } from './store/direct.ts'
+import type { CommandName, ImageData } from './store/image-data.ts'
 import { migrations } from './store/migrations/index.ts'
-import type { Schema } from './store/schema.ts'
-import { createStores } from './work/stores/stores.ts'
-import { createWorker } from '@murmuration/jobs'
+import type { ImageDatabase, Schema } from './store/schema.ts'
 import { importJob } from './work/imports.ts'
+import { createRegistryData } from './work/registry-data.ts'
+import { createStores, type Stores } from './work/stores/stores.ts'
 import { createSweeper } from './work/sweeper.ts'
-import { createTransfers } from './work/transfers.ts'
+import { createTransfers, type Transfers } from './work/transfers.ts'
 
-/** The image service of a site. Any number of processes share its database and its stores. */
+/** A part of the service that this process runs. */
+interface Room {
+  readonly app?: ServiceApp
+  start?(): void
+  stop(): Promise<void>
+}
+
+/**
+ * The image service of a site; any number of processes share its database and its stores. With `image.dataApi: registry` a process has the
+ * API only and asks the registry of another one, so it needs no way to the database.
+ */
 export async function createImageService(site: Site): Promise<Service> {
   const { world, config } = site
-  const database = await site.openDatabase<Schema>('image')
+  const remote = config.image.dataApi === 'registry'
+  const database = remote ? undefined : await site.openDatabase<Schema>('image')
   try {
-    await database.migrate(migrations)
+    await database?.migrate(migrations)
     const quotas = { storageBytes: config.image.storageQuotaBytes, count: config.image.countQuota }
-    const data = createDirectData(database, world, quotas)
+    const data = database === undefined ? createRegistryData(site) : createDirectData(database, world, quotas)
     const stores = createStores(world, config)
     const transfers = createTransfers({ world, data, stores, sizeCapBytes: config.image.sizeCapBytes })
-    const closing = new AbortController()
-    const file = policyFileOf(config, 'image')
-    const policy = await createPolicy(world, policies, file === undefined ? {} : { file })
-    const app = await createImageApp(
-      { site, data: refusingData(data), stores, transfers, closing: closing.signal },
-      { tokens: site.tokens, policy, ready: () => database.ping() },
-    )
-    const sweeper = config.roles.includes('manager') ? createSweeper(world, database, stores) : undefined
-    const worker = config.roles.includes('manager')
-      ? createWorker({ world, database, owner: `${site.processId}-image`, kinds: [importJob({ data, stores, transfers })] })
-      : undefined
+    const ready = async (): Promise<void> => database?.ping()
+    const rooms: Room[] = []
+    if (config.roles.includes('api')) rooms.push(await apiRoom(site, { data, stores, transfers, ready }))
+    if (database !== undefined) {
+      if (config.roles.includes('api')) rooms.push(...(await registryRoom(site, data, ready)))
+      if (config.roles.includes('manager')) rooms.push(workRoom(site, database, { data, stores, transfers }))
+    }
     return {
       name: 'image',
-      apps: config.roles.includes('api')
-        ? [{ name: 'image', endpoint: underMinorVersions(await app.endpoint(), stores.several), listen: await addressesOf(site) }]
-        : [],
+      apps: rooms.flatMap(({ app }) => app ?? []),
       async start() {
-        worker?.start()
-        sweeper?.start()
+        for (const room of rooms) room.start?.()
       },
       async stop() {
-        closing.abort(new Error('the service is stopping'))
-        await app.close()
-        await worker?.stop()
-        await sweeper?.stop()
-        policy.close()
-        await database.close()
+        // All of them, whatever one of them says; the database last.
+        const ends = await Promise.allSettled(rooms.map((room) => room.stop()))
+        await database?.close()
+        const failed = ends.find((end) => end.status === 'rejected')
+        if (failed !== undefined) throw failed.reason
       },
     }
   } catch (error) {
-    await database.close()
+    await database?.close()
     throw error
   }
 }
 
-/** TLS besides, where the site has a certificate (a site behind somebody else's proxy may have none). */
-async function addressesOf({ world, config }: Site): Promise<ListenAddress[]> {
-  const { listenAddress: host, ports, tls } = config
-  const plain = { host, port: ports.image, longRequests: true }
-  const certified = (await world.files.size(tls.certFile)) !== undefined && (await world.files.size(tls.keyFile)) !== undefined
-  return certified ? [plain, { ...plain, port: ports.imageTls, tls: { certFile: tls.certFile, keyFile: tls.keyFile } }] : [plain]
+interface Parts {
+  readonly data: ImageData
+  readonly stores: Stores
+  readonly transfers: Transfers
+}
+
+async function apiRoom(site: Site, parts: Parts & { ready(): Promise<void> }): Promise<Room> {
+  const { world, config } = site
+  const closing = new AbortController()
+  const file = policyFileOf(config, 'image')
+  const policy = await createPolicy(world, policies, file === undefined ? {} : { file })
+  const app = await createImageApp(
+    { site, data: refusingData(parts.data), stores: parts.stores, transfers: parts.transfers, closing: closing.signal },
+    { tokens: site.tokens, policy, ready: () => parts.ready() },
+  )
+  const host = config.listenAddress
+  const plain: ListenAddress = { host, port: config.ports.image, longRequests: true }
+  const tls = await certificateOf(site)
+  return {
+    app: {
+      name: 'image',
+      endpoint: underMinorVersions(await app.endpoint(), parts.stores.several),
+      listen: tls === undefined ? [plain] : [plain, { ...plain, port: config.ports.imageTls, tls }],
+    },
+    async stop() {
+      // Uploads end first and give their claims back: an app waits for its answers.
+      closing.abort(new Error('the service is stopping'))
+      await app.close()
+      policy.close()
+    },
+  }
+}
+
+/** Only with TLS: whoever reads tokens on the way could use them. */
+async function registryRoom(site: Site, data: ImageData, ready: () => Promise<void>): Promise<Room[]> {
+  const { config } = site
+  const tls = await certificateOf(site)
+  if (tls === undefined) return []
+  const app = await createRegistryApp({ site, tokens: site.tokens, commands: exposed(data), ready })
+  return [
+    {
+      app: {
+        name: 'image-registry',
+        endpoint: await app.endpoint(),
+        listen: [{ host: config.listenAddress, port: config.ports.imageRegistry, tls }],
+      },
+      stop: () => app.close(),
+    },
+  ]
+}
+
+/** Every command of the data layer as the registry offers it. */
+export const exposed = (data: ImageData): Readonly<Record<CommandName, Exposed>> =>
+  Object.fromEntries(
+    (Object.keys(signatures) as CommandName[]).map((name) => [
+      name,
+      { signature: signatures[name], run: (caller, kwargs) => data[name](caller, kwargs as never) } satisfies Exposed,
+    ]),
+  ) as unknown as Record<CommandName, Exposed>
+
+function workRoom(site: Site, database: ImageDatabase, parts: Parts): Room {
+  const { world, processId } = site
+  const sweeper = createSweeper(world, database, parts.stores)
+  const worker = createWorker({ world, database, owner: `${processId}-image`, kinds: [importJob(parts)] })
+  return {
+    start() {
+      worker.start()
+      sweeper.start()
+    },
+    async stop() {
+      await worker.stop()
+      await sweeper.stop()
+    },
+  }
+}
+
+/** A site behind somebody else's proxy may have none. */
+async function certificateOf({ world, config }: Site): Promise<{ certFile: string; keyFile: string } | undefined> {
+  const { certFile, keyFile } = config.tls
+  const there = (await world.files.size(certFile)) !== undefined && (await world.files.size(keyFile)) !== undefined
+  return there ? { certFile, keyFile } : undefined
 }

@@ -16,13 +16,21 @@ export interface ApiContext {
   readonly closing: AbortSignal
 }
 
-export const callerOf = (request: { readonly identity: Identity; readonly requestId: string }): Caller => {
+export interface Asked {
+  readonly identity: Identity
+  readonly requestId: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+}
+
+export const callerOf = (request: Asked): Caller => {
   const { identity, requestId } = request
+  const token = request.headers['x-auth-token']
   return {
     isAdmin: identity.roles.includes('admin'),
     owner: identity.projectId ?? null,
     userId: identity.userId,
     requestId,
+    ...(typeof token === 'string' ? { token } : {}),
   }
 }
 

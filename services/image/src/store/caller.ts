@@ -6,6 +6,8 @@ export interface Caller extends Asking {
   /** Deleted rows are shown to administrators anyway. */
   readonly showDeleted?: boolean
   readonly requestId?: string
+  /** The token itself: the registry judges it again. */
+  readonly token?: string
 }
 
 /** The service itself, for what no user asked. */

@@ -1,0 +1,61 @@
+/** Arguments of a command: those that must be there, and those that may. */
+export interface Signature {
+  readonly required: readonly string[]
+  readonly optional: readonly string[]
+}
+
+const takes = (required: string, optional = ''): Signature => ({
+  required: required.split(' ').filter((name) => name !== ''),
+  optional: optional.split(' ').filter((name) => name !== ''),
+})
+
+/**
+ * What may be called through the registry, and with what (reference image §2.5); nothing else can, and `context` or `session` from the wire
+ * are arguments that no command has. The last ones are new.
+ */
+export const signatures = {
+  image_create: takes('values'),
+  image_update: takes('image_id values', 'purge_props from_state'),
+  image_destroy: takes('image_id'),
+  image_get: takes('image_id', 'force_show_deleted'),
+  image_get_all: takes('', 'filters marker limit sort_key sort_dir member_status is_public admin_as_user return_tag'),
+  is_image_mutable: takes('image'),
+  is_image_visible: takes('image', 'status'),
+  image_location_add: takes('image_id location'),
+  image_location_update: takes('image_id location'),
+  image_location_delete: takes('image_id location_id status', 'delete_time'),
+  image_property_create: takes('values'),
+  image_property_delete: takes('prop_ref image_ref'),
+  image_member_create: takes('values'),
+  image_member_update: takes('memb_id values'),
+  image_member_delete: takes('memb_id'),
+  image_member_find: takes('', 'image_id member status include_deleted'),
+  image_member_count: takes('image_id'),
+  image_tag_set_all: takes('image_id tags'),
+  image_tag_create: takes('image_id value'),
+  image_tag_delete: takes('image_id value'),
+  image_tag_get_all: takes('image_id'),
+  user_get_storage_usage: takes('owner_id', 'image_id'),
+  task_create: takes('values'),
+  task_update: takes('task_id values'),
+  task_get: takes('task_id', 'force_show_deleted'),
+  task_delete: takes('task_id'),
+  task_get_all: takes('', 'filters marker limit sort_key sort_dir admin_as_user'),
+  data_begin: takes('image_id store bytes from to'),
+  data_extend: takes('data_id bytes'),
+  data_commit: takes('data_id facts from to', 'location'),
+  data_fail: takes('data_id from to'),
+  data_free: takes('data_id'),
+  import_begin: takes('image_id method stores all_must_succeed'),
+  data_of_image: takes('image_id'),
+  usage_get: takes('owner_id'),
+} as const satisfies Record<string, Signature>
+
+/** Why these arguments are not those of the command, in the words of the original's interpreter; undefined when they are. */
+export function argumentProblem(command: string, signature: Signature, kwargs: Readonly<Record<string, unknown>>): string | undefined {
+  const known = [...signature.required, ...signature.optional]
+  const unknown = Object.keys(kwargs).find((name) => !known.includes(name))
+  if (unknown !== undefined) return `${command}() got an unexpected keyword argument '${unknown.slice(0, 64)}'`
+  const missing = signature.required.find((name) => kwargs[name] === undefined)
+  return missing === undefined ? undefined : `${command}() missing required argument: '${missing}'`
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openDatabase } from '@murmuration/data'
+import { ApiError } from '@murmuration/http'
+import { NetworkError, type HttpRequest } from '@murmuration/world'
+import { createRegistryApp } from '../api/registry.ts'
+import { DataRefused } from '../rules/refusals.ts'
+import { exposed } from '../service.ts'
+import { ourselves } from '../store/caller.ts'
+import { createDirectData } from '../store/direct.ts'
+import { migrations } from '../store/migrations/index.ts'
+import type { Schema } from '../store/schema.ts'
+import { steppingWorld } from '../testing/engines.ts'
+import { identityOf } from '../testing/test-site.ts'
+import { createRegistryData } from './registry-data.ts'
+
+test('through the registry the data layer is the same, for whom the token says', async (t) => {
+  const world = steppingWorld()
+  const database = await openDatabase<Schema>('sqlite::memory:', { world, name: 'image' })
+  t.after(() => database.close())
+  await database.migrate(migrations)
+  const direct = createDirectData(database, world, { storageBytes: 0, count: 0 })
+  const config = {
+    identity: { url: 'http://identity.test/v3' },
+    image: { registryUrl: 'https://registry.test:9191' },
+    tls: { caFile: '/nowhere' },
+  }
+  const app = await createRegistryApp({
+    site: { world, config: config as never },
+    tokens: { validate: async (token) => identityOf(token) },
+    commands: exposed(direct),
+    ready: async () => undefined,
+  })
+  const endpoint = await app.endpoint()
+  let down = false
+  let tokens = ['expired', 'service@services']
+  const request = async (sent: HttpRequest) => {
+    if (down) throw new NetworkError('refused', 'nobody there')
+    return endpoint.inject(sent)
+  }
+  const remote = createRegistryData({
+    world: { ...world, net: { ...world.net, request } },
+    config: config as never,
+    session: {
+      token: async () => tokens[0]!,
+      invalidate: () => void (tokens = tokens.length > 1 ? tokens.slice(1) : tokens),
+      endpointUrl: async () => undefined,
+    },
+  })
+  const north = { isAdmin: false, owner: 'north', userId: 'u', token: 'member@north' }
+  // The node's own token had expired: one more attempt with a new one.
+  const made = await remote.image_create(north, {
+    values: {
+      status: 'queued',
+      owner: 'north',
+      disk_format: 'raw',
+      container_format: 'bare',
+      properties: { created_at: 'x' },
+      tags: ['t'],
+    },
+  })
+  assert.deepEqual(await remote.image_get(north, { image_id: made.id }), await direct.image_get(north, { image_id: made.id }))
+  const listed = await remote.image_get_all(north, { filters: { deleted: false, created_at: 'gt:2000-01-01T00:00:00Z' }, return_tag: true })
+  assert.deepEqual(listed, await direct.image_get_all(north, { filters: { deleted: false }, return_tag: true }))
+  const south = { ...north, owner: 'north', token: 'member@south' }
+  await assert.rejects(
+    remote.image_get(south, { image_id: made.id }),
+    (error) => error instanceof DataRefused && error.refusal === 'Forbidden',
+  )
+  const row = await remote.data_begin(north, { image_id: made.id, store: 'local', bytes: 5, from: 'queued', to: 'saving' })
+  assert.deepEqual(row, (await direct.data_of_image(ourselves, { image_id: made.id }))[0])
+  await remote.data_extend(ourselves, { data_id: row.id, bytes: 6 })
+  const facts = { size: 6, virtual_size: 6, checksum: 'c', os_hash_algo: 'sha512', os_hash_value: 'h' }
+  const done = await remote.data_commit(ourselves, {
+    data_id: row.id,
+    facts,
+    from: 'saving',
+    to: 'active',
+    location: { url: 'file:///x', metadata: { store: 'local' } },
+  })
+  assert.deepEqual([done.status, done.size, done.locations[0]?.metadata], ['active', 6, { store: 'local' }])
+  await assert.rejects(
+    remote.image_get({ ...north, token: 'nonsense' }, { image_id: made.id }),
+    (error) => error instanceof ApiError && error.status === 401,
+  )
+  down = true
+  await assert.rejects(remote.image_get(north, { image_id: made.id }), (error) => error instanceof ApiError && error.status === 503)
+})
