@@ -1,4 +1,3 @@
-import type { World } from '@murmuration/world'
 import { createRegistryApp, type Exposed } from '../api/registry.ts'
 import { exposed } from '../service.ts'
 import { createDirectData } from '../store/direct.ts'
@@ -10,13 +9,13 @@ import { identityOf } from './test-site.ts'
 export interface RegistryBench {
   /** The answer to one command; fails when it is an error. */
   // oxlint-disable-next-line typescript/no-explicit-any -- scenarios look into any answer
-  rpc(command: string, kwargs?: object, as?: string): Promise<any>
+  readonly rpc: (command: string, kwargs?: object, as?: string) => Promise<any>
   /** The class of the error that it answers. */
-  failure(command: string, kwargs: object, as?: string): Promise<string>
+  readonly failure: (command: string, kwargs: object, as?: string) => Promise<string>
   /** The whole exchange. */
-  post(body: unknown, headers?: Readonly<Record<string, string>>): Promise<{ status: number; body: any }> // oxlint-disable-line typescript/no-explicit-any
+  readonly post: (body: unknown, headers?: Readonly<Record<string, string>>) => Promise<{ status: number; body: any }> // oxlint-disable-line typescript/no-explicit-any
   /** A time as the wire has it, seconds after the set-up. */
-  at(seconds: number): { _type: 'datetime'; _value: string }
+  readonly at: (seconds: number) => { _type: 'datetime'; _value: string }
   readonly world: ReturnType<typeof steppingWorld>
 }
 
@@ -33,7 +32,7 @@ export async function registryOver(
   commands: Readonly<Record<string, Exposed>>,
 ): Promise<RegistryBench> {
   const app = await createRegistryApp({
-    site: { world: world as World, config: { identity: { url: 'http://identity.test/v3' } } as never },
+    site: { world, config: { identity: { url: 'http://identity.test/v3' } } as never },
     tokens: { validate: async (token) => identityOf(token) },
     commands,
     ready: async () => undefined,

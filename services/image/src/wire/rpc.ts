@@ -1,5 +1,5 @@
 import { readMoment } from '../rules/moments.ts'
-import { builtinRefusals, DataRefused, refusals, type Refusal } from '../rules/refusals.ts'
+import { builtinRefusals, DataRefused, refusals } from '../rules/refusals.ts'
 
 /** Values of the registry's wire (reference image §2.4). */
 
@@ -74,7 +74,7 @@ export function encodeFailure(error: unknown): WireError {
 export function decodeFailure(value: unknown): DataRefused | undefined {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, '_error')) return undefined
   const { cls, val } = (value as WireError)._error
-  const name = String(cls).split('.').at(-1) ?? ''
-  const known = [...refusals, ...builtinRefusals].find((one) => one === name) as Refusal | undefined
-  return new DataRefused(known ?? 'RPCError', known === undefined ? `${cls}: ${val}` : String(val))
+  const name = cls.split('.').at(-1) ?? ''
+  const known = [...refusals, ...builtinRefusals].find((one) => one === name)
+  return new DataRefused(known ?? 'RPCError', known === undefined ? `${cls}: ${val}` : val)
 }
