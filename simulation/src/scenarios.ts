@@ -24,7 +24,7 @@ export const scenarios = {
   },
   geo: {
     about: 'two or three system controllers that stand by for each other: peers, groups, associations, migrations, and faults between them',
-    share: 0,
+    share: 32,
     load: () => import('./geo/stage.ts'),
   },
   backup: {

@@ -1,5 +1,5 @@
 import { Violation } from './violation.ts'
-import { backupProblem, edgeProblem, type Before } from './lifecycle-edges.ts'
+import { backupProblem, edgeProblem, standbyStatuses, type Before } from './lifecycle-edges.ts'
 import type { ChangeRow, Reader, SubcloudRow } from './reader.ts'
 
 /** Names on the wire of the columns that the change stream must tell (reference dcmanager §1.5), to columns. */
@@ -135,7 +135,9 @@ export class ChangeCheck {
     if (before.availability !== after.availability) {
       this.#ears.note(`${processName}: subcloud ${id} is ${after.availability}`)
       const failed = this.#reader.failCount(id)
-      if (after.availability === 'offline' && failed < this.#ears.failuresToOffline)
+      // Who learns that another controller manages it asks no more, and shows it as offline.
+      const isStandby = standbyStatuses.has(after.deployStatus)
+      if (after.availability === 'offline' && !isStandby && failed < this.#ears.failuresToOffline)
         throw new Violation(
           'offline-rule',
           `subcloud ${id} went offline after ${failed} failed audits, not ${this.#ears.failuresToOffline}`,

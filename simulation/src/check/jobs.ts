@@ -183,7 +183,8 @@ export class JobCheck {
 
   #begun(job: JobRow, processName: string, before: (subcloudId: number) => Before | undefined): void {
     this.#note(`${processName}: ${job.kind} of ${job.subject} queued`)
-    if (job.request_id !== null) {
+    // A job may begin others, as many as it has members; they name it as their request.
+    if (job.request_id !== null && this.#reader.job(job.request_id) === undefined) {
       // One request may be about a group: one job a member then.
       const key = /backup|restore/.test(job.kind) ? `${job.request_id} ${job.subject}` : job.request_id
       const other = this.#requests.get(key)

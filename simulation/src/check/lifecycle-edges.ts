@@ -67,6 +67,15 @@ export const transientStatuses = [
 /** The same of backups (reference §3.4). */
 export const transientBackups = ['validating', 'pre-backup', 'backing-up', 'deleting-backup'] as const
 
+/** A copy of what another controller manages, or is about to. */
+export const standbyStatuses: ReadonlySet<string> = new Set([
+  'secondary',
+  'secondary-failed',
+  'rehome-failed',
+  'rehome-prep-failed',
+  'rehome-pending',
+])
+
 const isTransient = (status: string): boolean => (transientStatuses as readonly string[]).includes(status)
 
 export interface Before {

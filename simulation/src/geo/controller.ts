@@ -46,6 +46,8 @@ export class Machine implements Watched {
   #path: string
   checks: Checks
   unreliableDisk = false
+  /** Its database was put back in this seed: it has forgotten what the others know. */
+  restored = false
   disturbed = false
   clockSteppedMs = Number.NEGATIVE_INFINITY
   /** Dead processes are started again. */
@@ -183,6 +185,7 @@ export class Machine implements Watched {
   restoreDatabase(kept: string): void {
     const { supervised } = this
     this.shutDown()
+    this.restored = true
     this.checks.close()
     // Beside the lost one, which nobody opens any more.
     this.#path = `${kept}-restored`

@@ -51,6 +51,12 @@ export class Scene {
     return { status: answer.status, json: answer.json as Reply['json'] }
   }
 
+  /** As two operators at the same moment. */
+  async askBoth(one: readonly [ControllerName, Call], other: readonly [ControllerName, Call]): Promise<number[]> {
+    const both = [one, other].map(([at, call]) => this.#clients.get(this.machine(at))!.call(`the story at ${at}`, call, false))
+    return (await this.world.simulation.complete(Promise.all(both))).map((answer) => answer?.status ?? 0)
+  }
+
   async accepted(at: ControllerName, call: Call): Promise<Reply['json']> {
     const { status, json } = await this.ask(at, call)
     assert.equal(status, 200, `${call.method} ${call.path} at ${at}: ${JSON.stringify(json)}`)

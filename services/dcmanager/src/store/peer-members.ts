@@ -7,7 +7,6 @@ import { exclusiveKeyOf } from '../rules/operations.ts'
 import { auditNames } from '../rules/audit-plan.ts'
 import { resetAlarms } from './alarms.ts'
 import { requestAudits } from './audits.ts'
-import { recordChanges } from './changes.ts'
 import { openDocument, type DocumentKind } from './documents.ts'
 import type { Schema } from './schema.ts'
 import type { SubcloudRow } from './subclouds.ts'
@@ -68,23 +67,21 @@ export async function giveUpMembers(
 ): Promise<void> {
   if (ids.length === 0) return
   const gone = to === 'secondary'
-  await updateSubclouds(tx, world, ids, {
-    management_state: 'unmanaged',
-    deploy_status: to,
-    ...(gone ? { availability_status: 'offline' as const } : {}),
-  })
+  // One write, one change: with it the statuses of the endpoints, of which nothing is known any more.
+  await updateSubclouds(
+    tx,
+    world,
+    ids,
+    { management_state: 'unmanaged', deploy_status: to, ...(gone ? { availability_status: 'offline' as const } : {}) },
+    {},
+    statusColumns(new Map(), new Map()),
+  )
   await tx.query
     .updateTable('subcloud_status')
     .set({ sync_status: 'unknown', updated_at: timestamp(world.clock.nowMs()) })
     .where('subcloud_id', 'in', ids)
     .where('sync_status', '<>', 'unknown')
     .execute()
-  const unknown = statusColumns(new Map(), new Map())
-  await recordChanges(
-    tx,
-    world,
-    ids.map((subcloudId) => ({ subcloudId, kind: 'updated', columns: unknown })),
-  )
   await resetAlarms(tx, world, ids)
 }
 

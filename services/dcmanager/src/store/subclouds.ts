@@ -62,6 +62,8 @@ export async function updateSubclouds(
   ids: readonly number[],
   columns: SubcloudColumns,
   expected: Expected = {},
+  /** For the change stream, beside the columns. */
+  shown: Readonly<Record<string, unknown>> = {},
 ): Promise<SubcloudRow[]> {
   if (ids.length === 0) return []
   const rows = await tx.query
@@ -79,7 +81,7 @@ export async function updateSubclouds(
   await recordChanges(
     tx,
     world,
-    rows.map((row) => ({ subcloudId: row.id, kind: 'updated', columns })),
+    rows.map((row) => ({ subcloudId: row.id, kind: 'updated', columns: { ...columns, ...shown } })),
   )
   return rows
 }

@@ -1,4 +1,5 @@
 import type { AssociationRow, PeerGroupRow, SubcloudRow } from '../../check/reader.ts'
+import { standbyStatuses } from '../../check/lifecycle-edges.ts'
 import { siteAt } from '../../fleet/places.ts'
 import type { Machine } from '../controller.ts'
 import { nameOf } from '../places.ts'
@@ -67,7 +68,8 @@ function differences({ primary, standby, group }: Ends, theirs: PeerGroupRow): s
   for (const column of ['group_state', 'max_subcloud_rehoming'] as const)
     if (group[column] !== theirs[column]) found.push(`its ${column} is ${group[column]} here and ${theirs[column]} there`)
   const there = new Map(membersOf(standby, theirs.id).map((row) => [String(row['region_name']), row]))
-  for (const row of membersOf(primary, group.id)) {
+  // What the other site manages by now is told by that site: the copy here says what was (reference §7.10, `complete`).
+  for (const row of membersOf(primary, group.id).filter((each) => !standbyStatuses.has(each.deploy_status))) {
     const other = there.get(String(row['region_name']))
     if (other === undefined) found.push(`${row.name} is not there`)
     else
@@ -76,7 +78,8 @@ function differences({ primary, standby, group }: Ends, theirs: PeerGroupRow): s
           found.push(`${column} of ${row.name} is ${String(row[column])} here and ${String(other[column])} there`)
   }
   const here = new Set(membersOf(primary, group.id).map((row) => String(row['region_name'])))
-  for (const [region, row] of there) if (!here.has(region)) found.push(`${row.name} (${row.deploy_status}) is there and not here`)
+  for (const [region, row] of there)
+    if (!here.has(region) && standbyStatuses.has(row.deploy_status)) found.push(`${row.name} (${row.deploy_status}) is there and not here`)
   return found
 }
 

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { siteAt } from '../fleet/places.ts'
+import { describe } from '../operator/requests.ts'
+import { ring } from './layout.ts'
+import type { ControllerName } from './places.ts'
+import { uuidOf } from './places.ts'
+import * as requests from './requests.ts'
+import { openTheatre, type Scene } from './scene.ts'
+
+/* What breaks pairs of controllers: a network that is split, two who want the same, a crash at any step, a peer that is not who it was. */
+
+let theatre: Awaited<ReturnType<typeof openTheatre>>
+before(async () => {
+  theatre = await openTheatre()
+})
+after(() => theatre.close())
+
+const migrated = (scene: Scene, to: ControllerName, group = 'spg-a'): boolean =>
+  scene.group(to, group).migration_status !== 'migrating' &&
+  scene.members(to, group).every((row) => row.management_state === 'managed' && row.deploy_status === 'complete')
+
+const minuteMs = 60_000
+
+for (const [title, split] of [
+  ['both ways', (scene: Scene) => scene.world.simulation.network.partition('north', 'south')],
+  ['from north to south', (scene: Scene) => scene.world.simulation.network.partition('north', 'south', { oneWay: true })],
+  ['from south to north', (scene: Scene) => scene.world.simulation.network.partition('south', 'north', { oneWay: true })],
+] as const)
+  test(`the network between the controllers is split ${title} during a migration`, () =>
+    theatre.play(`split ${title}`, async (scene) => {
+      await scene.accepted('south', requests.migrate('spg-a'))
+      await scene.until('it is under way', minuteMs, () => scene.members('south').some((row) => row.deploy_status === 'rehoming'))
+      split(scene)
+      await scene.until('south has taken all of them', 5 * minuteMs, () => migrated(scene, 'south'))
+      // Nobody has told north; its subclouds do.
+      await scene.until('north knows that it manages none of them', 3 * minuteMs, () =>
+        scene.members('north').every((row) => row.management_state === 'unmanaged'),
+      )
+      scene.world.simulation.network.healAll()
+      await scene.rest()
+      assert.equal(scene.group('north').system_leader_id, uuidOf('south'))
+      assert.equal((await scene.association('north')).status, 'in-sync')
+    }))
+
+test('a controller that is cut off from everything while its group is migrated finds out by itself', () =>
+  theatre.play('cut off', async (scene) => {
+    const { network } = scene.world.simulation
+    network.partition('north', 'south')
+    for (const row of scene.members('north')) network.partition('north', `site-${siteAt(row.management_start_ip)}`)
+    await scene.accepted('south', requests.migrate('spg-a'))
+    await scene.until('south has taken all of them', 5 * minuteMs, () => migrated(scene, 'south'))
+    network.healAll()
+    await scene.rest()
+    assert.ok(scene.members('north').every((row) => row.deploy_status === 'secondary'))
+  }))
+
+test('both sites migrate the same group at once while they do not hear each other', () =>
+  theatre.play('both at once, split', async (scene) => {
+    // First to the south and back half of the way, so that either could take it.
+    const { network } = scene.world.simulation
+    network.partition('north', 'south')
+    await scene.accepted('south', requests.migrate('spg-a'))
+    await scene.until('north has lost one', 3 * minuteMs, () => scene.members('north').some((row) => row.deploy_status === 'secondary'))
+    const back = await scene.ask('north', requests.migrate('spg-a'))
+    assert.equal(back.status, 200, JSON.stringify(back.json))
+    await scene.pass(2 * minuteMs)
+    network.healAll()
+    await scene.rest()
+  }))
+
+test('a peer whose password was changed is unavailable, and available when it was told', () =>
+  theatre.play('password', async (scene) => {
+    scene.machine('south').passwordGeneration += 1
+    // Tokens that were given stay good, so the session has to be a new one.
+    scene.machine('north').shutDown()
+    scene.machine('north').start()
+    await scene.until('south is unavailable for north', 2 * minuteMs, () => scene.availability('north', 'south') === 'unavailable')
+    assert.equal((await scene.association('north')).status, 'unknown')
+    await scene.accepted('north', requests.tellPassword('south', 2))
+    await scene.until('south is available again', 30_000, () => scene.availability('north', 'south') === 'available')
+    await scene.rest()
+  }))
+
+test('another system answers at the address of a peer: nothing is told to it', () =>
+  theatre.play('wrong uuid', async (scene) => {
+    await scene.accepted('north', requests.changePeer('south', { peer_uuid: uuidOf('east') }))
+    const [member] = scene.members('north')
+    await scene.accepted('north', describe(member!.id, 'not-for-strangers'))
+    const { id } = await scene.association('north')
+    await scene.ask('north', requests.synchronise(id))
+    await scene.until('the sync has failed', 2 * minuteMs, () => scene.is('north', 'failed'))
+    assert.match((await scene.association('north')).message, /uuid|UUID|system/)
+    assert.notEqual(scene.members('south').find((row) => row.name === member!.name)?.['description'], 'not-for-strangers')
+    await scene.accepted('north', requests.changePeer('south', { peer_uuid: uuidOf('south') }))
+    await scene.accepted('north', requests.synchronise(id))
+    await scene.until('it is in-sync', minuteMs, () => scene.is('north', 'in-sync'))
+    await scene.rest()
+  }))
+
+test('three controllers in a ring: each takes over from the one before it, and back', () =>
+  theatre.play(
+    'ring',
+    async (scene) => {
+      const takers = [
+        ['spg-a', 'south'],
+        ['spg-b', 'east'],
+        ['spg-c', 'north'],
+      ] as const
+      for (const [group, at] of takers) await scene.accepted(at, requests.migrate(group))
+      await scene.until('each has the group of the one before', 6 * minuteMs, () =>
+        takers.every(([group, at]) => migrated(scene, at, group)),
+      )
+      await scene.rest()
+      const owners = [
+        ['spg-a', 'north'],
+        ['spg-b', 'south'],
+        ['spg-c', 'east'],
+      ] as const
+      for (const [group, at] of owners) await scene.accepted(at, requests.migrate(group))
+      await scene.until('each has its own group again', 6 * minuteMs, () => owners.every(([group, at]) => migrated(scene, at, group)))
+      await scene.rest()
+      for (const [group, at] of owners) assert.equal(scene.group(at, group).system_leader_id, uuidOf(at))
+    },
+    ring,
+  ))
