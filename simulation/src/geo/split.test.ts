@@ -55,6 +55,13 @@ test('a controller that is cut off from everything while its group is migrated f
     assert.ok(scene.members('north').every((row) => row.deploy_status === 'secondary'))
   }))
 
+test('both sites migrate the same group at once', () =>
+  theatre.play('both at once', async (scene) => {
+    const statuses = await scene.askBoth(['south', requests.migrate('spg-a')], ['north', requests.migrate('spg-a')])
+    assert.ok(statuses.includes(200), `one of them goes on: ${statuses.join()}`)
+    await scene.rest()
+  }))
+
 test('both sites migrate the same group at once while they do not hear each other', () =>
   theatre.play('both at once, split', async (scene) => {
     // First to the south and back half of the way, so that either could take it.
@@ -124,3 +131,20 @@ test('three controllers in a ring: each takes over from the one before it, and b
     },
     ring,
   ))
+
+test('a controller whose database was restored from before a migration learns that its subclouds are not its own', () =>
+  theatre.play('restored', async (scene) => {
+    const north = scene.machine('north')
+    const kept = north.keepDatabase()
+    await scene.accepted('south', requests.migrate('spg-a'))
+    await scene.until('south has taken all of them', 5 * minuteMs, () => migrated(scene, 'south'))
+    await scene.rest()
+    north.restoreDatabase(kept)
+    assert.ok(
+      scene.members('north').every((row) => row.management_state === 'managed'),
+      'it believes that it manages them',
+    )
+    await scene.until('it knows better', 3 * minuteMs, () =>
+      scene.members('north').every((row) => row.management_state === 'unmanaged' && row.deploy_status === 'secondary'),
+    )
+  }))

@@ -235,4 +235,18 @@ export const mutants: readonly Mutant[] = [
     replace: "moveBackupStatus(parts, context, 'pre-backup', 'deleting-backup')",
     scenario: 'backup',
   },
+  {
+    name: 'sites take claims of any epoch',
+    scenario: 'geo',
+    file: 'services/platform/src/rules/ownership.ts',
+    find: 'current === undefined || claim.epoch > current.epoch ||',
+    replace: 'current === undefined || claim.epoch > 0 ||',
+  },
+  {
+    name: 'sites serve controllers that have lost them',
+    scenario: 'geo',
+    file: 'services/platform/src/rules/ownership.ts',
+    find: 'sameSystem(presented.system, current.owner) && presented.epoch === current.epoch)',
+    replace: 'presented.epoch <= current.epoch)',
+  },
 ]
