@@ -13,7 +13,7 @@ export interface Body {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** The fleet manager's API as the caller's account. */
+/** An API of a site as the caller's account. */
 export interface Connection {
   /** Answers the parsed JSON body; refusals end the command with the API's own words. */
   request<T>(method: string, path: string, body?: Body): Promise<T>
@@ -29,19 +29,23 @@ export class Unreachable extends CommandFailed {
   }
 }
 
-/** Signs in with OS_* (or the lab's openrc) and finds `dcmanager` in the catalog. */
-export async function connect(world: World, environment: Readonly<Record<string, string | undefined>>): Promise<Connection> {
+/** Signs in with OS_* (or the lab's openrc) and finds the service in the catalog: the fleet manager unless told otherwise. */
+export async function connect(
+  world: World,
+  environment: Readonly<Record<string, string | undefined>>,
+  serviceType = 'dcmanager',
+): Promise<Connection> {
   const variables = await credentialsEnvironment(world, environment)
   const session = await openSession(world, variables)
   const endpointInterface = interfaceOf(variables['OS_INTERFACE'] ?? variables['OS_ENDPOINT_TYPE'])
   const base = await reach(
-    () => session.endpointUrl('dcmanager', { interface: endpointInterface }, deadlineMs),
+    () => session.endpointUrl(serviceType, { interface: endpointInterface }, deadlineMs),
     variables['OS_AUTH_URL'] ?? '',
   )
   if (base === undefined) {
     throw new CommandFailed(
       exitCodes.refused,
-      `The catalog has no ${endpointInterface} endpoint of type dcmanager.`,
+      `The catalog has no ${endpointInterface} endpoint of type ${serviceType}.`,
       'Sign in at a system controller.',
     )
   }

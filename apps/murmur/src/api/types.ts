@@ -121,3 +121,27 @@ export interface AlarmBody {
   readonly warnings: number
   readonly cloud_status: string
 }
+
+export interface SystemPeerBody {
+  readonly id: number
+  readonly 'peer-uuid': string
+  readonly 'peer-name': string
+  readonly 'availability-state': string
+}
+
+export interface PeerGroupBody {
+  readonly id: number
+  readonly peer_group_name: string
+  readonly group_priority: number
+  readonly system_leader_name: string
+  readonly migration_status: string | null
+}
+
+export interface AssociationBody {
+  readonly id: number
+  readonly 'peer-group-id': number
+  readonly 'system-peer-id': number
+  readonly 'association-type': string
+  readonly 'sync-status': string
+  readonly 'sync-message'?: string | null
+}

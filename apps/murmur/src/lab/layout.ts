@@ -12,6 +12,9 @@ export const labFolder = (environment: Readonly<Record<string, string | undefine
 }
 
 export const controllerName = 'system-controller'
+/** The second controller of `npm start -- --peer`. */
+export const peerName = 'peer-controller'
+export type LabControllerName = typeof controllerName | typeof peerName
 export const subcloudNames = ['subcloud1', 'subcloud2'] as const
 export const softwareVersion = '26.09'
 
@@ -21,17 +24,8 @@ export const softwareVersion = '26.09'
  * machine), those of the operators with the number after it.
  */
 export interface LabNetworks {
-  readonly controller: {
-    readonly address: string
-    readonly management: {
-      readonly subnet: string
-      readonly start: string
-      readonly end: string
-      readonly gateway: string
-      readonly floating: string
-    }
-    readonly oam: { readonly subnet: string; readonly gateway: string; readonly floating: string }
-  }
+  readonly controller: ControllerNetworks
+  readonly peer: ControllerNetworks
   /** The n-th subcloud's networks, n from 1 to 199. */
   readonly subcloud: (n: number) => {
     readonly bootstrapAddress: string
@@ -39,6 +33,21 @@ export interface LabNetworks {
     readonly oam: { readonly subnet: string; readonly gateway: string; readonly floating: string }
   }
 }
+
+export interface ControllerNetworks {
+  readonly address: string
+  readonly management: {
+    readonly subnet: string
+    readonly start: string
+    readonly end: string
+    readonly gateway: string
+    readonly floating: string
+  }
+  readonly oam: { readonly subnet: string; readonly gateway: string; readonly floating: string }
+}
+
+/** Beyond those of the subclouds, which end with 199. */
+const peerNumber = 200
 
 export function labNetworks(environment: Readonly<Record<string, string | undefined>>): LabNetworks {
   const prefix = environment['MURMUR_LAB_PREFIX'] ?? '127.0'
@@ -50,18 +59,20 @@ export function labNetworks(environment: Readonly<Record<string, string | undefi
     )
   }
   const oam = `127.${Number(second) + 1}`
-  return {
-    controller: {
-      address: `${prefix}.0.1`,
-      management: {
-        subnet: `${prefix}.0.0/24`,
-        start: `${prefix}.0.1`,
-        end: `${prefix}.0.100`,
-        gateway: `${prefix}.0.254`,
-        floating: `${prefix}.0.1`,
-      },
-      oam: { subnet: `${oam}.0.0/24`, gateway: `${oam}.0.254`, floating: `${oam}.0.1` },
+  const controllerAt = (n: number): ControllerNetworks => ({
+    address: `${prefix}.${n}.1`,
+    management: {
+      subnet: `${prefix}.${n}.0/24`,
+      start: `${prefix}.${n}.1`,
+      end: `${prefix}.${n}.100`,
+      gateway: `${prefix}.${n}.254`,
+      floating: `${prefix}.${n}.1`,
     },
+    oam: { subnet: `${oam}.${n}.0/24`, gateway: `${oam}.${n}.254`, floating: `${oam}.${n}.1` },
+  })
+  return {
+    controller: controllerAt(0),
+    peer: controllerAt(peerNumber),
     subcloud: (n) => ({
       bootstrapAddress: `${oam}.${n}.2`,
       management: {
@@ -85,12 +96,12 @@ export const numberOf = (name: string): number | undefined => {
 export interface LabPaths {
   readonly folder: string
   readonly sites: string
-  readonly controllerSite: string
-  readonly controllerVar: string
-  readonly controllerOpenrc: string
+  /** The first controller's, which commands use when nothing else is said. */
   readonly openrc: string
   readonly state: string
   readonly values: (name: string) => string
+  readonly varOf: (controller: LabControllerName) => string
+  readonly siteFileOf: (controller: LabControllerName) => string
   readonly siteOpenrc: (name: string) => string
   readonly sysadminPassword: string
 }
@@ -98,25 +109,24 @@ export interface LabPaths {
 export const labPaths = (folder: string): LabPaths => ({
   folder,
   sites: `${folder}/sites`,
-  controllerSite: `${folder}/sites/${controllerName}/site.yaml`,
-  controllerVar: `${folder}/sites/${controllerName}`,
-  controllerOpenrc: `${folder}/sites/${controllerName}/openrc`,
   openrc: `${folder}/openrc`,
   state: `${folder}/lab.json`,
   values: (name) => `${folder}/values/${name}.yaml`,
-  siteOpenrc: (name) => `${folder}/openrc-${name}`,
+  varOf: (controller) => `${folder}/sites/${controller}`,
+  siteFileOf: (controller) => `${folder}/sites/${controller}/site.yaml`,
+  siteOpenrc: (name) => (name === controllerName ? `${folder}/openrc` : `${folder}/openrc-${name}`),
   sysadminPassword: `${folder}/values/sysadmin-password`,
 })
 
-/** The controller's site file: what differs from the defaults, so that a reader sees what matters. */
-export const controllerSiteFile = (paths: LabPaths, { controller }: LabNetworks) => ({
-  name: controllerName,
+/** A controller's site file: what differs from the defaults, so that a reader sees what matters. */
+export const controllerSiteFile = (name: LabControllerName, paths: LabPaths, networks: ControllerNetworks) => ({
+  name,
   role: 'system-controller',
   region: 'RegionOne',
   softwareVersion,
-  varFolder: paths.controllerVar,
-  address: controller.address,
-  networks: { management: controller.management, oam: controller.oam },
+  varFolder: paths.varOf(name),
+  address: networks.address,
+  networks: { management: networks.management, oam: networks.oam },
   systemMode: 'simplex',
   playbooks: { connection: 'local', sitesFolder: paths.sites },
 })

@@ -21,22 +21,22 @@ export async function discoverSites(world: World, paths: LabPaths): Promise<LabS
     // A bootstrap that died half-way may leave a broken file; the job that goes on writes it anew.
     if (config === undefined) continue
     const running = await runningProcess(world, pidFileOf(config.varFolder))
-    const openrc = config.name === controllerName ? paths.openrc : paths.siteOpenrc(config.name)
     found.push({
       name: config.name,
       role: config.role,
       address: config.address,
       pid: running?.pid ?? null,
-      openrc,
+      openrc: paths.siteOpenrc(config.name),
       site,
       varFolder: config.varFolder,
       region: config.region,
     })
   }
-  return withoutNamesakes(found).toSorted((a, b) =>
-    a.role === b.role ? a.name.localeCompare(b.name) : a.role === 'system-controller' ? -1 : 1,
-  )
+  return withoutNamesakes(found).toSorted((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
 }
+
+/** Controllers first, and of these the one that every lab has. */
+const rank = (site: LabSite): number => (site.name === controllerName ? 0 : site.role === 'system-controller' ? 1 : 2)
 
 /** A subcloud that was deleted and added again has left its old folder: the one that runs counts, else any. */
 function withoutNamesakes(sites: readonly LabSite[]): readonly LabSite[] {

@@ -9,6 +9,7 @@ import { renderList } from '../output/format.ts'
 import { print, tell, useColor } from '../terminal.ts'
 import { labDataUrl, moveSite } from './data-url.ts'
 import { addWhenMissing, bringUp, untilAudited } from './deploy.ts'
+import { pairUp } from './peer.ts'
 import {
   controllerName,
   controllerSiteFile,
@@ -17,6 +18,9 @@ import {
   labPaths,
   numberOf,
   subcloudNames,
+  peerName,
+  type ControllerNetworks,
+  type LabControllerName,
   type LabNetworks,
   type LabPaths,
 } from './layout.ts'
@@ -25,11 +29,16 @@ import { readLab } from './state.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
+export interface UpOptions {
+  /** With a second system controller that can take the subclouds over. */
+  readonly peer?: boolean
+}
+
 /**
  * The lab in the foreground: a system controller and two subclouds, deployed through the API with real playbooks. Started again,
  * it goes on where it was. Ends, with everything that it started, when it is interrupted.
  */
-export async function up(world: World, environment: Environment): Promise<void> {
+export async function up(world: World, environment: Environment, options: UpOptions = {}): Promise<void> {
   const paths = labPaths(labFolder(environment))
   const networks = labNetworks(environment)
   const startedMs = world.clock.monotonicMs()
@@ -39,7 +48,7 @@ export async function up(world: World, environment: Environment): Promise<void> 
 
   const interrupted = interruption()
   try {
-    await bringLabUp({ world, environment, paths, networks, say, signal: interrupted })
+    await bringLabUp({ world, environment, paths, networks, say, signal: interrupted }, options)
     await stay(world, paths, interrupted, say)
   } catch (error) {
     if (!interrupted.aborted)
@@ -65,30 +74,47 @@ interface Lab {
   readonly signal: AbortSignal
 }
 
-async function bringLabUp(starting: Lab): Promise<void> {
+async function bringLabUp(starting: Lab, options: UpOptions): Promise<void> {
   const { world, environment, paths, networks, say, signal } = starting
-  await writeControllerSite(world, paths, networks)
+  // A lab that had a peer once keeps it: its subclouds may be with the peer.
+  const withPeer = options.peer === true || (await world.files.size(paths.siteFileOf(peerName))) !== undefined
+  await writeControllerSite(world, paths, controllerName, networks.controller)
+  if (withPeer) await writeControllerSite(world, paths, peerName, networks.peer)
   await moveData(world, environment, paths)
-  say(`starting ${controllerName}`)
-  await startSite(world, environment, paths.controllerSite, signal)
-  await refreshLab(world, paths, process.pid)
-  const api = await controllerApi(world, environment, paths)
-  await startDeployed(starting, api)
+  const api = await startController(starting, controllerName)
+  const peerApi = withPeer ? await startController(starting, peerName) : undefined
+  await startDeployed(starting, peerApi === undefined ? [api] : [api, peerApi])
 
   const lab = { world, api, paths, networks, say, signal }
   await withRefresh(world, paths, async () => {
-    for (const name of subcloudNames) await addWhenMissing(lab, name, numberOf(name)!)
-    await Promise.all(subcloudNames.map((name) => bringUp(lab, name, numberOf(name)!)))
-    await Promise.all(subcloudNames.map((name) => untilAudited(lab, name)))
+    const away = peerApi === undefined ? [] : await managedBy(peerApi)
+    const here = subcloudNames.filter((name) => !away.includes(name))
+    for (const name of here) await addWhenMissing(lab, name, numberOf(name)!)
+    await Promise.all(here.map((name) => bringUp(lab, name, numberOf(name)!)))
+    await Promise.all(here.map((name) => untilAudited(lab, name)))
+    for (const name of away) say(`${name}: with ${peerName}`)
+    if (peerApi !== undefined) await pairUp({ ...lab, environment, peerApi, members: here })
   })
   await refreshLab(world, paths)
-  await welcome(api, paths)
+  await welcome(api, paths, withPeer)
+}
+
+async function startController({ world, environment, paths, say, signal }: Lab, name: LabControllerName): Promise<Connection> {
+  say(`starting ${name}`)
+  await startSite(world, environment, paths.siteFileOf(name), signal)
+  await refreshLab(world, paths, process.pid)
+  return controllerApi(world, environment, paths, name)
+}
+
+async function managedBy(api: Connection): Promise<readonly string[]> {
+  const { subclouds } = await api.request<{ subclouds: SubcloudBody[] }>('GET', '/subclouds')
+  return subclouds.filter((subcloud) => subcloud['management-state'] === 'managed').map((subcloud) => subcloud.name)
 }
 
 /** Sites that an earlier start has deployed come back; what a deleted subcloud left behind stays where it is. */
-async function startDeployed({ world, environment, paths, say, signal }: Lab, api: Connection): Promise<void> {
-  const { subclouds } = await api.request<{ subclouds: SubcloudBody[] }>('GET', '/subclouds')
-  const regions = new Set(subclouds.map((subcloud) => subcloud['region-name']))
+async function startDeployed({ world, environment, paths, say, signal }: Lab, apis: readonly Connection[]): Promise<void> {
+  const lists = await Promise.all(apis.map((api) => api.request<{ subclouds: SubcloudBody[] }>('GET', '/subclouds')))
+  const regions = new Set(lists.flatMap(({ subclouds }) => subclouds.map((subcloud) => subcloud['region-name'])))
   for (const site of await discoverSites(world, paths)) {
     if (site.pid !== null || !regions.has(site.region)) continue
     say(`starting ${site.name}`)
@@ -103,8 +129,13 @@ async function startDeployed({ world, environment, paths, say, signal }: Lab, ap
   await refreshLab(world, paths)
 }
 
-export async function controllerApi(world: World, environment: Environment, paths: LabPaths): Promise<Connection> {
-  const openrc = await world.files.read(paths.openrc)
+export async function controllerApi(
+  world: World,
+  environment: Environment,
+  paths: LabPaths,
+  name: LabControllerName = controllerName,
+): Promise<Connection> {
+  const openrc = await world.files.read(paths.siteOpenrc(name))
   if (openrc === undefined)
     throw new CommandFailed(exitCodes.notFound, `There is no lab below ${paths.folder}.`, 'Start it with: npm start')
   return connect(world, { ...environment, ...parseOpenrc(Buffer.from(openrc).toString('utf8')) })
@@ -121,10 +152,12 @@ async function moveData(world: World, environment: Environment, paths: LabPaths)
   for (const site of await discoverSites(world, paths)) if (site.pid === null) await moveSite(world, site.site, dataUrl)
 }
 
-async function writeControllerSite(world: World, paths: LabPaths, networks: LabNetworks): Promise<void> {
-  if ((await world.files.size(paths.controllerSite)) !== undefined) return
-  const text = `# The lab's system controller. Every option: murmur config check --site ${paths.controllerSite}\n${stringify(controllerSiteFile(paths, networks))}`
-  await world.files.write(paths.controllerSite, text)
+async function writeControllerSite(world: World, paths: LabPaths, name: LabControllerName, networks: ControllerNetworks): Promise<void> {
+  const file = paths.siteFileOf(name)
+  if ((await world.files.size(file)) !== undefined) return
+  const what = name === peerName ? "The lab's second system controller" : "The lab's system controller"
+  const text = `# ${what}. Every option: murmur config check --site ${file}\n${stringify(controllerSiteFile(name, paths, networks))}`
+  await world.files.write(file, text)
 }
 
 /** While something long goes on, `lab.json` stays true for whoever watches it. */
@@ -144,7 +177,7 @@ async function withRefresh(world: World, paths: LabPaths, work: () => Promise<vo
   }
 }
 
-async function welcome(api: Connection, paths: LabPaths): Promise<void> {
+async function welcome(api: Connection, paths: LabPaths, withPeer: boolean): Promise<void> {
   const { subclouds } = await api.request<{ subclouds: SubcloudBody[] }>('GET', '/subclouds')
   print(renderList(listColumns, subclouds.map(listRow), {}, useColor()))
   const shown = paths.folder.startsWith(`${process.cwd()}/`) ? paths.folder.slice(process.cwd().length + 1) : paths.folder
@@ -155,6 +188,12 @@ async function welcome(api: Connection, paths: LabPaths): Promise<void> {
       '  npm run -s murmur -- subcloud show subcloud1',
       '  npm run -s murmur -- lab add subcloud4',
       `  . ${shown}/openrc && openstack catalog list`,
+      ...(withPeer
+        ? [
+            '  npm run -s murmur -- peer-group status lab',
+            `  ( . ${shown}/openrc-${peerName} && npm run -s murmur -- subcloud list --all )`,
+          ]
+        : []),
       '',
       'Ctrl-C ends everything that was started here.',
     ].join('\n'),

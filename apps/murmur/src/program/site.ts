@@ -22,7 +22,8 @@ export function addSiteCommands(program: Command, site: Command, { world, enviro
   lab
     .command('up')
     .description('starts the lab, or goes on with it, in the foreground')
-    .action(async () => (await import('../lab/up.ts')).up(world, environment))
+    .option('--peer', 'with a second system controller, which can take the subclouds over')
+    .action(async (options) => (await import('../lab/up.ts')).up(world, environment, options))
   lab
     .command('add <name>')
     .description('deploys one more subcloud (subcloud3 …)')
