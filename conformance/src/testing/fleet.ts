@@ -33,6 +33,7 @@ export interface SubcloudSite {
 
 export interface Fleet {
   readonly shape: Shape
+  readonly name: string
   readonly folder: string
   readonly varFolder: string
   readonly prefix: { readonly management: string; readonly oam: string }
@@ -46,6 +47,9 @@ export interface Fleet {
   kill(name: string): Promise<void>
   /** Starts a part that was killed; resolves when it is ready. */
   start(name: string): Promise<void>
+  /** Stops a part's clock and all: it holds its connections and answers nothing until it is let go on. */
+  pause(name: string): void
+  goOn(name: string): void
   /** The part that runs this process, or whose child it is. */
   partOf(pid: number): Promise<string | undefined>
   /** Makes playbooks for a subcloud wait at their beginning until it is released. */
@@ -67,13 +71,20 @@ export interface FleetOptions {
   readonly auditIntervalMs?: number
   /** Further members of the site file. */
   readonly site?: Readonly<Record<string, unknown>>
+  /** A second controller on the ground of this one: the same addresses, hosts of subclouds, playbooks and holds. It ends with its own `end`. */
+  readonly beside?: Fleet
 }
 
+/** The controllers of one ground: their names, and the third numbers of their addresses, which no subcloud has. */
+const first = { name: 'system-controller', n: 0, folder: 'controller' } as const
+const second = { name: 'peer-controller', n: 200, folder: 'peer-controller' } as const
+
+/** `management` are the first three numbers of the controller's network. */
 const partsOf = (shape: Shape, management: string): readonly Part[] =>
   shape === 'embedded'
-    ? [{ name: 'murmur', roles: 'all', listen: `${management}.0.1` }]
+    ? [{ name: 'murmur', roles: 'all', listen: `${management}.1` }]
     : [
-        ...[1, 2].map((n) => ({ name: `api-${n}`, roles: 'api', listen: `${management}.0.${10 + n}` })),
+        ...[1, 2].map((n) => ({ name: `api-${n}`, roles: 'api', listen: `${management}.${10 + n}` })),
         ...[1, 2].map((n) => ({ name: `manager-${n}`, roles: 'manager' })),
         ...[1, 2].map((n) => ({ name: `audit-${n}`, roles: 'audit,state' })),
       ]
@@ -85,8 +96,9 @@ const balancedPorts = [5000, 5001, 6385, 6386, 8119]
 
 /** Starts a system controller of a shape, in a folder and at addresses of its own, with the shipped playbooks. */
 export async function startFleet(shape: Shape, options: FleetOptions = {}): Promise<Fleet> {
-  const folder = await mkdtemp(join(tmpdir(), `fleet-${shape}-`))
-  const leftovers: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true }), () => endAllNaming(folder)]
+  const folder = options.beside?.folder ?? (await mkdtemp(join(tmpdir(), `fleet-${shape}-`)))
+  const leftovers: (() => Promise<unknown>)[] =
+    options.beside === undefined ? [() => rm(folder, { recursive: true, force: true }), () => endAllNaming(folder)] : []
   const end = async (): Promise<void> => {
     for (const remove of leftovers.splice(0).reverse()) await remove()
   }
@@ -105,9 +117,11 @@ async function build(
   leftovers: (() => Promise<unknown>)[],
   end: () => Promise<void>,
 ): Promise<Fleet> {
-  const prefix = await freePrefix()
-  const address = `${prefix.management}.0.1`
-  const varFolder = join(folder, 'controller')
+  const controller = options.beside === undefined ? first : second
+  const prefix = options.beside?.prefix ?? (await freePrefix())
+  const [management, oam] = [`${prefix.management}.${controller.n}`, `${prefix.oam}.${controller.n}`]
+  const address = `${management}.1`
+  const varFolder = join(folder, controller.folder)
   const siteFile = join(varFolder, 'site.yaml')
   const sitesFolder = join(folder, 'sites')
   const holdFolder = join(folder, 'hold')
@@ -116,7 +130,7 @@ async function build(
   await writeFile(
     siteFile,
     stringify({
-      name: 'system-controller',
+      name: controller.name,
       role: 'system-controller',
       region: 'RegionOne',
       softwareVersion: '26.09',
@@ -124,22 +138,22 @@ async function build(
       address,
       networks: {
         management: {
-          subnet: `${prefix.management}.0.0/24`,
+          subnet: `${management}.0/24`,
           start: address,
-          end: `${prefix.management}.0.100`,
-          gateway: `${prefix.management}.0.254`,
+          end: `${management}.100`,
+          gateway: `${management}.254`,
           floating: address,
         },
-        oam: { subnet: `${prefix.oam}.0.0/24`, gateway: `${prefix.oam}.0.254`, floating: `${prefix.oam}.0.1` },
+        oam: { subnet: `${oam}.0/24`, gateway: `${oam}.254`, floating: `${oam}.1` },
       },
-      playbooksFolder: await playbooksThatHold(folder, holdFolder),
+      playbooksFolder: options.beside === undefined ? await playbooksThatHold(folder, holdFolder) : join(folder, 'playbooks'),
       playbooks: { connection: 'local', sitesFolder },
       audit: { intervalMs: options.auditIntervalMs ?? 2_000, failuresToOffline: 2, requestDeadlineMs: 10_000 },
       ...(shape === 'scaled' ? await servers(leftovers) : {}),
       ...options.site,
     }),
   )
-  const parts = partsOf(shape, prefix.management)
+  const parts = partsOf(shape, management)
   if (shape === 'scaled') {
     const backends = parts.flatMap(({ listen }) => (listen === undefined ? [] : [listen]))
     const balancer = await startBalancer(address, balancedPorts, backends)
@@ -193,8 +207,19 @@ async function build(
     return { folder: siteFolder, address: config.address, pid: pid !== undefined && isAlive(pid) ? pid : undefined }
   }
 
+  leftovers.push(async () => {
+    for (const started of running.values()) kill(started.pid, 'SIGKILL')
+    await Promise.all([...running.values()].map((started) => started.ended))
+  })
+  const startedPart = (name: string): Started => {
+    const started = running.get(name)
+    if (started === undefined) throw new Error(`${name} was not started`)
+    return started
+  }
+
   return {
     shape,
+    name: controller.name,
     folder,
     varFolder,
     prefix,
@@ -208,11 +233,12 @@ async function build(
     site,
     end,
     async kill(name) {
-      const started = running.get(name)
-      if (started === undefined) throw new Error(`${name} was not started`)
+      const started = startedPart(name)
       kill(started.pid, 'SIGKILL')
       await started.ended
     },
+    pause: (name) => void kill(startedPart(name).pid, 'SIGSTOP'),
+    goOn: (name) => void kill(startedPart(name).pid, 'SIGCONT'),
     async partOf(pid) {
       for (let at: number | undefined = pid; at !== undefined && at > 1; at = await parentOf(at)) {
         for (const [name, started] of running) if (started.pid === at) return name
@@ -257,7 +283,13 @@ async function parentOf(pid: number): Promise<number | undefined> {
 }
 
 /** Playbooks that a test may hold at their beginning. */
-const held = ['bootstrap.yml', 'create_subcloud_backup.yml', 'delete_subcloud_backup.yml', 'restore_subcloud_backup.yml']
+const held = [
+  'bootstrap.yml',
+  'create_subcloud_backup.yml',
+  'delete_subcloud_backup.yml',
+  'restore_subcloud_backup.yml',
+  'rehome_subcloud.yml',
+]
 
 /** The shipped playbooks with one more task: whoever is held waits there, so that a test decides when a phase goes on. */
 async function playbooksThatHold(folder: string, holdFolder: string): Promise<string> {
