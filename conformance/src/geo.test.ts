@@ -105,7 +105,7 @@ test('geo-redundancy: GR-1 to GR-5', { timeout: 480_000 }, async (t) => {
       }),
     )
     assert.deepEqual(
-      started.subclouds.map(({ name }) => name),
+      started.subclouds.map(({ name }) => name).toSorted(),
       subjects.map(({ name }) => name),
     )
     assert.equal((await groupAt(site2)).migration_status, 'migrating')

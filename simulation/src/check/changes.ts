@@ -112,11 +112,11 @@ export class ChangeCheck {
       (before.managementState !== 'unmanaged' || before.deployStatus !== 'complete')
     )
       throw new Violation('lifecycle', `subcloud ${id} was renamed while it was ${before.managementState} and ${before.deployStatus}`)
-    const backup = fields['backup-status']
-    if (backup !== undefined && backup !== shadow.fields['backup-status']) {
-      const from = (shadow.fields['backup-status'] ?? null) as string | null
-      this.#ears.note(`${processName}: the backup of subcloud ${id} ${String(from)} → ${String(backup)}`)
-      const problem = backupProblem(from, String(backup))
+    const backup = textOf(fields['backup-status'])
+    const from = textOf(shadow.fields['backup-status'])
+    if (backup !== null && backup !== from) {
+      this.#ears.note(`${processName}: the backup of subcloud ${id} ${from} → ${backup}`)
+      const problem = backupProblem(from, backup)
       if (problem !== undefined) throw new Violation('lifecycle', `the backup of subcloud ${id}: ${problem}`)
     }
     shadow.revision += 1
@@ -164,3 +164,5 @@ const stateOf = ({ fields }: Shadow): Before => ({
   managementState: String(fields['management-state']),
   availability: String(fields['availability-status']),
 })
+
+const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null)

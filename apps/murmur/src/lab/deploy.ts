@@ -4,7 +4,7 @@ import type { World } from '@murmuration/world'
 import type { Connection } from '../api/connection.ts'
 import type { OperationBody, SubcloudBody } from '../api/types.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
-import { bootstrapValues, softwareVersion, type LabNetworks, type LabPaths } from './layout.ts'
+import { bootstrapValues, controllerName, type LabNetworks, type LabPaths, softwareVersion } from './layout.ts'
 
 /** What the lab knows of one subcloud while it brings it up; `say` gets a line whenever something changed. */
 export interface Bringing {
@@ -115,7 +115,7 @@ export async function addWhenMissing(lab: Bringing, name: string, n: number): Pr
 
 /** The values file is written where a person can read it and use it as an example. */
 async function addSubcloud(lab: Bringing, name: string, n: number): Promise<void> {
-  const { dataUrl } = await loadSiteConfig(lab.world, lab.paths.controllerSite, {})
+  const { dataUrl } = await loadSiteConfig(lab.world, lab.paths.siteFileOf(controllerName), {})
   const values = stringify(bootstrapValues(name, n, lab.networks, dataUrl))
   await lab.world.files.write(lab.paths.values(name), values)
   await lab.api.request('POST', '/subclouds', {

@@ -1,10 +1,9 @@
-import { stringify } from 'yaml'
 import { connect, type Connection } from '../api/connection.ts'
 import { parseOpenrc } from '../api/openrc.ts'
 import type { AssociationBody, PeerGroupBody, SubcloudBody, SystemPeerBody } from '../api/types.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import type { Bringing } from './deploy.ts'
-import { bootstrapValues, controllerName, numberOf, peerName, type ControllerNetworks, type LabControllerName } from './layout.ts'
+import { controllerName, numberOf, peerName, type ControllerNetworks, type LabControllerName } from './layout.ts'
 
 /** The lab while its two controllers are made to know each other. */
 export interface Pairing extends Bringing {
@@ -69,14 +68,14 @@ const ensureGroup = async (at: Connection): Promise<PeerGroupBody> =>
   (await find(at, groupName)) ??
   (await at.request<PeerGroupBody>('POST', '/subcloud-peer-groups', { json: { 'peer-group-name': groupName } }))
 
-/** With the values that the peer needs to bring the subcloud home. */
+/** With the values that it was added with: the peer needs them to bring it home. */
 async function ensureMember(lab: Pairing, name: string, group: PeerGroupBody): Promise<void> {
   const { subclouds } = await lab.api.request<{ subclouds: SubcloudBody[] }>('GET', '/subclouds')
   if (subclouds.find((subcloud) => subcloud.name === name)?.peer_group_id === group.id) return
-  const n = numberOf(name)!
+  const values = (await lab.world.files.read(lab.paths.values(name))) ?? new Uint8Array()
   await lab.api.request('PATCH', `/subclouds/${name}`, {
-    fields: { peer_group: String(group.id), bootstrap_address: lab.networks.subcloud(n).bootstrapAddress },
-    files: [{ name: 'bootstrap_values', fileName: `${name}.yaml`, data: Buffer.from(stringify(bootstrapValues(name, n, lab.networks))) }],
+    fields: { peer_group: String(group.id), bootstrap_address: lab.networks.subcloud(numberOf(name)!).bootstrapAddress },
+    files: [{ name: 'bootstrap_values', fileName: `${name}.yaml`, data: values }],
   })
   lab.say(`${name}: joined peer group ${groupName}`)
 }

@@ -28,6 +28,13 @@ const answerOf = ({ row, notTold }: Changed): string => {
   return JSON.stringify({ ...peerGroupToWire(row), ...(notTold.length === 0 ? {} : { info_message: info }) })
 }
 
+/** Who asks; a peer of our kind tells the revision that its change makes of the group. */
+interface GroupUpdate {
+  readonly asker: Asker
+  readonly byPeer: boolean
+  readonly revision: number | undefined
+}
+
 /**
  * PATCH of a group (reference dcmanager §1.12): peers are told first; when none of them takes it, nothing changes. Those that took it are
  * in sync with the new revision, those that did not are out-of-sync by it.
@@ -36,7 +43,7 @@ export async function updatePeerGroupByBody(
   context: ApiContext,
   group: PeerGroupRow,
   given: Partial<PeerGroupColumns>,
-  { asker, byPeer }: { readonly asker: Asker; readonly byPeer: boolean },
+  { asker, byPeer, revision }: GroupUpdate,
 ): Promise<string> {
   const { desk } = context
   if (Object.keys(given).length === 0) throw errors.nothingToUpdate()
@@ -61,6 +68,7 @@ export async function updatePeerGroupByBody(
     const associations = await readAssociationFacts(tx, { peerGroupIds: [group.id] })
     await requireAllowed(tx, before, given, associations)
     const row = (await updatePeerGroup(tx, desk.world, group.id, given))!
+    if (byPeer && revision !== undefined) await confirmRevision(tx, standbysOf(associations), revision - 1, revision)
     if (changedColumns(sharedGroupColumns, before, given).length === 0) return { row, notTold }
     await announceChange(tx, desk.world, [group.id])
     // What was told is what stands here only if nobody else changed the group between the two.
@@ -69,6 +77,9 @@ export async function updatePeerGroupByBody(
   })
   return answerOf(result)
 }
+
+const standbysOf = (records: readonly AssociationRecord[]): number[] =>
+  records.filter(({ association }) => association.association_type === 'non-primary').map(({ association }) => association.id)
 
 interface Told {
   readonly record: AssociationRecord

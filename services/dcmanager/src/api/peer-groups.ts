@@ -25,7 +25,7 @@ import { localSystem } from './local-system.ts'
 import { givenOf, numberWithin, numeric, uuidIn } from './members.ts'
 import { auditPeerGroup, PeerGroupAudit } from './peer-group-audit.ts'
 import { updatePeerGroupByBody } from './peer-group-update.ts'
-import { hasPeerPrivileges } from './peer-privileges.ts'
+import { hasPeerPrivileges, toldRevision } from './peer-privileges.ts'
 import { bound } from './refs.ts'
 import { PeerGroup, PeerGroupChanged, PeerGroupStatus, Subcloud } from './schemas.ts'
 import { ListQuery, memberListText, sendJson } from './subclouds.ts'
@@ -85,7 +85,11 @@ export function peerGroupRoutes(app: App, context: ApiContext): void {
       const group = await peerGroupOf(context, request, body.group_ref)
       const columns = columnsOf(body)
       return unique(columns, async () =>
-        updatePeerGroupByBody(context, group, columns, { asker, byPeer: await hasPeerPrivileges(context, request) }),
+        updatePeerGroupByBody(context, group, columns, {
+          asker,
+          byPeer: await hasPeerPrivileges(context, request),
+          revision: toldRevision(request),
+        }),
       )
     })
   }

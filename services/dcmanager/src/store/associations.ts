@@ -137,7 +137,7 @@ export async function reportOutOfSync(tx: Transaction<Schema>, world: World, pee
     .execute()
 }
 
-/** The peers behind these took a change of the group: whoever had all before it has all after it. */
+/** These took a change of the group, on whichever side: whoever had all before it has all after it. */
 export async function confirmRevision(tx: Transaction<Schema>, ids: readonly number[], from: number, to: number): Promise<void> {
   if (ids.length === 0) return
   await tx.query

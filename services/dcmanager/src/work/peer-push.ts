@@ -18,7 +18,8 @@ export function createPeerPush(peers: Peers, log: Log): PushPeerGroup {
             ...(change.group_state === undefined ? {} : { state: change.group_state }),
             ...(change.max_subcloud_rehoming === undefined ? {} : { maxSubcloudRehoming: change.max_subcloud_rehoming }),
           }
-          await peers.of(peer).updateGroup(group.peer_group_name, changes, { deadlineMs })
+          // With the revision that the change makes: the peer's copy then says what is confirmed here.
+          await peers.of(peer).updateGroup(group.peer_group_name, changes, { deadlineMs, revision: group.revision + 1 })
           return { peerName }
         } catch (error) {
           const failure = peerFailureOf(error)
