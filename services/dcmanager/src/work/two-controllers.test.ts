@@ -118,7 +118,7 @@ test('GR-3: a change while the secondary is offline; a sync mends it', { timeout
 })
 
 test('GR-4: the group is changed where it is owned, and both sites have it', { timeout: 60_000 }, async (t) => {
-  const { one, two, status, ok } = await background(t)
+  const { one, two, status, ok, until } = await background(t)
   const json = { 'max-subcloud-rehoming': 20 }
   const refused = await two.call('PATCH', '/v1.0/subcloud-peer-groups/spg-a', { json })
   assert.equal(refused.status, 400)
@@ -127,6 +127,12 @@ test('GR-4: the group is changed where it is owned, and both sites have it', { t
   await ok(one.call('PATCH', '/v1.0/subcloud-peer-groups/spg-a', { json }))
   assert.deepEqual([(await group(one)).max_subcloud_rehoming, (await group(two)).max_subcloud_rehoming], [20, 20])
   assert.equal(await status(one), 'in-sync')
+  // The peer knows which revision it took: its next answer is not one of a site that was restored from a backup.
+  const heard = async (): Promise<string | null> =>
+    (await one.database.query.selectFrom('system_peer').select('last_heard_at').executeTakeFirstOrThrow()).last_heard_at
+  const before = await heard()
+  await until('the next heartbeat', async () => (await heard()) !== before)
+  assert.deepEqual([await status(one), await status(two)], ['in-sync', 'in-sync'])
 })
 
 test('GR-5: the primary returns during a migration', { timeout: 60_000 }, async (t) => {
