@@ -176,7 +176,9 @@ describe('site configuration', () => {
     [
       'one database for all',
       `${minimal}dataUrl: sqlite:/x.db\n`,
-      ['dataUrl (line 4): several services would share one database: put {service} into it, for example as ?schema={service}'],
+      [
+        'dataUrl (line 4): several services would share one database: put {service} into it, for example as ?schema={service} or ?namespace={service}',
+      ],
     ],
     [
       'one policy file for all',
@@ -187,7 +189,7 @@ describe('site configuration', () => {
       'a password in a bad URL',
       `${minimal}dataUrl: mysql://a:hunter2@b/c\n`,
       [
-        "dataUrl (line 4): 'mysql://a:***@b/c' does not fit: give a URL like sqlite:/var/lib/murmuration/{service}.db or postgres://user@host/murmuration?schema={service}",
+        "dataUrl (line 4): 'mysql://a:***@b/c' does not fit: give a URL like sqlite:/var/lib/murmuration/{service}.db, postgres://user@host/murmuration?schema={service} or redis://host:6379?namespace=murmuration-{service}",
       ],
     ],
     [
