@@ -73,7 +73,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'two operations may be queued for one subcloud',
     file: `${jobs}/queue.ts`,
-    find: 'exclusive_key: exclusiveKey,',
+    find: 'exclusive_key: job.exclusiveKey === undefined ? job.subject : job.exclusiveKey,',
     replace: 'exclusive_key: null,',
   },
   {
@@ -91,7 +91,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'managed subclouds may be deleted',
     file: `${rules}/management.ts`,
-    find: "if (subject.management_state === 'managed') throw errors.deleteManaged()",
+    find: "if (subject.management_state === 'managed') throw byPeer ? errors.deleteManagedLate() : errors.deleteManaged()",
     replace: '',
   },
   {
@@ -145,8 +145,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the repair sweep takes living operations for lost',
     file: `${work}/repair.ts`,
-    find: 'const lost = rows.filter((row) => !busy.has(exclusiveKeyOf(row.id)))',
-    replace: 'const lost = rows.filter((row) => busy.has(exclusiveKeyOf(row.id)))',
+    find: 'const lost = rows.filter((row) => !busy.has(exclusiveKeyOf(row.id)))\n  for (const [status, members] of Map.groupBy(lost, (row) => row.deploy_status))',
+    replace:
+      'const lost = rows.filter((row) => busy.has(exclusiveKeyOf(row.id)))\n  for (const [status, members] of Map.groupBy(lost, (row) => row.deploy_status))',
   },
   {
     name: 'one failed audit makes offline',
