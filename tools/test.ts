@@ -36,14 +36,13 @@ function runCheck(name: string, command: string, args: readonly string[]): Promi
     child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
     child.on('error', (error) => (output += error.message))
     child.on('close', (code) => {
-      const seconds = ((performance.now() - started) / 1000).toFixed(1)
       if (code === 0) passed += 1
       else {
         failed += 1
         failures.push(`check: ${name}`)
         say(output)
       }
-      say(`${code === 0 ? '✔' : '✖'} ${name} (${seconds} s)`)
+      say(`${code === 0 ? '✔' : '✖'} ${name} (${seconds(performance.now() - started)})`)
       done()
     })
   })
@@ -58,20 +57,23 @@ interface TestPass {
 
 async function runTests(files: readonly string[], concurrency: number): Promise<void> {
   if (files.length === 0) return
-  const slowest = new Map<string, number>()
+  const slowest: [file: string, ms: number][] = []
+  const began = performance.now()
   const pending = new Set(files.map((file) => resolve(file)))
   const watchdog = createWatchdog(pending)
   const stream = run({ files: [...files], concurrency, isolation: 'process', timeout: 600_000, signal: watchdog.signal })
   for await (const event of stream as AsyncIterable<TestEvent>) {
     watchdog.alive()
-    if (event.type === 'test:summary' && event.data.file !== undefined) pending.delete(event.data.file)
+    if (event.type === 'test:summary' && event.data.file !== undefined) {
+      pending.delete(event.data.file)
+      slowest.push([event.data.file, event.data.duration_ms])
+    }
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
     const data = event.data as TestPass
     // A describe block is not a test, and neither is the file itself — unless it could not be run at all.
     if (data.details.type === 'suite') continue
     if (event.type === 'test:pass') {
       passed += 1
-      if (data.file !== undefined) slowest.set(data.file, (slowest.get(data.file) ?? 0) + data.details.duration_ms)
       continue
     }
     failed += 1
@@ -81,8 +83,8 @@ async function runTests(files: readonly string[], concurrency: number): Promise<
     say(`✖ ${where}\n${indent(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause))}`)
   }
   watchdog.stop()
-  const top = [...slowest].toSorted((a, b) => b[1] - a[1]).slice(0, 5)
-  for (const [file, ms] of top) say(`  ${(ms / 1000).toFixed(1)} s  ${relative(file)}`)
+  say(`  ${seconds(performance.now() - began)} for all of these; the slowest files:`)
+  for (const [file, ms] of slowest.toSorted((a, b) => b[1] - a[1]).slice(0, 8)) say(`  ${seconds(ms)}  ${relative(file)}`)
 }
 
 /** A file that leaves a handle open would hold the run for ever: it is cut off, and named. */
@@ -105,6 +107,7 @@ function createWatchdog(pending: ReadonlySet<string>): { readonly signal: AbortS
   }
 }
 
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 const relative = (file: string | undefined): string => (file ?? '').replace(`${process.cwd()}/`, '')
 const indent = (text: string): string => text.replaceAll(/^/gm, '    ')
 

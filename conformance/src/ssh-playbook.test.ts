@@ -39,7 +39,7 @@ test('the bootstrap playbook over SSH', { timeout: 180_000, skip: existsSync('/u
   assert.equal((await stat(join(run.siteFolder, 'tls/site.key'))).mode & 0o777, 0o600)
   assert.deepEqual(
     (await run.calls()).map((call) => call['verb']),
-    ['serve'],
+    ['ownership claim', 'serve'],
   )
   assert.deepEqual(await readdir(join(site.config.varFolder, 'run/operations')), [])
   for (const file of await filesBelow(join(site.config.varFolder, 'log')))

@@ -132,7 +132,6 @@ eachEngine('jobs', (engine) => {
     const prepare = async (world: ManualWorld['world']) => {
       const db = await engine.open<Tables>(migrations)
       const outside = new Set<string>()
-      let settled = 0
       const kind = defineJob<null, string>({
         name: 'test.build',
         concurrency: 1,
@@ -152,10 +151,8 @@ eachEngine('jobs', (engine) => {
           ])
           return made
         },
-        settle: async (tx, job) => {
-          settled++
-          await note(tx, `settled ${job.id}`)
-        },
+        // A lost race undoes this and calls it again: what counts is what was committed.
+        settle: (tx, job) => note(tx, `settled ${job.id}`),
       })
       return {
         database: db,
@@ -166,7 +163,6 @@ eachEngine('jobs', (engine) => {
           assert.deepEqual([...outside].sort(), ['left', 'made', 'right'])
           const rows = (await db.query.selectFrom('notes').select('text').execute()).map((row) => row.text).sort()
           assert.deepEqual(rows, ['built', `settled ${job.id}`])
-          assert.equal(settled, 1)
         },
       }
     }
