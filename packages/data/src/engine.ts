@@ -19,6 +19,11 @@ export interface EngineParts {
    * several queue up for a lock, and go one by one.
    */
   readonly queueWhoLoses?: boolean
+  /**
+   * Waits for a lock that belongs to the connection, and resolves to what lets it go. For engines where a transaction that waited inside
+   * would see what was before its wait, and lose again.
+   */
+  lockSession?(connection: Kysely<unknown>, name: string): Promise<() => Promise<void>>
   tableExists(query: Kysely<unknown>, table: string): Promise<boolean>
   /** Makes a handle for migrations out of a transaction's. */
   forMigrations(query: Kysely<unknown>): Kysely<unknown>

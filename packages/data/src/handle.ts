@@ -3,12 +3,13 @@ import type { Database, DatabaseOptions, Transaction, TransactionOptions } from 
 import type { EngineParts } from './engine.ts'
 import { DatabaseError } from './errors.ts'
 import { applyMigrations, readMigrationStatus } from './migrations.ts'
+import { createMutex } from './mutex.ts'
 import { currentScope, insideTransactionOf, inScope, outsideScopes, type Scope } from './scope.ts'
 import { watchDriver, type DatabaseCounters, type Watch } from './watched-driver.ts'
 
 /** Attempts of a transaction (or of a lone statement) that loses races before its caller hears of it. */
 const attempts = 15
-/** After so many, on an engine that has no other fairness, a transaction queues up (see EngineParts.queueWhoLoses). */
+/** After so many, on an engine where nobody waits for anybody, a transaction queues up (see EngineParts.queueWhoLoses). */
 const freeAttempts = 3
 const lostRaces = 'lost-races'
 const pauseBaseMs = 4
@@ -42,32 +43,53 @@ export function createHandle<DB>(parts: EngineParts, options: DatabaseOptions): 
     }
   }
 
-  async function attemptTransaction<T>(
-    scope: Scope,
-    work: (tx: Transaction<DB>) => Promise<T>,
-    isolation: Isolation,
-    queue: boolean,
-  ): Promise<T> {
+  const run = <T>(
+    on: Kysely<DB>,
+    { scope, work, isolation }: Attempt<DB, T>,
+    locked: string | undefined,
+    after: (() => void)[],
+  ): Promise<T> =>
+    on
+      .transaction()
+      .setIsolationLevel(isolation)
+      .execute(async (own) => {
+        scope.active = true
+        try {
+          if (locked !== undefined) await parts.lock(own as unknown as Kysely<unknown>, locked)
+          return await work({
+            engine: parts.engine,
+            query: own,
+            lock: (lockName) => parts.lock(own as unknown as Kysely<unknown>, lockName),
+            afterCommit: (then) => void after.push(then),
+          })
+        } finally {
+          scope.active = false
+        }
+      })
+
+  /** One of this process after the other, so that those who wait hold no connections; and one process after the other. */
+  const queue = createMutex()
+  async function inTurn<T>(attempt: Attempt<DB, T>, after: (() => void)[]): Promise<T> {
+    const leave = await queue.acquire()
+    try {
+      const { lockSession } = parts
+      if (lockSession === undefined) return await run(query, attempt, lostRaces, after)
+      return await query.connection().execute(async (connection) => {
+        const unlock = await lockSession(connection as unknown as Kysely<unknown>, lostRaces)
+        try {
+          return await run(connection, attempt, undefined, after)
+        } finally {
+          await unlock()
+        }
+      })
+    } finally {
+      leave()
+    }
+  }
+
+  async function attemptTransaction<T>(attempt: Attempt<DB, T>, queued: boolean): Promise<T> {
     const after: (() => void)[] = []
-    const result = await inScope(scope, () =>
-      query
-        .transaction()
-        .setIsolationLevel(isolation)
-        .execute(async (own) => {
-          scope.active = true
-          try {
-            if (queue) await parts.lock(own as unknown as Kysely<unknown>, lostRaces)
-            return await work({
-              engine: parts.engine,
-              query: own,
-              lock: (lockName) => parts.lock(own as unknown as Kysely<unknown>, lockName),
-              afterCommit: (then) => void after.push(then),
-            })
-          } finally {
-            scope.active = false
-          }
-        }),
-    )
+    const result = await inScope(attempt.scope, () => (queued ? inTurn(attempt, after) : run(query, attempt, undefined, after)))
     runAfterCommit(after)
     return result
   }
@@ -82,12 +104,8 @@ export function createHandle<DB>(parts: EngineParts, options: DatabaseOptions): 
     for (let attempt = 1; ; attempt++) {
       const scope: Scope = { owner, outer: currentScope(), active: false, lostRace: false }
       try {
-        return await attemptTransaction(
-          scope,
-          work,
-          how.isolation ?? 'serializable',
-          parts.queueWhoLoses === true && attempt > freeAttempts,
-        )
+        const queued = parts.queueWhoLoses === true && attempt > freeAttempts
+        return await attemptTransaction({ scope, work, isolation: how.isolation ?? 'serializable' }, queued)
       } catch (error) {
         if (!scope.lostRace || !(await watch.pause(attempt))) throw error
       }
@@ -145,3 +163,9 @@ export function partsOf(db: object): EngineParts {
 }
 
 type Isolation = NonNullable<TransactionOptions['isolation']>
+
+interface Attempt<DB, T> {
+  readonly scope: Scope
+  readonly work: (tx: Transaction<DB>) => Promise<T>
+  readonly isolation: Isolation
+}

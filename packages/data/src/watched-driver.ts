@@ -115,6 +115,7 @@ export function watchDriver(inner: Driver, watch: Watch): Driver {
     },
     async rollbackTransaction(connection) {
       own(connection).inTransaction = false
+      own(connection).failed = undefined
       try {
         await inner.rollbackTransaction(own(connection).inner)
       } catch {

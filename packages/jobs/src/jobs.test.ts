@@ -129,8 +129,10 @@ eachEngine('jobs', (engine) => {
   })
 
   void test('crash before and after everything: the job ends the same, each recorded step once; each step twice', async () => {
+    const db = await engine.open<Tables>(migrations)
     const prepare = async (world: ManualWorld['world']) => {
-      const db = await engine.open<Tables>(migrations)
+      // What the runs before have left: one database for all of them is cheaper, and none of them knows the others' jobs.
+      for (const table of ['job_steps', 'jobs', 'notes'] as const) await db.query.deleteFrom(table).execute()
       const outside = new Set<string>()
       const kind = defineJob<null, string>({
         name: 'test.build',
@@ -211,7 +213,7 @@ eachEngine('jobs', (engine) => {
     )
     // Who loses every race for its record is interrupted and runs again later; that is rare, and settles once all the same.
     const again = [...ran.values()].filter((times) => times > 1).length
-    assert.ok(again <= 20, `${again} of 200 ran more than once`)
+    assert.ok(again <= 5, `${again} of 200 ran more than once`)
     for (const owner of ['first', 'second']) assert.ok((most[owner] ?? 0) <= 7 && (most[owner] ?? 0) > 1, `${owner}: ${most[owner]}`)
   })
 

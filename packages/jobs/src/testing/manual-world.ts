@@ -18,7 +18,7 @@ export interface ManualWorld {
   advance(ms: number): void
   /** The wall clock jumps; time does not pass. */
   stepWallClock(ms: number): void
-  /** Lets time pass in steps of `stepMs` (default 5) until it holds; fails after 30 real seconds naming `what`. */
+  /** Lets time pass in steps of `stepMs` (default 20) until it holds; fails after 120 real seconds naming `what`. */
   until(what: string, holds: () => boolean | Promise<boolean>, stepMs?: number): Promise<void>
 }
 
@@ -114,7 +114,7 @@ export function createManualWorld(options: ManualWorldOptions = {}): ManualWorld
     stepWallClock(ms) {
       wallMs += ms
     },
-    async until(what, holds, stepMs = 5) {
+    async until(what, holds, stepMs = 20) {
       const limit = performance.now() + realLimitMs
       while (!(await holds())) {
         if (performance.now() > limit) throw new Error(`waited for ${what} in vain`)

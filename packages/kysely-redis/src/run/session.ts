@@ -41,7 +41,6 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
-const readAttempts = 20
 const mostRowsPerCall = 20_000
 
 const lost = (what: string): RedisDatabaseError =>
@@ -271,44 +270,39 @@ export class Session {
 
   /**
    * One call for all that was asked. What we saw before must still be true at the moment of the answer, or nobody may act on both
-   * together: when a table of ours has changed, the earlier reads are checked and the new ones are made again.
+   * together: when a table of ours has changed, the earlier reads are checked and the new ones are made again, in one step.
    */
   async #read(asked: readonly Pending[]): Promise<Reply[]> {
-    const catalog = this.catalog
+    const { engine, catalog } = this
     const tables = new Set(this.#reads.tables.keys())
     for (const ask of asked) if (ask.table) tables.add(ask.table.id)
     const ids = [...tables]
-    const args = [catalog.version, ids.length, ...ids, ...asked.flatMap((ask) => ask.args)]
-    for (let attempt = 1; ; attempt++) {
-      this.counters.roundTrips++
-      const reply = (await this.engine.call('read', catalog.group, args)) as Reply[]
-      if (reply[0] === 'schema') throw this.engine.schemaChanged(catalog.group)
-      const versions = reply[1] as string[]
-      const changed = ids.some((id, index) => this.#reads.changed(id, versions[index] ?? ''))
-      if (!changed || !this.validated) {
-        for (const [index, id] of ids.entries()) this.#reads.seen(id, versions[index] ?? '')
-        return reply[2] as Reply[]
-      }
-      if (attempt === readAttempts) throw lost('a table that others write all the time')
-      await this.validate()
-    }
+    const reads = asked.flatMap((ask) => ask.args)
+    this.counters.roundTrips++
+    const reply = (await engine.call('read', catalog.group, [catalog.version, ids.length, ...ids, ...reads])) as Reply[]
+    if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
+    const versions = reply[1] as string[]
+    if (this.validated && ids.some((id, index) => this.#reads.changed(id, versions[index] ?? ''))) return await this.#validate(ids, reads)
+    for (const [index, id] of ids.entries()) this.#reads.seen(id, versions[index] ?? '')
+    return reply[2] as Reply[]
   }
 
   /** Asks whether all that was read is still so. Throws a serialization failure when it is not. */
   async validate(): Promise<void> {
-    const catalog = this.catalog
-    const ids = [...this.#reads.tables.keys()]
+    await this.#validate([...this.#reads.tables.keys()], [])
+  }
+
+  async #validate(ids: readonly number[], reads: readonly (string | number)[]): Promise<Reply[]> {
+    const { engine, catalog } = this
     this.counters.roundTrips++
-    const reply = (await this.engine.call('validate', catalog.group, [
-      catalog.version,
-      ids.length,
-      ...ids,
-      ...this.#reads.checks(),
-    ])) as Reply[]
-    if (reply[0] === 'schema') throw this.engine.schemaChanged(catalog.group)
+    const args = [catalog.version, ids.length, ...ids, ...this.#reads.checks(), 'W', ...reads]
+    const reply = (await engine.call('validate', catalog.group, args)) as Reply[]
+    if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
     if (reply[0] !== 'ok') throw lost(this.#nameIn(String(reply[1])))
-    const versions = reply[1] as string[]
-    this.#reads.confirmed(new Map(ids.map((id, index) => [id, versions[index] ?? ''])))
+    const versions = new Map(ids.map((id, index) => [id, (reply[1] as string[])[index] ?? '']))
+    for (const [id, version] of versions) this.#reads.seen(id, version)
+    this.#reads.confirmed(versions)
+    return reply[2] as Reply[]
   }
 
   #nameIn(problem: string): string {

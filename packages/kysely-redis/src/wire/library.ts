@@ -49,13 +49,9 @@ local function table_versions(key, tables)
   return got
 end
 
--- ARGV: schema version, number of tables to report, their ids, then operations.
-local function read(keys, argv)
-  local base, ibase, rbase, tv, cat = names(keys)
-  local schema = redis.call('HGET', cat, 'version') or '0'
-  if argv[1] ~= '' and argv[1] ~= schema then return { 'schema', schema } end
-  local tables, at = {}, 3
-  for i = 1, tonumber(argv[2]) do tables[i] = argv[at]; at = at + 1 end
+-- Does the reads that begin at an argument; nil when it knows one of them not.
+local function results_of(keys, argv, at)
+  local base, ibase, rbase = names(keys)
   local results = {}
   while at <= #argv do
     local op = argv[at]
@@ -81,10 +77,10 @@ local function read(keys, argv)
       results[#results + 1] = redis.call('HINCRBY', base .. ':seq', argv[at + 1], argv[at + 2])
       at = at + 3
     else
-      return redis.error_reply('ERR unknown read operation')
+      return nil
     end
   end
-  return { 'ok', table_versions(tv, tables), results }
+  return results
 end
 
 -- Returns where it stopped, or nil and what is not as it was read.
@@ -119,16 +115,34 @@ local function check(keys, argv, at)
   return at
 end
 
--- ARGV: schema version, number of tables to report, their ids, then checks. Nothing is written.
-local function validate(keys, argv)
+-- What both of the next begin with. ARGV: schema version, number of tables to report, their ids.
+local function reported(keys, argv)
   local base, ibase, rbase, tv, cat = names(keys)
   local schema = redis.call('HGET', cat, 'version') or '0'
-  if argv[1] ~= schema then return { 'schema', schema } end
-  local tables, at = {}, 3
-  for i = 1, tonumber(argv[2]) do tables[i] = argv[at]; at = at + 1 end
-  local _, problem = check(keys, argv, at)
+  if argv[1] ~= '' and argv[1] ~= schema then return nil, { 'schema', schema } end
+  local tables, count = {}, tonumber(argv[2])
+  for i = 1, count do tables[i] = argv[2 + i] end
+  return table_versions(tv, tables), 3 + count
+end
+
+-- Then reads.
+local function read(keys, argv)
+  local versions, at = reported(keys, argv)
+  if not versions then return at end
+  local results = results_of(keys, argv, at)
+  if not results then return redis.error_reply('ERR unknown read operation') end
+  return { 'ok', versions, results }
+end
+
+-- Then checks, 'W', reads: the reads are made when what was read before is still so. Nothing is written.
+local function validate(keys, argv)
+  local versions, at = reported(keys, argv)
+  if not versions then return at end
+  local reads, problem = check(keys, argv, at)
   if problem then return { 'conflict', problem } end
-  return { 'ok', table_versions(tv, tables) }
+  local results = results_of(keys, argv, reads)
+  if not results then return redis.error_reply('ERR unknown read operation') end
+  return { 'ok', versions, results }
 end
 
 local function call_many(command, key, argv, from, count, score)
