@@ -71,6 +71,27 @@ export interface TlsIdentity {
   readonly serverName?: string
 }
 
+/** An exchange whose answer may be of any size: its bytes are read as they come, so memory stays flat. */
+export interface StreamRequest extends Omit<HttpRequest, 'maxResponseBytes' | 'oneOff'> {
+  /** From the call to the headers of the answer; `deadlineMs` of a request that streams says nothing of its bytes. */
+  readonly deadlineMs: number
+  /** Nothing more came for so long: the bytes end with `timeout`. */
+  readonly stallMs: number
+  /**
+   * The IP address to connect to, whatever the name in the URL leads to by now: who has judged an address must reach that one and no other.
+   * Host header and certificate are those of the name. Its connection ends with the answer.
+   */
+  readonly address?: string
+}
+
+export interface StreamResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** To be read once. Who stops reading before the end cuts the connection; who does not read at all calls `discard`. */
+  readonly body: AsyncIterable<Uint8Array>
+  discard(): void
+}
+
 export interface HttpResponse {
   readonly status: number
   /** Lower-case names; repeated headers joined with ", ". */
@@ -145,6 +166,10 @@ export interface Stream {
 export interface Network {
   /** One exchange over a pooled connection; redirects are not followed. Rejects with `NetworkError`. */
   request(request: HttpRequest): Promise<HttpResponse>
+  /** One exchange whose answer is read piece by piece; redirects are not followed. Rejects with `NetworkError`, and so does its body. */
+  stream(request: StreamRequest): Promise<StreamResponse>
+  /** All addresses that a name has now; an address has itself. Rejects with `NetworkError`: `dns`, or `timeout` after `deadlineMs`. */
+  resolve(hostName: string, deadlineMs: number): Promise<readonly string[]>
   serve(address: ListenAddress, endpoint: Endpoint): Promise<Listening>
   /** Begins to connect and returns at once; a failure is an `error` event. For drivers of databases; all else speaks HTTP. */
   connect(address: StreamAddress): Stream

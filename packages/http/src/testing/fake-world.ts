@@ -47,7 +47,7 @@ export function createFakeWorld(): FakeWorld {
       bytes: (count) => randomBytes(count),
       uuid: () => randomUUID(),
     },
-    net: { request: absent, serve: absent, connect: absent, close: async () => undefined },
+    net: { request: absent, stream: absent, resolve: absent, serve: absent, connect: absent, close: async () => undefined },
     processes: { start: absent },
     files: {
       read: async (path) => {

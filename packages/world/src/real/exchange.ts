@@ -96,7 +96,7 @@ export function exchange(pool: OriginPool, url: URL, request: HttpRequest): Prom
   return promise
 }
 
-function joined(headers: IncomingHttpHeaders): Record<string, string> {
+export function joined(headers: IncomingHttpHeaders): Record<string, string> {
   const result: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) result[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value

@@ -123,6 +123,35 @@ void describe('real network', { timeout: 30_000 }, () => {
     await assert.rejects(get(world, url, { deadlineMs: 150 }), { code: 'timeout' })
   })
 
+  void it('ends the bytes of a stream that stalls or breaks, and cuts a sender that nobody reads', async (t) => {
+    const world = quiet()
+    t.after(() => world.net.close())
+    const read = async (url: string, stallMs: number, most: number): Promise<number> => {
+      const { body } = await world.net.stream({ method: 'GET', url, deadlineMs: 5_000, stallMs, address: '127.0.0.1' })
+      let size = 0
+      for await (const piece of body) if ((size += piece.length) >= most) break
+      return size
+    }
+    const head = 'HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n'
+    const stalls = await rawServer(t, (socket) => socket.write(`${head}x`))
+    await assert.rejects(read(stalls, 100, Infinity), { code: 'timeout' })
+    const breaks = await rawServer(t, (socket) => socket.once('data', () => socket.end(`${head}x`)))
+    await assert.rejects(read(breaks, 5_000, Infinity), { code: 'reset' })
+    let writtenBytes = 0
+    const cut = Promise.withResolvers<void>()
+    const endless = await rawServer(t, (socket) => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      const more = (): void => {
+        while (socket.write('x'.repeat(0x4000))) writtenBytes += 0x4000
+      }
+      socket.on('drain', more).on('close', () => cut.resolve())
+      more()
+    })
+    assert.ok((await read(endless, 5_000, 100_000)) >= 100_000)
+    await cut.promise
+    assert.ok(writtenBytes < 20_000_000, 'the sender was cut off')
+  })
+
   void it('tells broken connections from broken manners', async (t) => {
     const world = quiet()
     t.after(() => world.net.close())
@@ -224,6 +253,15 @@ void describe('real TLS', { timeout: 30_000 }, () => {
     const days = ((answer.peerCertificateNotAfterMs ?? 0) - world.clock.nowMs()) / 86_400_000
     assert.ok(days > 4.9 && days < 5.1, String(days))
     await get(world, url, { tls: { ...good, serverName: 'site.test' } })
+    // To a pinned address the certificate must still be for the name.
+    const pinned = (name: string) => {
+      const named = url.replace('127.0.0.1', name)
+      return world.net.stream({ method: 'GET', url: named, deadlineMs: 5_000, stallMs: 5_000, address: '127.0.0.1', tls: good })
+    }
+    const reached = await pinned('site.test')
+    assert.equal(reached.status, 200)
+    reached.discard()
+    await assert.rejects(pinned('other.test'), { code: 'tls' })
 
     const refused = async (tls: HttpRequest['tls']) => {
       const failure = await get(world, url, tls === undefined ? {} : { tls }).catch((error: { code: string }) => error)

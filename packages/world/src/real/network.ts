@@ -1,9 +1,23 @@
-import type { Endpoint, HttpRequest, HttpResponse, ListenAddress, Listening, Log, Network, Stream, StreamAddress } from '../world.ts'
+import type {
+  Endpoint,
+  HttpRequest,
+  HttpResponse,
+  ListenAddress,
+  Listening,
+  Log,
+  Network,
+  Stream,
+  StreamAddress,
+  StreamRequest,
+  StreamResponse,
+} from '../world.ts'
 import { NetworkError } from '../world.ts'
 import { exchange } from './exchange.ts'
 import { Pools } from './pools.ts'
+import { resolveName } from './resolve.ts'
 import { serve } from './serve.ts'
 import { connectStream } from './stream.ts'
+import { streamAnswer } from './stream-answer.ts'
 
 export interface NetworkLimits {
   /** Origins (with their TLS identity) whose connections are kept; the least recently used one gives way. Default 1,024. */
@@ -42,6 +56,14 @@ export class RealNetwork implements Network {
     return exchange(this.#pools.for(url.origin, request.tls), url, request)
   }
 
+  stream(request: StreamRequest): Promise<StreamResponse> {
+    return streamAnswer(this.#pools, httpUrl(request), request)
+  }
+
+  resolve(hostName: string, deadlineMs: number): Promise<readonly string[]> {
+    return resolveName(hostName, deadlineMs)
+  }
+
   serve(address: ListenAddress, endpoint: Endpoint): Promise<Listening> {
     return serve(address, endpoint, this.#limits, this.#log)
   }
@@ -56,7 +78,7 @@ export class RealNetwork implements Network {
   }
 }
 
-function httpUrl(request: HttpRequest): URL {
+function httpUrl(request: Pick<HttpRequest, 'method' | 'url'>): URL {
   const url = URL.parse(request.url)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new NetworkError('protocol', `${request.method}: the URL must be absolute and start with http: or https:`)

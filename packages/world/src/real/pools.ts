@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import { checkServerIdentity, createSecureContext, TLSSocket, type ConnectionOptions } from 'node:tls'
-import { buildConnector, Pool } from 'undici'
+import { buildConnector, Client, Pool } from 'undici'
 import type { TlsIdentity } from '../world.ts'
 import type { NetworkLimits } from './network.ts'
 
@@ -45,6 +45,18 @@ export class Pools {
     this.#byKey.set(key, pool)
     if (this.#byKey.size > this.#limits.maxPools) this.#closeOldest()
     return pool
+  }
+
+  /** One connection to this address and to no other, for one exchange; no pool holds it. */
+  pinned(origin: string, address: string, tls: TlsIdentity | undefined): Client {
+    const connector = this.#connector(tls === undefined ? '' : this.#identityKey(tls), tls)
+    return new Client(origin, {
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      // An address needs no look-up; the name is still asked for, and verified, in the handshake.
+      connect: ({ hostname, ...options }, callback) =>
+        connector({ ...options, hostname: address, host: options.host ?? hostname }, callback),
+    })
   }
 
   get size(): number {

@@ -21,6 +21,7 @@ export class Exchange {
   readonly #caller: ProcessCore
   readonly #label: string
   readonly #settle: { resolve(response: HttpResponse): void; reject(error: Error): void; over(): void }
+  readonly #pinned: string | undefined
   readonly #onAbort = (): void => this.fail('aborted', 'the caller gave up waiting', this.request.signal?.reason)
   #deadline: Timer | undefined
   #stopWatching: (() => void) | undefined
@@ -33,6 +34,7 @@ export class Exchange {
     url: URL,
     id: number,
     settle: { resolve(response: HttpResponse): void; reject(error: Error): void; over(): void },
+    pinned?: string,
   ) {
     this.#network = network
     this.#caller = caller
@@ -41,15 +43,21 @@ export class Exchange {
     this.from = caller.hostName
     this.#label = `#${id} ${request.method} ${url.origin}${url.pathname}`
     this.#settle = settle
+    this.#pinned = pinned
   }
 
   get label(): string {
     return this.#label
   }
 
-  /** Without brackets around IPv6 addresses. */
-  get address(): string {
+  /** The host of the URL, without brackets around IPv6 addresses: what a certificate must be for. */
+  get host(): string {
     return this.url.hostname.replace(/^\[|\]$/g, '')
+  }
+
+  /** Where it is sent. */
+  get address(): string {
+    return this.#pinned ?? this.host
   }
 
   get port(): number {

@@ -96,7 +96,7 @@ export class Listener {
     if (!secure) return { code: 'protocol', why: 'the server speaks https' }
     const { ca, cert, serverName } = exchange.request.tls ?? {}
     const nowMs = this.#network.wallMs(this.hostName)
-    const server = verify(this.#text(this.#tls.certFile), ca, nowMs, serverName ?? exchange.address)
+    const server = verify(this.#text(this.#tls.certFile), ca, nowMs, serverName ?? exchange.host)
     if (server !== undefined) return { code: 'tls', why: `the TLS handshake failed (server certificate: ${server})` }
     if (this.#tls.clientCaFile === undefined) return undefined
     const client = verify(cert, this.#text(this.#tls.clientCaFile), nowMs)

@@ -7,6 +7,8 @@ import {
   type ListenAddress,
   type Listening,
   type Network,
+  type StreamRequest,
+  type StreamResponse,
 } from '../world.ts'
 import { Exchange } from './exchange.ts'
 import type { Disk } from './files.ts'
@@ -17,6 +19,8 @@ import type { SeededRandom } from './random.ts'
 import type { Owner, Scheduler } from './scheduler.ts'
 
 const firstFreePort = 20_000
+const longestStreamBytes = 256 * 1024 * 1024
+const pieceBytes = 65_536
 const wildcards = new Set(['0.0.0.0', '::'])
 const loopbacks = new Set(['127.0.0.1', 'localhost', '::1'])
 
@@ -55,6 +59,9 @@ export class SimulatedNetwork {
     const pending = new Set<Exchange>()
     return {
       request: (request) => this.#request(core, request, pending),
+      stream: async (request) =>
+        streamed(await this.#request(core, { ...request, maxResponseBytes: longestStreamBytes }, pending, request)),
+      resolve: (hostName) => this.#resolve(core, hostName),
       serve: (address, endpoint) => this.#serve(core, disk, address, endpoint),
       connect: () => {
         throw new NetworkError('protocol', 'There are no raw connections in a simulation: its databases are files.')
@@ -66,21 +73,40 @@ export class SimulatedNetwork {
     }
   }
 
-  #request(core: ProcessCore, request: HttpRequest, pending: Set<Exchange>): Promise<HttpResponse> {
+  #request(
+    core: ProcessCore,
+    request: HttpRequest,
+    pending: Set<Exchange>,
+    { address }: Pick<StreamRequest, 'address'> = {},
+  ): Promise<HttpResponse> {
     const url = URL.parse(request.url)
+    if (address !== undefined && isIP(address) === 0) {
+      const error = new NetworkError('protocol', `${request.method}: ${address} is not an IP address`)
+      return core.outside((_resolve, reject) => reject(error))
+    }
     if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
       const error = new NetworkError('protocol', `${request.method}: the URL must be absolute and start with http: or https:`)
       return core.outside((_resolve, reject) => reject(error))
     }
     return core.outside((resolve, reject) => {
       this.#exchanges += 1
-      const exchange = new Exchange(this, core, request, url, this.#exchanges, {
-        resolve,
-        reject,
-        over: () => pending.delete(exchange),
-      })
+      const settle = { resolve, reject, over: () => pending.delete(exchange) }
+      const exchange: Exchange = new Exchange(this, core, request, url, this.#exchanges, settle, address)
       pending.add(exchange)
       exchange.start()
+    })
+  }
+
+  /** Files of names are on every machine: no message is needed. */
+  #resolve(core: ProcessCore, hostName: string): Promise<readonly string[]> {
+    return core.outside((resolve, reject) => {
+      if (isIP(hostName) !== 0) return resolve([hostName])
+      const host = this.hostOf(hostName, core.hostName)
+      const addresses = loopbacks.has(hostName)
+        ? ['127.0.0.1']
+        : [...this.#names].filter(([address, name]) => name === host && isIP(address) !== 0).map(([address]) => address)
+      if (host === undefined || addresses.length === 0) reject(new NetworkError('dns', `resolve ${hostName}: the name cannot be resolved`))
+      else resolve(addresses)
     })
   }
 
@@ -131,4 +157,12 @@ export class SimulatedNetwork {
   describe(): string[] {
     return [...this.#listeners.values()].flatMap((listener) => listener.describe())
   }
+}
+
+/** All of it came with one event; who reads it sees pieces. */
+function streamed({ status, headers, body }: HttpResponse): StreamResponse {
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < body.length; at += pieceBytes) yield body.subarray(at, at + pieceBytes)
+  }
+  return { status, headers, body: pieces(), discard() {} }
 }

@@ -8,6 +8,7 @@ import {
   type Listening,
   type NetworkErrorCode,
   type ProcessSpec,
+  type StreamRequest,
   type World,
 } from '../world.ts'
 
@@ -160,6 +161,63 @@ export function worldContract(name: string, make: () => Promise<WorldUnderTest>)
       for (const url of ['ftp://somewhere/', '/relative', 'nonsense']) {
         await assert.rejects(under.run(world.net.request({ method: 'GET', url, deadlineMs: 100 })), failsWith('protocol'))
       }
+    })
+
+    void it('streams an answer of any size in small pieces, from the address that is asked for', async () => {
+      const listening = await serve(({ path, method }) =>
+        Promise.resolve({ status: path === '/moved' ? 302 : 200, headers: { 'x-seen': method }, body: 'x'.repeat(3_000_000) }),
+      )
+      const stream = (host: string, path: string, more: Partial<StreamRequest> = {}) =>
+        under.run(
+          world.net.stream({ method: 'GET', url: `http://${host}:${listening.port}${path}`, deadlineMs: 5_000, stallMs: 5_000, ...more }),
+        )
+      const read = async (body: AsyncIterable<Uint8Array>, most = Infinity): Promise<number> => {
+        let size = 0
+        for await (const piece of body) {
+          assert.ok(piece.length > 0 && piece.length <= 65_536)
+          size += piece.length
+          if (size >= most) break
+        }
+        return size
+      }
+      const answer = await stream(under.address, '/')
+      assert.deepEqual([answer.status, answer.headers['x-seen'], await under.run(read(answer.body))], [200, 'GET', 3_000_000])
+      // The name leads nowhere; only the address counts.
+      const pinned = await stream('no-such-name.invalid', '/', { address: under.address })
+      assert.equal(await under.run(read(pinned.body)), 3_000_000)
+      const moved = await stream('no-such-name.invalid', '/moved', { address: under.address })
+      assert.equal(moved.status, 302, 'nobody follows it')
+      moved.discard()
+      const partly = await stream(under.address, '/')
+      assert.ok((await under.run(read(partly.body, 100_000))) < 3_000_000, 'who has enough stops')
+      await assert.rejects(stream(under.address, '/', { address: 'a-name' }), failsWith('protocol'))
+    })
+
+    void it('ends a stream before its headers at its deadline, by its signal, and where nobody listens', async () => {
+      const listening = await serve(() => new Promise(() => {}))
+      const stream = (more: Partial<StreamRequest>) =>
+        under.run(
+          world.net.stream({
+            method: 'GET',
+            url: `http://${under.address}:${listening.port}/`,
+            deadlineMs: 5_000,
+            stallMs: 5_000,
+            ...more,
+          }),
+        )
+      await assert.rejects(stream({ deadlineMs: 50 }), failsWith('timeout'))
+      await assert.rejects(stream({ deadlineMs: 50, address: under.address }), failsWith('timeout'))
+      await assert.rejects(stream({ signal: AbortSignal.abort() }), failsWith('aborted'))
+      await under.run(listening.close(0))
+      await assert.rejects(stream({ address: under.address }), failsWith('refused'))
+    })
+
+    void it('resolves names, and takes addresses as they are', async () => {
+      const resolve = (name: string) => under.run(world.net.resolve(name, 5_000))
+      assert.deepEqual(await resolve('10.1.2.3'), ['10.1.2.3'])
+      assert.deepEqual(await resolve('fd00::1'), ['fd00::1'])
+      assert.ok((await resolve('localhost')).every((address) => address === '127.0.0.1' || address === '::1'))
+      await assert.rejects(resolve('no-such-name.invalid'), failsWith('dns'))
     })
 
     void it('lets running requests finish while it closes, and cuts them after the grace', async () => {

@@ -1,0 +1,83 @@
+import { isIP } from 'node:net'
+import type { Client, Dispatcher } from 'undici'
+import { NetworkError, type StreamRequest, type StreamResponse } from '../world.ts'
+import { joined } from './exchange.ts'
+import { asNetworkError } from './network-errors.ts'
+import type { Pools } from './pools.ts'
+
+/** Larger pieces are handed on as parts. */
+export const pieceBytes = 65_536
+
+/** One exchange whose answer is read piece by piece, over a pooled connection or one to a pinned address. */
+export async function streamAnswer(pools: Pools, url: URL, request: StreamRequest): Promise<StreamResponse> {
+  const what = `${request.method} ${url.origin}`
+  const { address, signal, stallMs, deadlineMs } = request
+  if (address !== undefined && isIP(address) === 0) throw new NetworkError('protocol', `${what}: ${address} is not an IP address`)
+  const ending = new AbortController()
+  const end = (error: NetworkError): void => ending.abort(error)
+  const onAbort = (): void => end(new NetworkError('aborted', `${what}: the caller gave up waiting`, { cause: signal?.reason as unknown }))
+  if (signal?.aborted === true) onAbort()
+  signal?.addEventListener('abort', onAbort, { once: true })
+  const deadline = setTimeout(() => end(new NetworkError('timeout', `${what}: no answer within ${deadlineMs} ms`)), deadlineMs)
+
+  let pinned: Client | undefined
+  const over = (): void => {
+    clearTimeout(deadline)
+    signal?.removeEventListener('abort', onAbort)
+    void pinned?.destroy().catch(() => {})
+  }
+  const failure = (error: unknown): NetworkError =>
+    ending.signal.aborted ? (ending.signal.reason as NetworkError) : asNetworkError(what, error)
+
+  let answer: Dispatcher.ResponseData
+  try {
+    if (address !== undefined) pinned = pools.pinned(url.origin, address, request.tls)
+    answer = await (pinned ?? pools.for(url.origin, request.tls).dispatcher).request({
+      path: `${url.pathname}${url.search}`,
+      method: request.method as Dispatcher.HttpMethod,
+      headers: { ...request.headers },
+      body: request.body ?? null,
+      idempotent: false,
+      signal: ending.signal,
+    })
+    clearTimeout(deadline)
+  } catch (error) {
+    over()
+    throw failure(error)
+  }
+  const { body } = answer
+  // Whoever discards it before its end is told of nothing.
+  body.on('error', () => {})
+
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    let stall: NodeJS.Timeout | undefined
+    const watch = (): void => {
+      clearTimeout(stall)
+      stall = setTimeout(() => end(new NetworkError('timeout', `${what}: no more bytes came within ${stallMs} ms`)), stallMs)
+    }
+    try {
+      watch()
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        // While the reader is busy with a piece, nobody waits for the sender.
+        clearTimeout(stall)
+        for (let at = 0; at < chunk.length; at += pieceBytes) yield chunk.subarray(at, at + pieceBytes)
+        watch()
+      }
+    } catch (error) {
+      throw failure(error)
+    } finally {
+      clearTimeout(stall)
+      body.destroy()
+      over()
+    }
+  }
+  return {
+    status: answer.statusCode,
+    headers: joined(answer.headers),
+    body: pieces(),
+    discard() {
+      body.destroy()
+      over()
+    },
+  }
+}
