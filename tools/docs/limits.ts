@@ -131,6 +131,32 @@ const limits: readonly (readonly [area: string, limits: readonly Limit[]])[] = [
     ],
   ],
   [
+    'Images',
+    [
+      ['a disk inside of an image', 'services/image/src/rules/limits.ts', 'mostVirtualBytes'],
+      ['a sender of data is waited for', 'services/image/src/api/image-data.ts', 'stallMs'],
+      ['a lease on data that is written; renewed at a third of it', 'services/image/src/store/data.ts', 'dataLeaseMs'],
+      ['reserved at once of a quota where nobody knows how much comes', 'services/image/src/work/transfers.ts', 'reserveStepBytes'],
+      ['imports at once in one manager', 'services/image/src/work/imports.ts', 'importsAtOnce'],
+      ['attempts of an import whose ground failed', 'services/image/src/work/imports.ts', 'attempts'],
+      ['a URL of web-download, characters', 'services/image/src/rules/import-source.ts', 'uriMostChars'],
+      ['redirects that web-download follows', 'services/image/src/work/download.ts', 'hopsMost'],
+      ['time to resolve a name for web-download', 'services/image/src/work/download.ts', 'resolveMs'],
+      ['time until a source of web-download answers', 'services/image/src/work/download.ts', 'answerMs'],
+      ['a source of web-download that sends nothing is left', 'services/image/src/work/download.ts', 'stallMs'],
+      [
+        'a source of web-download sends at least so many bytes in each minute',
+        'services/image/src/work/download.ts',
+        'slowestBytesPerMinute',
+      ],
+      ['filters and other parameters of a list', 'services/image/src/rules/list-query.ts', 'parametersMost'],
+      ['operations in one change of an image', 'services/image/src/rules/json-patch.ts', 'operationsMost'],
+      ['commands in one request to the registry', 'services/image/src/api/registry.ts', 'batchMost'],
+      ['time between two looks for dead writers and garbage', 'services/image/src/work/sweeper.ts', 'sweepEveryMs'],
+      ['time between two comparisons of all bytes with all rows', 'services/image/src/work/sweeper.ts', 'proveEveryMs'],
+    ],
+  ],
+  [
     'Identity',
     [
       ['a token lives', 'services/identity/src/rules/limits.ts', 'tokenLifetimeMs'],

@@ -113,6 +113,14 @@ export interface SiteConfig {
     readonly stagingFolder: string
     /** JSON file (0600) with `{"<store id>": {"accessKeyId", "secretAccessKey"}}`. */
     readonly s3CredentialsFile: string
+    readonly importMethods: readonly ('glance-direct' | 'web-download' | 'copy-image')[]
+    /** What web-download may reach: all public addresses, at these ports. */
+    readonly importSchemes: readonly ('http' | 'https')[]
+    /** Names, `*.domain` or addresses; empty: any. */
+    readonly importHosts: readonly string[]
+    readonly importPorts: readonly number[]
+    /** Networks that are not public and may be reached nevertheless. */
+    readonly importNetworks: readonly string[]
     readonly sizeCapBytes: number
     /** Of one project, all copies counted; 0: no limit. */
     readonly storageQuotaBytes: number

@@ -53,6 +53,11 @@ export const errors = defineErrors({
   severalRanges: { status: 400, message: 'Only one range can be asked for at once.' },
   rangeUnsatisfiable: { status: 416, message: 'The range names no byte of the image, which has {size}.' },
   noData: { status: 404, message: 'The bytes of image {id} were not found in any of its stores.' },
+  sourceRefused: {
+    status: 400,
+    message: 'The data can not be fetched from there: {why}.',
+    hint: 'The operator says with image.importHosts, importPorts and importNetworks what may be reached.',
+  },
   unknownStore: { status: 400, message: "There is no store '{store}'.", hint: 'GET /v2/info/stores lists them.' },
   storeFull: { status: 413, message: 'There is no space left in the store {store}; nothing was kept.' },
   storeDown: { status: 503, message: 'The store {store} can not be reached. Try again later.' },

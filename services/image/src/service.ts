@@ -21,6 +21,8 @@ import { createTransfers, type Transfers } from './work/transfers.ts'
 /** A part of the service that this process runs. */
 interface Room {
   readonly app?: ServiceApp
+  /** A job may be there. */
+  wake?(): void
   start?(): void
   stop(): Promise<void>
 }
@@ -36,11 +38,14 @@ export async function createImageService(site: Site): Promise<Service> {
   try {
     await database?.migrate(migrations)
     const quotas = { storageBytes: config.image.storageQuotaBytes, count: config.image.countQuota }
-    const data = database === undefined ? createRegistryData(site) : createDirectData(database, world, quotas)
+    const rooms: Room[] = []
+    const data =
+      database === undefined
+        ? createRegistryData(site)
+        : waking(createDirectData(database, world, quotas), () => rooms.forEach((room) => room.wake?.()))
     const stores = createStores(world, config)
     const transfers = createTransfers({ world, data, stores, sizeCapBytes: config.image.sizeCapBytes })
     const ready = async (): Promise<void> => database?.ping()
-    const rooms: Room[] = []
     if (config.roles.includes('api')) rooms.push(await apiRoom(site, { data, stores, transfers, ready }))
     if (database !== undefined) {
       if (config.roles.includes('api')) rooms.push(...(await registryRoom(site, data, ready)))
@@ -65,6 +70,16 @@ export async function createImageService(site: Site): Promise<Service> {
     throw error
   }
 }
+
+/** What begins a job wakes the worker of this process; those of others look by themselves. */
+const waking = (data: ImageData, wake: () => void): ImageData => ({
+  ...data,
+  async import_begin(caller, begin) {
+    const task = await data.import_begin(caller, begin)
+    wake()
+    return task
+  },
+})
 
 interface Parts {
   readonly data: ImageData
@@ -127,10 +142,16 @@ export const exposed = (data: ImageData): Readonly<Record<CommandName, Exposed>>
   ) as unknown as Record<CommandName, Exposed>
 
 function workRoom(site: Site, database: ImageDatabase, parts: Parts): Room {
-  const { world, processId } = site
+  const { world, config, processId } = site
   const sweeper = createSweeper(world, database, parts.stores)
-  const worker = createWorker({ world, database, owner: `${processId}-image`, kinds: [importJob(parts)] })
+  const worker = createWorker({
+    world,
+    database,
+    owner: `${processId}-image`,
+    kinds: [importJob({ ...parts, world, sources: config.image, sizeCapBytes: config.image.sizeCapBytes })],
+  })
   return {
+    wake: () => worker.wake(),
     start() {
       worker.start()
       sweeper.start()

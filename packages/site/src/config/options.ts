@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ipaddr from 'ipaddr.js'
 import { imageStores, showImageStore, type ImageStore } from './image-stores.ts'
-import { address, commandLine, integer, listOf, oneOf, path, port, redactUrl, subnet, text, url, type Parse } from './parsers.ts'
+import { address, commandLine, integer, listOf, oneOf, path, port, redactUrl, several, subnet, text, url, type Parse } from './parsers.ts'
 
 /** What was settled so far, by path: options are settled in the order of the table. */
 export type Known = Readonly<Record<string, unknown>>
@@ -199,6 +199,25 @@ export const options = {
   ),
   'image.stagingFolder': option('bytes between stage and import', path, inVar('image-staging')),
   'image.s3CredentialsFile': option('JSON file (0600) with the keys of S3 stores, by store id', path, inVar('secrets', 'image-s3.json')),
+  'image.importMethods': option(
+    'ways to import images that callers may use',
+    listOf('glance-direct', 'web-download', 'copy-image'),
+    () => ['glance-direct', 'web-download', 'copy-image'] as const,
+  ),
+  'image.importSchemes': option('URLs that web-download may fetch', listOf('http', 'https'), () => ['http', 'https'] as const),
+  'image.importHosts': option<readonly string[]>(
+    'hosts that web-download may fetch from, as name, *.domain or address; none: all that importNetworks allows',
+    several(text(/^(?:\*\.)?[a-z0-9]([a-z0-9.:-]*[a-z0-9])?$/, 'a host name in small letters, *.domain, or an address')),
+    () => [],
+  ),
+  'image.importPorts': option<readonly number[]>('ports that web-download may fetch from', several(integer(1, 65_535, 'a port')), () => [
+    80, 443,
+  ]),
+  'image.importNetworks': option<readonly string[]>(
+    'networks that are not public and that web-download may reach nevertheless',
+    several(subnet),
+    () => [],
+  ),
   'image.sizeCapBytes': option('largest image', integer(1, Number.MAX_SAFE_INTEGER, 'bytes'), () => 1_099_511_627_776),
   'image.storageQuotaBytes': option(
     "bytes of one project's images, all copies counted; 0: no limit",

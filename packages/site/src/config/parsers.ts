@@ -54,6 +54,15 @@ export const listOf =
     return choices.filter((choice) => values.includes(choice))
   }
 
+/** Any number of values, also none: a YAML list, or a text with commas. */
+export const several =
+  <T>(member: Parse<T>): Parse<readonly T[]> =>
+  (raw, context) => {
+    const members: unknown = typeof raw === 'string' ? raw.split(',').filter((part) => part.trim() !== '') : raw
+    if (!Array.isArray(members)) throw new Unacceptable('give a list')
+    return members.map((one: unknown) => member(one, context))
+  }
+
 /** Program and arguments, as a YAML list or the environment's JSON list: no shell ever reads it. */
 export const commandLine: Parse<readonly string[]> = (raw) => {
   let words: unknown = raw

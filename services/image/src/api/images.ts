@@ -7,7 +7,6 @@ import { QueryRefused, readListQuery, type ListQuery } from '../rules/list-query
 import { requireWithin } from '../rules/limits.ts'
 import { holdsBeyondBmp } from '../rules/text.ts'
 import type { Caller } from '../store/caller.ts'
-import { importMethods } from '../store/imports.ts'
 import type { ImageRecord } from '../store/records.ts'
 import { imageToWire } from '../wire/image.ts'
 import { callerOf, targetOf, type ApiContext } from './context.ts'
@@ -29,7 +28,10 @@ export function imageRoutes(app: App, context: ApiContext): void {
       if (values.visibility === 'public') request.authorize('publicize_image')
       if (values.visibility === 'community') request.authorize('communitize_image', targetOf(values, caller))
       const image = await data.image_create(caller, { values: { ...values, status: 'queued' } })
-      void reply.code(201).header('location', `/v2/images/${image.id}`).header('openstack-image-import-methods', importMethods.join(','))
+      void reply
+        .code(201)
+        .header('location', `/v2/images/${image.id}`)
+        .header('openstack-image-import-methods', context.site.config.image.importMethods.join(','))
       if (stores.several) void reply.header('openstack-image-store-ids', stores.ids.join(','))
       return wire(image)
     },

@@ -122,7 +122,11 @@ test('stores and tasks are told to those who may know', async (t) => {
   assert.deepEqual((await site.call(me, 'GET', '/v2/info/stores')).body, { stores: [{ id: 'local', default: 'true' }, { id: 'second' }] })
   assert.equal((await site.call(me, 'GET', '/v2/info/stores/detail')).status, 403)
   assert.equal((await site.call(admin, 'GET', '/v2/info/stores/detail')).body.stores[1].type, 'file')
-  assert.deepEqual((await site.call(me, 'GET', '/v2/info/import')).body['import-methods'].value, ['glance-direct', 'copy-image'])
+  assert.deepEqual((await site.call(me, 'GET', '/v2/info/import')).body['import-methods'].value, [
+    'glance-direct',
+    'web-download',
+    'copy-image',
+  ])
   const { id } = await site.image(me)
   await site.stage(id, bytes)
   await site.bring(id, direct)

@@ -1,9 +1,10 @@
 import { bodyPieces, type App } from '@murmuration/http'
 import { Type, type Static } from 'typebox'
 import { errors } from '../errors.ts'
-import { importMethods, importWays, type ImportMethod } from '../store/imports.ts'
+import { importWays, type ImportMethod } from '../store/imports.ts'
 import { storesOf } from '../wire/image.ts'
 import { imageTaskToWire } from '../wire/task.ts'
+import { judgeSource, SourceFailed } from '../work/download.ts'
 import { callerOf, targetOf, type ApiContext } from './context.ts'
 import { announcedSize, requireOctets, stallMs } from './image-data.ts'
 import { visibleImage } from './images.ts'
@@ -46,11 +47,12 @@ export function importRoutes(app: App, context: ApiContext): void {
       const caller = callerOf(request)
       const image = await visibleImage(context, request, request.params.image_id)
       const { body } = request
-      const method = methodOf(body.method.name)
+      const method = methodOf(context, body.method.name)
       request.authorize(method === 'copy-image' ? 'copy_image' : 'modify_image', targetOf(image, caller))
       if (image.disk_format === null || image.container_format === null)
         throw errors.conflict({ why: "'disk_format' and 'container_format' need to be set before import" })
       if (method !== 'copy-image' && image.status === 'active') throw errors.conflict({ why: `Image ${image.id} is active already.` })
+      const uri = method === 'web-download' ? await sourceOf(context, (body.method as { uri?: unknown }).uri) : undefined
       const wanted = wantedStores(context, body, request.headers['x-image-meta-store'])
       const targets = missingStores(image, method, wanted, body.all_stores === true)
       if (targets.length > 0)
@@ -59,6 +61,7 @@ export function importRoutes(app: App, context: ApiContext): void {
           method,
           stores: targets,
           all_must_succeed: body.all_stores_must_succeed ?? true,
+          ...(uri === undefined ? {} : { uri }),
         })
       return reply.code(202).send('')
     },
@@ -80,11 +83,26 @@ export function importRoutes(app: App, context: ApiContext): void {
   )
 }
 
-function methodOf(name: string): ImportMethod {
+function methodOf({ site }: ApiContext, name: string): ImportMethod {
+  const { importMethods } = site.config.image
   const method = importMethods.find((one) => one === name)
   if (method === undefined)
     throw errors.badRequest({ why: `Unknown import method name '${name.slice(0, 64)}': it is one of ${importMethods.join(', ')}.` })
   return method
+}
+
+/** Before anything is promised; the job judges it again, and each place that it is sent on to. */
+async function sourceOf({ site }: ApiContext, uri: unknown): Promise<string> {
+  if (typeof uri !== 'string' || uri === '')
+    throw errors.badField({ field: 'method.uri', why: 'web-download needs a URL' }, { field: 'method.uri' })
+  try {
+    // A name without an address may have one when the job comes to it.
+    await judgeSource(site.world, site.config.image, uri)
+    return uri
+  } catch (error) {
+    if (error instanceof SourceFailed) throw errors.sourceRefused({ why: error.message }, { field: 'method.uri' })
+    throw error
+  }
 }
 
 function wantedStores({ stores }: ApiContext, body: Static<typeof Import>, header: unknown): readonly string[] {

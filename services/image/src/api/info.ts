@@ -1,6 +1,5 @@
 import type { App } from '@murmuration/http'
 import { errors } from '../errors.ts'
-import { importMethods } from '../store/imports.ts'
 import { callerOf, type ApiContext } from './context.ts'
 
 const mebibyte = 1_048_576
@@ -11,7 +10,7 @@ export function infoRoutes(app: App, context: ApiContext): void {
   const config = { policy: 'authenticated' }
 
   app.get('/v2/info/import', { config, schema: { summary: 'Show the import methods' } }, () => ({
-    'import-methods': { description: 'Import methods available.', type: 'array', value: importMethods },
+    'import-methods': { description: 'Import methods available.', type: 'array', value: context.site.config.image.importMethods },
   }))
 
   app.get('/v2/info/stores', { config, schema: { summary: 'List the stores' } }, () => {

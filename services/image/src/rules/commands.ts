@@ -46,7 +46,7 @@ export const signatures = {
   data_commit: takes('data_id facts from to', 'location'),
   data_fail: takes('data_id from to'),
   data_free: takes('data_id'),
-  import_begin: takes('image_id method stores all_must_succeed'),
+  import_begin: takes('image_id method stores all_must_succeed', 'uri'),
   data_of_image: takes('image_id'),
   usage_get: takes('owner_id'),
 } as const satisfies Record<string, Signature>

@@ -2,6 +2,7 @@ import { json, timestamp } from '@murmuration/data'
 import { enqueue, type JobKind } from '@murmuration/jobs'
 import type { World } from '@murmuration/world'
 import { DataRefused } from '../rules/refusals.ts'
+import { shownSource } from '../rules/import-source.ts'
 import type { ImageStatus } from '../rules/status.ts'
 import type { Caller } from './caller.ts'
 import { deleteProperties, discard, writeProperties } from './children.ts'
@@ -10,7 +11,7 @@ import type { TaskRecord } from './records.ts'
 import type { Tx } from './schema.ts'
 import { createTask } from './tasks.ts'
 
-export const importMethods = ['glance-direct', 'copy-image'] as const
+export const importMethods = ['glance-direct', 'web-download', 'copy-image'] as const
 export type ImportMethod = (typeof importMethods)[number]
 
 export interface ImportInput {
@@ -20,6 +21,8 @@ export interface ImportInput {
   /** Ids of the stores that are to hold the bytes, in order. */
   readonly stores: readonly string[]
   readonly allMustSucceed: boolean
+  /** Where web-download fetches from. */
+  readonly uri?: string
 }
 
 /** What the job that does it is called; what it does stands in work/imports.ts. */
@@ -30,6 +33,7 @@ const internal = ['os_glance_import_task', 'os_glance_importing_to_stores']
 /** The status that each method needs, and the one that the image has while it runs. */
 export const importWays = {
   'glance-direct': { from: 'uploading', through: 'importing' },
+  'web-download': { from: 'queued', through: 'importing' },
   'copy-image': { from: 'active', through: 'active' },
 } as const satisfies Record<ImportMethod, { from: ImageStatus; through: ImageStatus }>
 
@@ -38,11 +42,13 @@ export interface ImportBegin {
   readonly method: ImportMethod
   readonly stores: readonly string[]
   readonly all_must_succeed: boolean
+  readonly uri?: string | null
 }
 
 /** The claim: status, task and job are one transaction. Conflict when the image is in another status or is being imported already. */
 export async function beginImport(tx: Tx, world: World, caller: Caller, begin: ImportBegin): Promise<TaskRecord> {
   const { image_id: imageId, method, stores, all_must_succeed: allMustSucceed } = begin
+  const uri = begin.uri ?? undefined
   const image = await readMutable(tx, caller, imageId)
   const { from, through } = importWays[method]
   const now = timestamp(world.clock.nowMs())
@@ -55,7 +61,8 @@ export async function beginImport(tx: Tx, world: World, caller: Caller, begin: I
     .executeTakeFirst()
   if (numUpdatedRows === 0n)
     throw new DataRefused('Conflict', `Image needs to be in '${from}' state to use '${method}' method; it is '${image.status}'.`)
-  const input = { image_id: imageId, import_req: { method: { name: method }, stores, all_stores_must_succeed: allMustSucceed } }
+  const described = { name: method, ...(uri === undefined ? {} : { uri: shownSource(uri) }) }
+  const input = { image_id: imageId, import_req: { method: described, stores, all_stores_must_succeed: allMustSucceed } }
   const task = await createTask(tx, world, {
     values: {
       type: 'api_image_import',
@@ -68,7 +75,7 @@ export async function beginImport(tx: Tx, world: World, caller: Caller, begin: I
   })
   await enqueue<ImportInput>(tx, world, { name: importKind } as JobKind<ImportInput, unknown>, {
     subject: `image:${imageId}`,
-    input: { imageId, taskId: task.id, method, stores, allMustSucceed },
+    input: { imageId, taskId: task.id, method, stores, allMustSucceed, ...(uri === undefined ? {} : { uri }) },
     ...(caller.requestId === undefined ? {} : { requestId: caller.requestId }),
   })
   await deleteProperties(tx, imageId, ['os_glance_failed_import'], now)

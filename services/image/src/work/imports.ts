@@ -1,12 +1,16 @@
 import { defineJob, TerminalError, type JobKind, type JobRow } from '@murmuration/jobs'
 import { json } from '@murmuration/data'
 import { ApiError } from '@murmuration/http'
+import type { World } from '@murmuration/world'
+import { errors } from '../errors.ts'
+import type { SourceRules } from '../rules/import-source.ts'
 import { endImport, importKind, importWays, type ImportInput } from '../store/imports.ts'
 import { ourselves } from '../store/caller.ts'
 import type { ImageData } from '../store/image-data.ts'
 import type { ImageRecord } from '../store/records.ts'
 import type { Tx } from '../store/schema.ts'
 import { storesOf } from '../wire/image.ts'
+import { openSource, SourceFailed } from './download.ts'
 import type { Stores } from './stores/stores.ts'
 import type { Transfers } from './transfers.ts'
 
@@ -26,8 +30,35 @@ export function importJob(parts: {
   readonly data: ImageData
   readonly stores: Stores
   readonly transfers: Transfers
+  readonly world: World
+  readonly sources: SourceRules
+  readonly sizeCapBytes: number
 }): JobKind<ImportInput, ImportResult> {
-  const { data, stores, transfers } = parts
+  const { data, stores, transfers, world, sources } = parts
+
+  const stagedOf = async ({ imageId }: ImportInput) =>
+    (await data.data_of_image(ourselves, { image_id: imageId })).find(({ state }) => state === 'staged')
+
+  /** Into the staging store first: every store then gets the same bytes, and a source is read once. */
+  async function download(input: ImportInput, uri: string, signal: AbortSignal): Promise<null> {
+    if ((await stagedOf(input)) !== undefined) return null
+    const image = await data.image_get(ourselves, { image_id: input.imageId })
+    if (image.deleted) throw new TerminalError('The image was deleted while it was imported.')
+    try {
+      const source = await openSource(world, sources, uri, signal)
+      try {
+        if (source.stated !== undefined && source.stated > parts.sizeCapBytes) throw errors.tooLarge({ limit: parts.sizeCapBytes })
+        await transfers.fetch({ caller: ourselves, image, store: stores.staging, announced: undefined, pieces: source.pieces })
+      } finally {
+        source.discard()
+      }
+      return null
+    } catch (error) {
+      if (error instanceof ApiError && error.status < 500) throw new TerminalError(error.message)
+      if (error instanceof SourceFailed && error.final) throw new TerminalError(errors.sourceRefused({ why: error.message }).message)
+      throw error
+    }
+  }
 
   async function bring(input: ImportInput, storeId: string, signal: AbortSignal): Promise<string | null> {
     const image = await data.image_get(ourselves, { image_id: input.imageId })
@@ -50,7 +81,7 @@ export function importJob(parts: {
 
   async function sourceOf(input: ImportInput, image: ImageRecord) {
     if (input.method === 'copy-image') return transfers.find(image, [])
-    const staged = (await data.data_of_image(ourselves, { image_id: input.imageId })).find(({ state }) => state === 'staged')
+    const staged = await stagedOf(input)
     return staged === undefined ? undefined : { store: stores.staging, dataId: staged.id, size: staged.bytes }
   }
 
@@ -62,6 +93,11 @@ export function importJob(parts: {
       const { input, signal } = context
       const failed: string[] = []
       const reasons: string[] = []
+      const { uri } = input
+      if (uri !== undefined) {
+        context.progress('the data is fetched')
+        await context.step('download', () => download(input, uri, signal))
+      }
       for (const store of input.stores) {
         context.progress(`${store}: the data comes`)
         const reason = await context.step(`store ${store}`, () => bring(input, store, signal))

@@ -3,7 +3,7 @@ import { ApiError } from '@murmuration/http'
 import type { World } from '@murmuration/world'
 import { apiErrorOf, errors } from '../errors.ts'
 import { inspect, type Inspection } from '../rules/inspect/index.ts'
-import { virtualBytesMost } from '../rules/limits.ts'
+import { mostVirtualBytes } from '../rules/limits.ts'
 import { refused } from '../rules/refusals.ts'
 import type { ImageStatus } from '../rules/status.ts'
 import { ourselves, type Caller } from '../store/caller.ts'
@@ -40,6 +40,8 @@ export interface Transfers {
   upload(incoming: Incoming): Promise<ImageRecord>
   /** Bytes from a caller into the staging store: the image waits for its import afterwards. Nobody judges them yet. */
   stage(incoming: Incoming): Promise<ImageRecord>
+  /** Bytes from elsewhere into the staging store, for an import that is under way. */
+  fetch(incoming: Incoming): Promise<ImageRecord>
   /** Bytes from one store into another, while the image stays in `status`. */
   copy(copying: Copying): Promise<ImageRecord>
   /** Where the bytes of an image can be read now; undefined when no store has them. */
@@ -101,6 +103,9 @@ export function createTransfers(parts: {
 
   const stage = (incoming: Incoming): Promise<ImageRecord> =>
     receive(incoming, { from: 'queued', through: 'uploading', to: 'uploading' }, undefined)
+
+  const fetch = (incoming: Incoming): Promise<ImageRecord> =>
+    receive(incoming, { from: 'importing', through: 'importing', to: 'importing' }, undefined)
 
   function copy({ image, source, store, status, signal }: Copying): Promise<ImageRecord> {
     async function* pieces(): AsyncGenerator<Uint8Array> {
@@ -221,6 +226,7 @@ export function createTransfers(parts: {
   return {
     upload,
     stage,
+    fetch,
     copy,
     async find(image, preferred) {
       const rank = (id: string): number => {
@@ -264,8 +270,8 @@ const inspectionOf = (image: ImageRecord): Inspection | undefined =>
 function virtualSizeOf(inspection: Inspection): number | null {
   const { problem, mismatch, virtualSize } = inspection.end()
   if (problem !== undefined) throw mismatch === true ? errors.contentMismatch({ why: problem }) : errors.contentUnsafe({ why: problem })
-  if (virtualSize !== undefined && virtualSize > virtualBytesMost)
-    throw errors.virtualTooLarge({ size: virtualSize, limit: virtualBytesMost })
+  if (virtualSize !== undefined && virtualSize > mostVirtualBytes)
+    throw errors.virtualTooLarge({ size: virtualSize, limit: mostVirtualBytes })
   return virtualSize ?? null
 }
 
