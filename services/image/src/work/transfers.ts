@@ -41,7 +41,7 @@ export interface Transfers {
   /** Bytes from a caller into the staging store: the image waits for its import afterwards. Nobody judges them yet. */
   stage(incoming: Incoming): Promise<ImageRecord>
   /** Bytes from elsewhere into the staging store, for an import that is under way. */
-  fetch(incoming: Incoming): Promise<ImageRecord>
+  stageFetched(incoming: Incoming): Promise<ImageRecord>
   /** Bytes from one store into another, while the image stays in `status`. */
   copy(copying: Copying): Promise<ImageRecord>
   /** Where the bytes of an image can be read now; undefined when no store has them. */
@@ -104,7 +104,7 @@ export function createTransfers(parts: {
   const stage = (incoming: Incoming): Promise<ImageRecord> =>
     receive(incoming, { from: 'queued', through: 'uploading', to: 'uploading' }, undefined)
 
-  const fetch = (incoming: Incoming): Promise<ImageRecord> =>
+  const stageFetched = (incoming: Incoming): Promise<ImageRecord> =>
     receive(incoming, { from: 'importing', through: 'importing', to: 'importing' }, undefined)
 
   function copy({ image, source, store, status, signal }: Copying): Promise<ImageRecord> {
@@ -226,7 +226,7 @@ export function createTransfers(parts: {
   return {
     upload,
     stage,
-    fetch,
+    stageFetched,
     copy,
     async find(image, preferred) {
       const rank = (id: string): number => {
