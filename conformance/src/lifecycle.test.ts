@@ -24,7 +24,7 @@ const unreliable: Readonly<Record<Shape, readonly string[]>> = {
 }
 
 for (const shape of ['embedded', 'scaled'] as const)
-  test(`the life of subclouds, ${shape}`, { timeout: 240_000, concurrency: true }, async (t) => {
+  test(`the life of subclouds, ${shape}`, { timeout: 480_000, concurrency: true }, async (t) => {
     const fleet = await startFleet(shape)
     t.after(() => fleet.end())
     const changes = readChanges(fleet.dcmanager)

@@ -52,7 +52,7 @@ export const bootstrapAddressOf = (fleet: Fleet, { n }: Subject): string => `${f
 const failed = /-failed$/
 
 /** Until the deploy status is the wanted one; ends at once, with the reason, when an operation has failed meanwhile. */
-export async function untilStatus(fleet: Fleet, ref: string | number, wanted: string, timeoutMs = 90_000): Promise<Subcloud> {
+export async function untilStatus(fleet: Fleet, ref: string | number, wanted: string, timeoutMs = 180_000): Promise<Subcloud> {
   let subcloud: Subcloud | undefined
   await fleet.until(
     `${ref} is ${wanted}`,

@@ -78,18 +78,19 @@ void describe('an archive', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.uniqueArray(fc.tuple(name, content), { selector: ([text]) => text.split('/')[0]!, maxLength: 6 }),
-        fc.nat(70_000),
+        fc.integer({ min: 500, max: 70_000 }),
         async (list, size) => {
           const files = Object.fromEntries(list.map(([text, data]) => [text, Buffer.from(data)]))
-          const { path, manifest } = await archiveOf(files, key, size + 1)
+          const { path, manifest } = await archiveOf(files, key, size)
           const read = await unpacked(path)
-          assert.deepEqual(read.files, files)
+          assert.deepEqual(Object.keys(read.files), Object.keys(files))
+          for (const [text, data] of Object.entries(files)) assert.ok(data.equals(read.files[text]!), text)
           assert.deepEqual(read.manifest, manifest)
           assert.equal(manifest.archiveBytes, statSync(path).size)
           assert.equal(statSync(path).mode & 0o777, 0o600)
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 30 },
     )
   })
 

@@ -66,7 +66,7 @@ test('a bootstrap makes a site: files, modes, start, events, and nothing secret 
   await t.test('progress names the tasks', () => {
     assert.match(run.progress[0]!, /^bootstrap: task 1 — /)
     assert.ok(
-      run.progress.some((line) => line.endsWith('write site.yaml')),
+      run.progress.some((line) => line.endsWith('write the files of the site')),
       run.progress.join('\n'),
     )
   })
@@ -117,7 +117,7 @@ async function assertNoSecrets(site: Site, run: TestRun): Promise<void> {
   }
   for (const line of run.progress) for (const secret of secrets) assert.ok(!line.includes(secret))
   const log = await readFile(logPathOf(varFolder, run.jobId), 'utf8')
-  assert.match(log, /TASK \d+ \[write site\.yaml\]/)
+  assert.match(log, /TASK \d+ \[write the files of the site\]/)
 }
 
 test('a deploy config of another shape is refused before anything is done, with what is wanted', { timeout: 120_000 }, async (t) => {
