@@ -15,9 +15,6 @@ const truthWithinMs = 2 * (heartbeatMs + 5_000) + 60_000
 /** An audit of each controller finds out who owns what, and the next one settles it. */
 const ownersWithinMs = 3 * (times.auditInterval + times.auditDeadline) + 60_000
 
-/** Who leads is not learnt anew by a controller that was restored from before a takeover: known, see README. */
-const forgetful = ({ primary, standby }: Ends): boolean => primary.restored || standby.restored
-
 type Clients = ReadonlyMap<Machine, OperatorClient>
 
 /** After the last fault: passwords are told, work ends, and then everything that is said is so. */
@@ -35,17 +32,12 @@ export async function comeToRest(world: GeoWorld, course: Course, clients: Clien
     ),
   )
   await course.until(ownersWithinMs, 'one-manager', () => managedTwice(world), 2_000)
-  await course.until(
-    ownersWithinMs,
-    'one-leader',
-    () => endsOf(world).flatMap((ends) => (forgetful(ends) ? [] : leadersDisagree(ends))),
-    2_000,
-  )
+  await course.until(ownersWithinMs, 'one-leader', () => endsOf(world).flatMap(leadersDisagree), 2_000)
   const fromMs = simulation.nowMs
   for (;;) {
     if (world.violation !== undefined) return
     const problems: string[] = []
-    for (const ends of endsOf(world)) if (!forgetful(ends)) problems.push(...untruths(ends, await told(world, clients, ends)))
+    for (const ends of endsOf(world)) problems.push(...untruths(ends, await told(world, clients, ends)))
     if (problems.length === 0) break
     if (simulation.nowMs - fromMs > truthWithinMs)
       throw new Violation('truth', `${simulation.nowMs - fromMs} ms after everything came to rest ${problems.slice(0, 3).join('; ')}`)

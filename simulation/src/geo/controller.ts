@@ -46,8 +46,6 @@ export class Machine implements Watched {
   #path: string
   checks: Checks
   unreliableDisk = false
-  /** Its database was put back in this seed: it has forgotten what the others know. */
-  restored = false
   disturbed = false
   clockSteppedMs = Number.NEGATIVE_INFINITY
   /** Dead processes are started again. */
@@ -56,6 +54,8 @@ export class Machine implements Watched {
   /** Of the account that peers use here; counts up when its password changes. */
   passwordGeneration = 1
   #kept = 0
+  #restoring = false
+  #startsAfterRestore = false
   readonly #random: SeededRandom
   readonly #operator: SimulatedProcess
 
@@ -160,6 +160,10 @@ export class Machine implements Watched {
   }
 
   start(): void {
+    if (this.#restoring) {
+      this.#startsAfterRestore = true
+      return
+    }
     this.supervised = true
     this.platform.start()
     for (const process of this.processes) process.start()
@@ -168,6 +172,7 @@ export class Machine implements Watched {
   /** All of it, until `start`. */
   shutDown(): void {
     this.supervised = false
+    this.#startsAfterRestore = false
     this.disturbed = true
     this.simulation.note(`${this.name} is shut down`)
     for (const process of this.processes) process.crash()
@@ -181,17 +186,31 @@ export class Machine implements Watched {
     return kept
   }
 
-  /** It is shut down, its database is what it was then, and it starts again. */
+  /**
+   * It is shut down, its database is what it was then, and it starts again. A restore takes longer than playbooks go on that nobody reads any
+   * more: no run of before knows a lease of after.
+   */
   restoreDatabase(kept: string): void {
     const { supervised } = this
     this.shutDown()
-    this.restored = true
+    this.#startsAfterRestore = supervised
+    this.#restoring = true
+    this.#finishRestore(kept)
+  }
+
+  #finishRestore(kept: string): void {
+    const { simulation } = this
+    if (this.playbooks.live().length > 0) {
+      simulation.at(simulation.nowMs + 500, `looks whether playbooks of ${this.name} have ended`, () => this.#finishRestore(kept))
+      return
+    }
+    this.#restoring = false
     this.checks.close()
     // Beside the lost one, which nobody opens any more.
     this.#path = `${kept}-restored`
     copyDatabaseFile(kept, this.#path)
     this.checks = this.#watch()
-    if (supervised) this.start()
+    if (this.#startsAfterRestore) this.start()
   }
 
   #watch(): Checks {

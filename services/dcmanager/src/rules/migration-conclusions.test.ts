@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   afterMigration,
+  copyIsWhole,
+  followsLeaderThere,
   leaderAfter,
+  managedCounts,
   whileMigrating,
   type LeadershipFacts,
   type MemberHere,
@@ -18,6 +21,7 @@ const here = (regionName: string, changes: Partial<MemberHere> = {}): MemberHere
   ownerEpoch: 1,
   busy: false,
   confirmed: true,
+  pending: false,
   ...changes,
 })
 const there = (regionName: string, changes: Partial<MemberThere> = {}): MemberThere => ({
@@ -136,4 +140,60 @@ test('a leader that is another site still is recorded by nobody else', () => {
     managedThere: 4,
   }
   assert.equal(leaderAfter(facts), 'unchanged')
+})
+
+const group = { state: 'enabled', maxSubcloudRehoming: 10 }
+
+test('a copy is whole when it has the same members, each as it is now, and the same group', () => {
+  const whole = (mine: readonly MemberHere[], theirs: readonly MemberThere[], groupThere = group): boolean =>
+    copyIsWhole({ group, members: mine }, { group: groupThere, members: theirs })
+  assert.ok(whole([here('a'), here('b', { deployStatus: 'secondary' })], [there('b'), there('a')]))
+  assert.equal(whole([here('a', { pending: true })], [there('a')]), false, 'changed since')
+  assert.equal(
+    whole([here('a', { deployStatus: 'secondary', pending: true })], [there('a')]),
+    false,
+    'changed since, and managed there now',
+  )
+  assert.equal(whole([here('a'), here('b')], [there('a')]), false, 'it never had b')
+  assert.equal(whole([here('a')], [there('a'), there('b')]), false, 'b left here')
+  assert.equal(whole([here('a')], [there('a')], { ...group, maxSubcloudRehoming: 3 }), false)
+})
+
+test('a member that both believe to manage counts for the newer epoch, and for both where none is known', () => {
+  const standby = { deployStatus: 'secondary', managementState: 'unmanaged' } as const
+  assert.deepEqual(managedCounts([here('a'), here('b', standby)], [there('a'), there('b')]), { managedHere: 0, managedThere: 2 })
+  assert.deepEqual(managedCounts([here('a', { ownerEpoch: 3 })], [there('a')]), { managedHere: 1, managedThere: 0 })
+  assert.deepEqual(managedCounts([here('a'), here('c')], [there('a', { ownerEpoch: undefined })]), { managedHere: 2, managedThere: 1 })
+})
+
+test('of two leaders that nobody migrates to, both sites find the same one', () => {
+  const sites = (leaders: readonly [string, string], managed: readonly [number, number]): Record<'owner' | 'standby', LeadershipFacts> => {
+    const owner = { localId: 'o', peerId: 's', leaderHere: leaders[0], leaderThere: leaders[1], priorityHere: 0, priorityThere: 1 }
+    const standby = { localId: 's', peerId: 'o', leaderHere: leaders[1], leaderThere: leaders[0], priorityHere: 1, priorityThere: 0 }
+    return {
+      owner: { ...owner, managedHere: managed[0], managedThere: managed[1] },
+      standby: { ...standby, managedHere: managed[1], managedThere: managed[0] },
+    }
+  }
+  for (const [leaders, managed, leader] of [
+    // The owner was restored from before a takeover, and from before the subclouds have told it.
+    [['o', 's'], [0, 3], 's'],
+    [['o', 's'], [3, 3], 'o'],
+    // The standby was restored from before: nobody manages, and the owner is who may.
+    [['s', 'o'], [0, 0], 'o'],
+    [['s', 'o'], [0, 1], 's'],
+    [['s', 's'], [3, 0], 's'],
+  ] as const) {
+    const { owner, standby } = sites(leaders, managed)
+    const found = [owner, standby].map((facts) => (followsLeaderThere(facts) ? facts.leaderThere : facts.leaderHere))
+    assert.deepEqual(found, [leader, leader], JSON.stringify([leaders, managed]))
+  }
+})
+
+test('of a third leader the owner knows more; a standby that leads follows when it manages nothing', () => {
+  const facts = { localId: 's', peerId: 'o', leaderHere: 's', leaderThere: 'x', priorityHere: 1, priorityThere: 0, managedThere: 0 }
+  assert.equal(followsLeaderThere({ ...facts, managedHere: 2 }), false)
+  assert.equal(followsLeaderThere({ ...facts, managedHere: 0 }), true)
+  assert.equal(followsLeaderThere({ ...facts, leaderHere: 'x', leaderThere: 'y', managedHere: 0 }), true)
+  assert.equal(followsLeaderThere({ ...facts, priorityHere: 0, priorityThere: 1, managedHere: 0 }), false)
 })

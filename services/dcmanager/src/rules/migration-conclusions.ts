@@ -12,6 +12,8 @@ export interface MemberHere {
   readonly busy: boolean
   /** The peer has confirmed a copy of it once. */
   readonly confirmed: boolean
+  /** The peer has not confirmed what it is now. */
+  readonly pending: boolean
 }
 
 /** The same subcloud at the peer. */
@@ -36,7 +38,8 @@ export interface Conclusions {
 }
 
 const failedThere: ReadonlySet<string> = new Set(['rehome-failed', 'rehome-prep-failed'])
-const standbyHere: ReadonlySet<DeployStatus> = new Set(['secondary', 'secondary-failed'])
+/** Copies of what another site manages. */
+export const standbyHere: ReadonlySet<DeployStatus> = new Set(['secondary', 'secondary-failed'])
 /** Already given up, or never managed here: "the peer migrates" changes nothing for them. */
 const restsHere: ReadonlySet<DeployStatus> = new Set([...standbyHere, 'rehome-failed', 'rehome-prep-failed', 'rehome-pending'])
 
@@ -83,6 +86,45 @@ function verdictOn(here: MemberHere, there: MemberThere | undefined): Verdict {
   return 'standby'
 }
 
+/** Of a group, what a peer's copy has to have as well. */
+export interface SharedGroupColumns {
+  readonly state: string
+  readonly maxSubcloudRehoming: number
+}
+
+/**
+ * Whether the peer's copy of the group is all that this site's is, after these members have gone: the same members, each confirmed as it is
+ * now. That a takeover is over says nothing of changes which the peer never had.
+ */
+export function copyIsWhole(
+  here: { readonly group: SharedGroupColumns; readonly members: readonly MemberHere[] },
+  there: { readonly group: SharedGroupColumns; readonly members: readonly MemberThere[] },
+): boolean {
+  const regions = new Set(here.members.map((member) => member.regionName))
+  const copies = new Set(there.members.map((member) => member.regionName))
+  return (
+    here.group.state === there.group.state &&
+    here.group.maxSubcloudRehoming === there.group.maxSubcloudRehoming &&
+    here.members.every((member) => !member.pending && copies.has(member.regionName)) &&
+    there.members.every((member) => regions.has(member.regionName))
+  )
+}
+
+/** How many members each site manages; one that both believe to manage belongs to the newer epoch, and to both where none is known. */
+export function managedCounts(
+  here: readonly MemberHere[],
+  there: readonly MemberThere[],
+): Pick<LeadershipFacts, 'managedHere' | 'managedThere'> {
+  const copies = new Map(there.filter((member) => member.managementState === 'managed').map((member) => [member.regionName, member]))
+  let [managedHere, managedThere] = [0, copies.size]
+  for (const member of here.filter((each) => each.managementState === 'managed')) {
+    const epochThere = copies.get(member.regionName)?.ownerEpoch
+    if (epochThere === undefined || member.ownerEpoch >= epochThere) managedHere += 1
+    if (epochThere !== undefined && member.ownerEpoch > epochThere) managedThere -= 1
+  }
+  return { managedHere, managedThere }
+}
+
 export interface LeadershipFacts {
   readonly localId: string
   readonly peerId: string
@@ -95,13 +137,28 @@ export interface LeadershipFacts {
   readonly managedThere: number
 }
 
+/** The site that manages more members, and the one with the lower priority number when they manage as many: both sites find the same. */
+const stronger = ({ managedHere, managedThere, priorityHere, priorityThere }: LeadershipFacts): 'local' | 'peer' =>
+  (managedHere === managedThere ? priorityThere < priorityHere : managedThere > managedHere) ? 'peer' : 'local'
+
 /**
  * Who leads the group after the peer has completed a migration. Where both sites completed one at the same time each believes in
- * itself; then the one that manages more members leads, and the lower priority when they manage as many: both sites find the same.
+ * itself; then the stronger one leads.
  */
 export function leaderAfter(facts: LeadershipFacts): 'peer' | 'unchanged' {
   if (facts.leaderThere !== facts.peerId) return 'unchanged'
   if (facts.leaderHere !== facts.localId || facts.managedHere === 0) return 'peer'
-  if (facts.managedHere !== facts.managedThere) return facts.managedThere > facts.managedHere ? 'peer' : 'unchanged'
-  return facts.priorityThere < facts.priorityHere ? 'peer' : 'unchanged'
+  return stronger(facts) === 'peer' ? 'peer' : 'unchanged'
+}
+
+/**
+ * Nobody migrates, and the two copies name different leaders: one of the sites was restored from a copy of before a takeover. True when
+ * this site has to follow what the other one says. Of the two sites the stronger one leads; of a third one the owner of the group knows more.
+ */
+export function followsLeaderThere(facts: LeadershipFacts): boolean {
+  const { localId, peerId, leaderHere, leaderThere } = facts
+  if (leaderHere === leaderThere) return false
+  if ([leaderHere, leaderThere].every((id) => id === localId || id === peerId))
+    return leaderThere === (stronger(facts) === 'peer' ? peerId : localId)
+  return facts.priorityThere < facts.priorityHere && (leaderHere !== localId || facts.managedHere === 0)
 }

@@ -38,8 +38,19 @@ test('a peer that agrees changes nothing, nor does a stock one that tells no rev
 test('a peer that was restored from a backup makes the association differ, and all members are sent again', () => {
   const seen = observe(record(), heard({}, { receivedRevision: 3 }), us)
   assert.deepEqual([seen.columns.synced_revision, seen.changed, seen.forgetMembers], [3, true, true])
-  // Who does not lead could not sync again.
-  assert.equal(observe(record({}, { system_leader_id: 'peer' }), heard({}, { receivedRevision: 3 }), us).changed, false)
+  // Whoever leads: it is not in-sync. While a migration is concluded its end tells the revision anew.
+  assert.equal(observe(record({}, { system_leader_id: 'peer' }), heard({}, { receivedRevision: 3 }), us).forgetMembers, true)
+  assert.equal(observe(record(), heard({ migrationStatus: 'complete' }, { receivedRevision: 3 }), us).forgetMembers, false)
+  // What the peer confirmed while it answered this heartbeat is not in the answer.
+  assert.equal(observe(record(), heard({}, { receivedRevision: 3 }), us, new Map([[1, 3]])).changed, false)
+})
+
+test('a peer that has more than this site ever made shows that this one was restored: its document goes on after that', () => {
+  const seen = observe(record(), heard({}, { receivedRevision: 8 }), us)
+  assert.deepEqual([seen.columns.synced_revision, seen.raiseRevisionTo, seen.forgetMembers], [5, 9, true])
+  // A push under way has a revision that was made here.
+  const pushed = observe(record({ synced_revision: 4 }), heard(), us)
+  assert.deepEqual([pushed.raiseRevisionTo, pushed.forgetMembers, pushed.changed], [undefined, false, false])
 })
 
 test('a lost association is failed with what to do; one that is being made, or never was, is not', () => {

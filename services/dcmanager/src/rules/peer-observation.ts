@@ -35,8 +35,10 @@ export interface Observation<R extends ObservedRecord> {
     readonly sync_failure: string | null
   }
   readonly changed: boolean
-  /** The peer lost what it had confirmed: every member is sent again. */
+  /** One of the two sites was restored from a copy: every member is sent again. */
   readonly forgetMembers: boolean
+  /** The peer has one that this site does not remember to have made: its document goes on after that. */
+  readonly raiseRevisionTo: number | undefined
   /** Another site leads the group now, as its owner says. */
   readonly leader: { readonly id: string; readonly name: string } | undefined
   /** A migration that had made this site give its members up has ended with this site still in charge. */
@@ -44,28 +46,33 @@ export interface Observation<R extends ObservedRecord> {
 }
 
 /**
- * What a heartbeat shows of one association: whether the peer migrates the group, whether it still has what it confirmed (it may have
- * been restored from a backup), and who leads a group that this site only keeps a copy of.
+ * What a heartbeat shows of one association: whether the peer migrates the group, whether both sites still know of the same revision (one of
+ * them may have been restored from a backup), and who leads a group that this site only keeps a copy of. `syncedBefore`: what the peer
+ * had confirmed when the heartbeat began, by association.
  */
-export function observe<R extends ObservedRecord>(record: R, heard: HeardFromPeer, localId: string): Observation<R> {
+export function observe<R extends ObservedRecord>(
+  record: R,
+  heard: HeardFromPeer,
+  localId: string,
+  syncedBefore: ReadonlyMap<number, number> = new Map(),
+): Observation<R> {
   const { association, group, peer } = record
   const there = heard.groups.find((each) => each.name === group.peer_group_name)
   const copy = heard.associations.find((each) => each.peerGroupId === there?.id && each.systemPeerId === heard.systemPeerId)
   const migration = there?.migrationStatus ?? null
   const primary = association.association_type === 'primary'
-  // A job may be making it just now, and its end says more.
-  const judged = primary && record.running === undefined && association.synced_revision > 0
+  const { synced_revision: synced } = association
+  // A job may be making it just now, and its end says more; so does a push that ended while the peer answered.
+  const judged = primary && record.running === undefined && synced > 0 && (syncedBefore.get(association.id) ?? synced) === synced
   const missing = judged && copy === undefined
-  // Only who leads can sync again; another site's confirmation of what it leads itself is told anew instead.
-  const older =
-    judged &&
-    group.system_leader_id === localId &&
-    copy?.receivedRevision !== undefined &&
-    copy.receivedRevision < association.synced_revision
+  // The end of a migration tells the revision anew.
+  const received = judged && migration === null ? copy?.receivedRevision : undefined
+  const older = received !== undefined && received < synced
+  const newer = received !== undefined && received > group.revision
   const columns = {
     id: association.id,
     remote_migration: migration,
-    synced_revision: missing ? 0 : older ? copy.receivedRevision : association.synced_revision,
+    synced_revision: missing ? 0 : older ? received : synced,
     sync_failure: missing ? lostText(peer.peer_name, group.peer_group_name, heard.systemPeerId) : association.sync_failure,
   }
   return {
@@ -75,7 +82,8 @@ export function observe<R extends ObservedRecord>(record: R, heard: HeardFromPee
       columns.remote_migration !== association.remote_migration ||
       columns.synced_revision !== association.synced_revision ||
       columns.sync_failure !== association.sync_failure,
-    forgetMembers: missing || older,
+    forgetMembers: missing || older || newer,
+    raiseRevisionTo: newer ? received + 1 : undefined,
     leader: leaderToAdopt(record, there, localId),
     givenUp:
       association.remote_migration === 'migrating' &&

@@ -71,6 +71,16 @@ export async function nextHeartbeatMs(db: Queryable<Schema>, nowMs: number): Pro
   return row === undefined ? undefined : msOf(row.next_heartbeat_at)
 }
 
+/** What a peer has confirmed, by association: one statement. */
+export async function readSyncedRevisions(db: Queryable<Schema>, systemPeerId: number): Promise<ReadonlyMap<number, number>> {
+  const rows = await db.query
+    .selectFrom('peer_group_association')
+    .select(['id', 'synced_revision'])
+    .where('system_peer_id', '=', systemPeerId)
+    .execute()
+  return new Map(rows.map((row) => [row.id, row.synced_revision]))
+}
+
 /** Gives leases back without a verdict (shutdown). */
 export async function giveBackPeers(db: Queryable<Schema>, world: World, leases: readonly string[]): Promise<void> {
   if (leases.length === 0) return

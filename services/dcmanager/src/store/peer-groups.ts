@@ -89,6 +89,11 @@ export async function announceChange(tx: Transaction<Schema>, world: World, peer
     .execute()
 }
 
+/** The document goes on at this revision at least: peers have seen younger ones than this site remembers. */
+export async function raiseRevision(tx: Transaction<Schema>, peerGroupId: number, to: number): Promise<void> {
+  await tx.query.updateTable('subcloud_peer_group').set({ revision: to }).where('id', '=', peerGroupId).where('revision', '<', to).execute()
+}
+
 /**
  * What peers have of these subclouds has changed (rules/replicated.ts says which fields count): the next sync sends them. Returns
  * the groups that they are members of. Subclouds that are in none only count, for a group that they join later.

@@ -1,6 +1,7 @@
 import { timestamp, upsert, type Queryable, type Transaction } from '@murmuration/data'
 import type { Keyring } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
+import type { Selectable } from 'kysely'
 import type { DeployStatus } from '../rules/lifecycle.ts'
 import type { MemberHere } from '../rules/migration-conclusions.ts'
 import { exclusiveKeyOf } from '../rules/operations.ts'
@@ -8,7 +9,7 @@ import { auditNames } from '../rules/audit-plan.ts'
 import { resetAlarms } from './alarms.ts'
 import { requestAudits } from './audits.ts'
 import { openDocument, type DocumentKind } from './documents.ts'
-import type { Schema } from './schema.ts'
+import type { PeerGroupMemberSyncTable, Schema } from './schema.ts'
 import type { SubcloudRow } from './subclouds.ts'
 import { updateSubclouds } from './subclouds.ts'
 import { statusColumns } from './statuses.ts'
@@ -17,21 +18,15 @@ import { statusColumns } from './statuses.ts'
 export async function readMembersHere(db: Queryable<Schema>, peerGroupId: number, associationId: number): Promise<MemberHere[]> {
   const rows = await db.query
     .selectFrom('subclouds')
-    .select(['id', 'region_name', 'deploy_status', 'management_state', 'owner_epoch'])
+    .select(['id', 'region_name', 'deploy_status', 'management_state', 'owner_epoch', 'document_revision'])
     .where('peer_group_id', '=', peerGroupId)
     .orderBy('id')
     .execute()
-  const confirmed = await db.query
-    .selectFrom('peer_group_member_sync')
-    .select('region_name')
-    .where('association_id', '=', associationId)
-    .where('synced_revision', '>', 0)
-    .execute()
+  const synced = await readSynced(db, associationId)
   const busy = await busySubclouds(
     db,
     rows.map((row) => row.id),
   )
-  const regions = new Set(confirmed.map((row) => row.region_name))
   return rows.map((row) => ({
     id: row.id,
     regionName: row.region_name,
@@ -39,9 +34,20 @@ export async function readMembersHere(db: Queryable<Schema>, peerGroupId: number
     managementState: row.management_state,
     ownerEpoch: row.owner_epoch,
     busy: busy.has(row.id),
-    confirmed: regions.has(row.region_name),
+    confirmed: (synced.get(row.region_name)?.synced_revision ?? 0) > 0,
+    pending: confirmedRevision(synced.get(row.region_name)) < row.document_revision,
   }))
 }
+
+type Synced = Selectable<PeerGroupMemberSyncTable>
+
+async function readSynced(db: Queryable<Schema>, associationId: number): Promise<ReadonlyMap<string, Synced>> {
+  const rows = await db.query.selectFrom('peer_group_member_sync').selectAll().where('association_id', '=', associationId).execute()
+  return new Map(rows.map((row) => [row.region_name, row]))
+}
+
+/** What a peer has for certain; a failure leaves it open what became of the last that was sent. */
+const confirmedRevision = (row: Synced | undefined): number => (row === undefined || row.failure !== null ? 0 : row.synced_revision)
 
 /** Those on which an operation works or waits. */
 async function busySubclouds(db: Queryable<Schema>, ids: readonly number[]): Promise<ReadonlySet<number>> {
@@ -108,24 +114,11 @@ export interface MemberToSend {
   readonly syncedRevision: number
 }
 
-/**
- * Members that this site manages (standby copies of another site's are none of its business), with what the peer has of each. Two
- * statements.
- */
+/** All members, standby copies of another site's too, with what the peer has of each. Two statements. */
 export async function readMembersToSync(db: Queryable<Schema>, peerGroupId: number, associationId: number): Promise<MemberToSend[]> {
-  const rows = await db.query
-    .selectFrom('subclouds')
-    .selectAll()
-    .where('peer_group_id', '=', peerGroupId)
-    .where('deploy_status', 'not in', ['secondary', 'secondary-failed'])
-    .orderBy('id')
-    .execute()
-  const synced = await db.query.selectFrom('peer_group_member_sync').selectAll().where('association_id', '=', associationId).execute()
-  const byRegion = new Map(synced.map((row) => [row.region_name, row]))
-  return rows.map((row) => {
-    const known = byRegion.get(row.region_name)
-    return { row, syncedRevision: known === undefined || known.failure !== null ? 0 : known.synced_revision }
-  })
+  const rows = await db.query.selectFrom('subclouds').selectAll().where('peer_group_id', '=', peerGroupId).orderBy('id').execute()
+  const synced = await readSynced(db, associationId)
+  return rows.map((row) => ({ row, syncedRevision: confirmedRevision(synced.get(row.region_name)) }))
 }
 
 export interface SentMember {

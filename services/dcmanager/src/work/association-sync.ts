@@ -2,10 +2,12 @@ import type { PeerClient, SubcloudThere } from '@murmuration/clients'
 import type { Database, Transaction } from '@murmuration/data'
 import { defineJob, TerminalError, type JobContext, type JobKind } from '@murmuration/jobs'
 import type { Site } from '@murmuration/site'
-import { standbyClass } from '../rules/migration-conclusions.ts'
+import { standbyClass, standbyHere } from '../rules/migration-conclusions.ts'
 import type { AssociationSyncInput } from '../rules/operations.ts'
 import { planSync } from '../rules/sync-plan.ts'
 import { readAssociation, updateAssociation, type AssociationRecord } from '../store/associations.ts'
+import { forgetSyncedMembers } from '../store/heartbeats.ts'
+import { announceChange } from '../store/peer-groups.ts'
 import {
   forgetSent,
   readDocumentsOfMany,
@@ -66,11 +68,12 @@ export function associationSyncKind(parts: AssociationParts): JobKind<Associatio
       const { associationId } = JSON.parse(job.input) as AssociationSyncInput
       const { output } = outcome
       if (outcome.state === 'done' && output !== undefined) {
-        const columns =
-          output.failure === null
-            ? { ...(output.whole ? { synced_revision: output.revision } : {}), sync_failure: null }
-            : { sync_failure: output.failure }
-        await updateAssociation(tx, world, associationId, columns)
+        const { failure, revision, whole } = output
+        const { association, group } = (await readAssociation(tx, associationId)) ?? {}
+        // A sync that did not bring all of it has seen that something differs, whatever was confirmed before.
+        const unseen = !whole && association !== undefined && association.synced_revision >= group!.revision
+        if (unseen) await announceChange(tx, world, [group!.id])
+        await updateAssociation(tx, world, associationId, { ...(whole ? { synced_revision: revision } : {}), sync_failure: failure })
         return
       }
       await updateAssociation(tx, world, associationId, { sync_failure: failureText(outcome.error) })
@@ -81,7 +84,7 @@ export function associationSyncKind(parts: AssociationParts): JobKind<Associatio
 export interface SyncOutcome {
   /** Of the group, as it was when the sync began. */
   readonly revision: number
-  /** The peer has all of it. False after a change of the group only, while members differ. */
+  /** The peer has all of it. False while members differ: after a change of the group only, or where the peer manages them itself. */
   readonly whole: boolean
   readonly failure: string | null
 }
@@ -142,6 +145,9 @@ async function sync(parts: AssociationParts, context: Context): Promise<SyncOutc
     const found = (await client.associations(call)).find(
       (each) => each.peerGroupId === groupThere.id && each.systemPeerId === there.systemPeerId,
     )
+    // One of the two sites was restored from a copy: what is known of its members is not what it has.
+    if (found?.receivedRevision !== undefined && found.receivedRevision !== association.synced_revision)
+      await context.transaction((tx: Transaction<Schema>) => forgetSyncedMembers(tx, [association.id]))
     return { id: (found ?? (await client.createAssociation({ peerGroupId: groupThere.id, systemPeerId: there.systemPeerId }, call))).id }
   })
   await context.step('syncing', () => client.reportStatus(associationThere.id, 'syncing', call))
@@ -151,7 +157,7 @@ async function sync(parts: AssociationParts, context: Context): Promise<SyncOutc
 
   try {
     const failure = groupOnly ? null : await context.step('members', () => syncMembers(parts, context, record, client, groupThere.id))
-    const whole = failure === null && (!groupOnly || (await nothingPending(parts, record)))
+    const whole = failure === null && (await nothingPending(parts, record))
     const status = failure !== null ? 'failed' : whole ? 'in-sync' : 'out-of-sync'
     await context.step('report', () => client.reportStatus(associationThere.id, status, { ...call, ...(whole ? { revision } : {}) }))
     return { revision, whole, failure }
@@ -193,13 +199,19 @@ async function syncMembers(
 ): Promise<string | null> {
   const { database, site } = parts
   const call = { deadlineMs: syncLimits.memberMs, signal: context.signal }
-  const members = (await readMembersToSync(database, group.id, association.id)).map((member) => ({
+  const all = (await readMembersToSync(database, group.id, association.id)).map((member) => ({
     ...member,
     name: member.row.name,
     regionName: member.row.region_name,
     documentRevision: member.row.document_revision,
   }))
-  const plan = planSync(members, await client.members(group.peer_group_name, call))
+  const copies = await client.members(group.peer_group_name, call)
+  // Standby copies of what the peer manages are not sent: that site says what it is (reference §7.7).
+  const theirs = all.filter(({ row }) => standbyHere.has(row.deploy_status))
+  const plan = planSync(
+    all.filter((member) => !theirs.includes(member)),
+    copies,
+  )
   const failures: MemberFailure[] = plan.obstructed.map(({ member, status }) => ({
     name: member.name,
     why: `it is ${status} there, and not a standby copy`,
@@ -235,13 +247,9 @@ async function syncMembers(
       failures.push({ name: copy.name, why: `it is no member any more and could not be deleted there: ${why}` })
     }
   })
-  await context.transaction((tx: Transaction<Schema>) =>
-    forgetSent(
-      tx,
-      association.id,
-      plan.remove.map((copy) => copy.regionName),
-    ),
-  )
+  const known = new Set(copies.map((copy) => copy.regionName))
+  const gone = [...plan.remove, ...theirs.filter((member) => !known.has(member.regionName))].map(({ regionName }) => regionName)
+  await context.transaction((tx: Transaction<Schema>) => forgetSent(tx, association.id, gone))
   return failures.length === 0
     ? null
     : failuresText(

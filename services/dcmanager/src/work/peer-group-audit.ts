@@ -1,10 +1,18 @@
-import type { SubcloudThere } from '@murmuration/clients'
+import type { AssociationThere, PeerGroupThere, SubcloudThere } from '@murmuration/clients'
 import type { Database, Transaction } from '@murmuration/data'
 import type { Site } from '@murmuration/site'
-import { afterMigration, leaderAfter, whileMigrating, type Conclusions } from '../rules/migration-conclusions.ts'
+import {
+  afterMigration,
+  copyIsWhole,
+  followsLeaderThere,
+  leaderAfter,
+  managedCounts,
+  whileMigrating,
+  type Conclusions,
+} from '../rules/migration-conclusions.ts'
 import { readAssociationFacts, updateAssociation, type AssociationRecord } from '../store/associations.ts'
 import { readDocumentsOfMany, readMembersHere, giveUpMembers } from '../store/peer-members.ts'
-import { announceChange, readPeerGroup, updatePeerGroup } from '../store/peer-groups.ts'
+import { announceChange, readPeerGroup, updatePeerGroup, type PeerGroupRow } from '../store/peer-groups.ts'
 import type { Schema } from '../store/schema.ts'
 import { deleteSubclouds } from '../store/subclouds.ts'
 import type { ControllerFacts } from './controller-facts.ts'
@@ -21,12 +29,7 @@ export interface PeerAuditParts {
 }
 
 /** What the peer's copy of a group says. */
-export interface GroupThere {
-  readonly priority: number
-  readonly leaderId: string
-  readonly leaderName: string
-  readonly migrationStatus: 'migrating' | 'complete' | undefined
-}
+export type GroupThere = Omit<PeerGroupThere, 'id' | 'name'>
 
 const requestMs = 30_000
 
@@ -38,7 +41,7 @@ export async function auditGroup(
   parts: PeerAuditParts,
   record: AssociationRecord,
   there: GroupThere,
-  known: { readonly outOfSyncThere?: boolean; readonly signal?: AbortSignal } = {},
+  known: { readonly copy?: AssociationThere | undefined; readonly signal?: AbortSignal } = {},
 ): Promise<'nothing' | 'migrating' | 'concluded' | 'waits'> {
   if (there.migrationStatus === undefined || record.group.migration_status === 'migrating') return 'nothing'
   const { database, site } = parts
@@ -60,11 +63,13 @@ export async function auditGroup(
   const client = parts.peers.of(peer)
   const call = { deadlineMs: requestMs, ...(known.signal === undefined ? {} : { signal: known.signal }) }
   const members = await client.members(group.peer_group_name, call)
-  const outOfSyncThere = known.outOfSyncThere ?? (await copyIsOutOfSync(parts, record, call))
+  const copy = known.copy ?? (await copyThere(parts, record, call))
+  const outOfSyncThere = copy?.syncStatus === 'out-of-sync'
+  const primary = association.association_type === 'primary'
   const localId = (await parts.facts.ownSystem()).uuid
   const concluded = await database.transaction(async (tx) => {
     const here = await lockGroup(tx, record)
-    if (here === undefined) return false
+    if (here === undefined) return undefined
     const mine = await readMembersHere(tx, group.id, association.id)
     const conclusions = afterMigration(mine, members)
     const imports = outOfSyncThere ? await readImports(tx, parts, conclusions, mine, members) : []
@@ -72,30 +77,43 @@ export async function auditGroup(
     await giveUpMembers(tx, world, conclusions.standby, 'secondary')
     await giveUpMembers(tx, world, conclusions.failed, 'rehome-failed')
     await deleteSubclouds(tx, world, conclusions.gone)
-    const kept = new Set([...conclusions.standby, ...conclusions.failed, ...conclusions.gone])
+    const left = new Set([...conclusions.standby, ...conclusions.failed, ...conclusions.gone])
     const leader = leaderAfter({
-      localId,
-      peerId: peer.peer_uuid.toLowerCase(),
-      leaderHere: here.system_leader_id,
-      leaderThere: there.leaderId,
-      priorityHere: here.group_priority,
-      priorityThere: there.priority,
-      managedHere: mine.filter((member) => member.managementState === 'managed' && !kept.has(member.id)).length,
-      managedThere: members.filter((member) => member.managementState === 'managed').length,
+      ...sidesOf(record, here, there, localId),
+      ...managedCounts(
+        mine.filter((member) => !left.has(member.id)),
+        members,
+      ),
     })
     const { revision } = await recordLeader(tx, parts, here, leader === 'peer' ? there : undefined)
     const anyFailed = members.some((member) => member.deployStatus === 'rehome-failed' || member.deployStatus === 'rehome-prep-failed')
     const waits = conclusions.waiting.length > 0
+    // What the peer never had it still does not have; a takeover confirms nothing but who manages what (reference §7.10).
+    const gone = new Set(conclusions.gone)
+    const whole =
+      primary &&
+      !(outOfSyncThere && anyFailed) &&
+      (copy?.receivedRevision ?? association.synced_revision) === association.synced_revision &&
+      copyIsWhole(
+        {
+          group: { state: here.group_state, maxSubcloudRehoming: here.max_subcloud_rehoming },
+          members: mine.filter((member) => !gone.has(member.id)),
+        },
+        { group: there, members },
+      )
+    if (primary && !whole && association.synced_revision >= revision) await announceChange(tx, world, [group.id])
     await updateAssociation(tx, world, association.id, {
       remote_migration: waits ? 'complete' : null,
-      ...(association.association_type === 'non-primary'
-        ? {}
-        : { sync_failure: null, synced_revision: outOfSyncThere && anyFailed ? 0 : revision }),
+      ...(primary ? { sync_failure: null } : {}),
+      ...(whole ? { synced_revision: revision } : {}),
     })
     tx.afterCommit(() => tellReaders(site))
-    return !waits
+    return waits ? undefined : { revision: whole ? revision : undefined }
   })
-  if (!concluded) return 'waits'
+  if (concluded === undefined) return 'waits'
+  // Its copy has the revision that the change of the leader made, or it would be taken for one that was restored.
+  if (concluded.revision !== undefined && copy !== undefined)
+    await client.reportStatus(copy.id, 'in-sync', { ...call, revision: concluded.revision })
   // Last: when it gets lost the peer goes on saying `complete`, and this happens again.
   await client.updateGroup(group.peer_group_name, { migrationStatus: null }, call)
   return 'concluded'
@@ -108,25 +126,63 @@ async function lockGroup(tx: Transaction<Schema>, { group }: AssociationRecord) 
   return here === undefined || here.migration_status === 'migrating' ? undefined : here
 }
 
-/** Whether the peer's own copy of the association is out-of-sync: it has something that this site does not. */
-async function copyIsOutOfSync(
+/** The association as the peer has it. */
+async function copyThere(
   parts: PeerAuditParts,
   { group, peer }: AssociationRecord,
   call: { readonly deadlineMs: number; readonly signal?: AbortSignal },
-): Promise<boolean> {
+): Promise<AssociationThere | undefined> {
   const client = parts.peers.of(peer)
   const me = await client.systemPeer((await parts.facts.ownSystem()).uuid, call)
   const groupThere = await client.group(group.peer_group_name, call)
-  if (me === undefined || groupThere === undefined) return false
-  const copy = (await client.associations(call)).find((each) => each.peerGroupId === groupThere.id && each.systemPeerId === me.id)
-  return copy?.syncStatus === 'out-of-sync'
+  if (me === undefined || groupThere === undefined) return undefined
+  return (await client.associations(call)).find((each) => each.peerGroupId === groupThere.id && each.systemPeerId === me.id)
+}
+
+const sidesOf = ({ peer }: AssociationRecord, here: PeerGroupRow, there: GroupThere, localId: string) => ({
+  localId,
+  peerId: peer.peer_uuid.toLowerCase(),
+  leaderHere: here.system_leader_id,
+  leaderThere: there.leaderId,
+  priorityHere: here.group_priority,
+  priorityThere: there.priority,
+})
+
+/**
+ * The two copies name different leaders and nobody migrates: one of the sites was restored from a copy of before a takeover, and nobody
+ * will ever tell it again. Both sites judge by the same facts, asked anew, and one of them follows. True when something was written.
+ */
+export async function settleLeader(parts: PeerAuditParts, record: AssociationRecord, signal?: AbortSignal): Promise<boolean> {
+  const { database, site } = parts
+  const { association, group, peer } = record
+  const client = parts.peers.of(peer)
+  const call = { deadlineMs: requestMs, ...(signal === undefined ? {} : { signal }) }
+  const there = await client.group(group.peer_group_name, call)
+  if (there === undefined || there.migrationStatus !== undefined || there.leaderId === group.system_leader_id) return false
+  const members = await client.members(group.peer_group_name, call)
+  const localId = (await parts.facts.ownSystem()).uuid
+  return await database.transaction(async (tx) => {
+    const here = await lockGroup(tx, record)
+    // What has changed meanwhile is judged at the next heartbeat.
+    if (here === undefined || here.migration_status !== null || here.system_leader_id !== group.system_leader_id) return false
+    const mine = await readMembersHere(tx, group.id, association.id)
+    if (!followsLeaderThere({ ...sidesOf(record, here, there, localId), ...managedCounts(mine, members) })) return false
+    await recordLeader(tx, parts, here, there)
+    if (there.leaderId !== localId) {
+      const { standby, failed } = afterMigration(mine, members)
+      await giveUpMembers(tx, site.world, standby, 'secondary')
+      await giveUpMembers(tx, site.world, failed, 'rehome-failed')
+    }
+    tx.afterCommit(() => tellReaders(site))
+    return true
+  })
 }
 
 /** Another leader is a change that all other peers of the group have to be told; this one knows. */
 async function recordLeader(
   tx: Transaction<Schema>,
   { site }: PeerAuditParts,
-  here: NonNullable<Awaited<ReturnType<typeof readPeerGroup>>>,
+  here: PeerGroupRow,
   there: GroupThere | undefined,
 ): Promise<{ readonly revision: number }> {
   if (there === undefined || there.leaderId === here.system_leader_id) return here

@@ -8,6 +8,7 @@ import { Secret } from '@murmuration/trust'
 import { claimDuePeers, nextHeartbeatMs } from '../store/heartbeats.ts'
 import { migrations } from '../store/migrations/index.ts'
 import { touchMember } from '../store/peer-groups.ts'
+import { recordSent } from '../store/peer-members.ts'
 import type { Schema } from '../store/schema.ts'
 import { peerSecretContext, readSystemPeer, updateSystemPeer } from '../store/system-peers.ts'
 import { away, createLinks, here, openGeoFixture, type GeoFixture, type TestLinks } from '../testing/geo-fixture.ts'
@@ -27,6 +28,8 @@ interface Scene extends GeoFixture {
   until(what: string, holds: () => boolean | Promise<boolean>): Promise<void>
 }
 
+const regionOf = (n: number): string => n.toString(16).padStart(32, '0')
+
 /** A primary association that both sites know as in-sync, with `members` members. */
 async function openScene(engine: TestEngine, members = 2): Promise<Scene> {
   const manual = createManualWorld({ instant: engine.engine === 'sqlite' })
@@ -39,11 +42,12 @@ async function openScene(engine: TestEngine, members = 2): Promise<Scene> {
   const peer = await fixture.addPeer()
   const association = await fixture.addAssociation(group, peer, { synced_revision: 1 })
   await fixture.addMembers(group.id, members)
+  const sent = Array.from({ length: members }, (_, index) => ({ regionName: regionOf(index + 1), revision: 1, failure: null }))
+  await fixture.database.transaction((tx) => recordSent(tx, world, association.id, sent))
   const copy = stock.addGroup({ peer_group_name: 'spg-a', group_priority: 1, system_leader_id: here.uuid, system_leader_name: here.name })
   const systemPeerId = stock.addSystemPeer(here.uuid)
   stock.associations.push({ id: 77, 'peer-group-id': copy.id, 'system-peer-id': systemPeerId, 'sync-status': 'in-sync' })
-  for (let n = 1; n <= members; n++)
-    stock.addSubcloud({ name: `edge-${n}`, 'region-name': n.toString(16).padStart(32, '0'), peer_group_id: copy.id })
+  for (let n = 1; n <= members; n++) stock.addSubcloud({ name: `edge-${n}`, 'region-name': regionOf(n), peer_group_id: copy.id })
   const until = (what: string, holds: () => boolean | Promise<boolean>) => manual.until(what, holds, 200)
   return {
     ...fixture,
@@ -149,6 +153,35 @@ eachEngine('the monitor of peers', (engine) => {
     assert.equal(moved.bootstrap_address, '192.0.2.99')
     await scene.pass(25_000)
     assert.equal(await scene.status(scene.associationId), 'in-sync')
+  })
+
+  test('a takeover confirms nothing that the peer never had: with a change that was not synced the association is out-of-sync after it', async () => {
+    const scene = await openScene(engine, 2)
+    const { stock } = scene
+    await scene.database.transaction((tx) => touchMember(tx, scene.world, [1]))
+    for (const subcloud of stock.subclouds) Object.assign(subcloud, { 'deploy-status': 'complete', 'management-state': 'managed' })
+    Object.assign(stock.groups[0]!, { migration_status: 'complete', system_leader_id: away.uuid, system_leader_name: away.name })
+    await using _ = scene.monitor()
+    await scene.until('the conclusions', () => stock.groups[0]!.migration_status === null)
+    assert.ok((await members(scene)).every((row) => row.deploy_status === 'secondary'))
+    await scene.until('the other site to be told', () => there(scene) === 'out-of-sync')
+    assert.equal(await scene.status(scene.associationId), 'out-of-sync')
+  })
+
+  test('a controller that was restored from before a takeover learns from the other one who leads, and whom it does not manage', async () => {
+    const scene = await openScene(engine, 2)
+    const { stock } = scene
+    // The takeover was concluded long ago, and this database does not know of it.
+    for (const subcloud of stock.subclouds)
+      Object.assign(subcloud, { 'deploy-status': 'complete', 'management-state': 'managed', 'murmuration-owner-epoch': 2 })
+    Object.assign(stock.groups[0]!, { system_leader_id: away.uuid, system_leader_name: away.name })
+    await using _ = scene.monitor()
+    const leader = async () =>
+      (await scene.database.query.selectFrom('subcloud_peer_group').select('system_leader_id').executeTakeFirstOrThrow()).system_leader_id
+    await scene.until('it to follow', async () => (await leader()) === away.uuid)
+    assert.ok((await members(scene)).every((row) => row.deploy_status === 'secondary' && row.management_state === 'unmanaged'))
+    await scene.until('the other site to be told', () => there(scene) === 'out-of-sync')
+    assert.equal(await scene.status(scene.associationId), 'out-of-sync')
   })
 
   test('GR-5 with a member that failed there: it is rehome-failed here, and the association stays out-of-sync', async () => {

@@ -12,16 +12,17 @@ import {
   forgetSyncedMembers,
   giveBackPeers,
   nextHeartbeatMs,
+  readSyncedRevisions,
   voidSyncFailures,
   writeObserved,
   writeReported,
 } from '../store/heartbeats.ts'
-import { updatePeerGroup } from '../store/peer-groups.ts'
+import { raiseRevision, updatePeerGroup } from '../store/peer-groups.ts'
 import { restoreMembers } from '../store/peer-members.ts'
 import type { Schema } from '../store/schema.ts'
 import { writePeerAuthority, type SystemPeerRow } from '../store/system-peers.ts'
 import type { ControllerFacts } from './controller-facts.ts'
-import { auditGroup } from './peer-group-audit.ts'
+import { auditGroup, settleLeader } from './peer-group-audit.ts'
 import { peerFailureOf, WrongPeer, type Peers } from './peers.ts'
 import { createRounds } from './state-rounds.ts'
 import { changesTopic } from './topics.ts'
@@ -51,6 +52,15 @@ export interface PeerMonitorParts {
   readonly peers: Peers
   /** Looked at after each round: what policies make of peers that are away. */
   readonly afterRound?: (signal: AbortSignal) => Promise<void>
+}
+
+/** A peer that this process asks now. */
+interface Heartbeat {
+  readonly peer: SystemPeerRow
+  readonly lease: string
+  readonly startedAtMs: number
+  /** What it had confirmed then, by association. */
+  readonly syncedBefore: ReadonlyMap<number, number>
 }
 
 /** What a peer said in a heartbeat. */
@@ -107,9 +117,10 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
     const key = `${lease}/${peer.id}`
     underWay.add(key)
     try {
+      const syncedBefore = await readSyncedRevisions(database, peer.id)
       const { outcome, heard } = await listen(peer)
       if (signal.aborted) return
-      const records = await apply(peer, lease, startedAtMs, outcome, heard)
+      const records = await apply({ peer, lease, startedAtMs, syncedBefore }, outcome, heard)
       underWay.delete(key)
       if (records === undefined || heard === undefined || following.has(peer.id)) return
       following.add(peer.id)
@@ -161,9 +172,7 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
 
   /** One transaction: the peer's row, and what it said of its groups. Undefined when somebody else has the lease now. */
   async function apply(
-    peer: SystemPeerRow,
-    lease: string,
-    startedAtMs: number,
+    { peer, lease, startedAtMs, syncedBefore }: Heartbeat,
     outcome: HeartbeatOutcome,
     heard: Heard | undefined,
   ): Promise<readonly AssociationRecord[] | undefined> {
@@ -184,7 +193,7 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
       if (verdict.availability !== peer.availability_state) tx.afterCommit(() => told())
       if (heard === undefined) return []
       const before = await readAssociationFacts(tx, { systemPeerIds: [peer.id] })
-      const seen = before.map((record) => observe(record, heard, localId))
+      const seen = before.map((record) => observe(record, heard, localId, syncedBefore))
       const changed = seen.filter((each) => each.changed)
       await writeObserved(
         tx,
@@ -195,12 +204,13 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
         tx,
         seen.filter((each) => each.forgetMembers).map((each) => each.columns.id),
       )
-      for (const { leader, record, givenUp } of seen) {
+      for (const { leader, record, givenUp, raiseRevisionTo } of seen) {
+        if (raiseRevisionTo !== undefined) await raiseRevision(tx, record.group.id, raiseRevisionTo)
         if (leader !== undefined)
           await updatePeerGroup(tx, world, record.group.id, { system_leader_id: leader.id, system_leader_name: leader.name })
         if (givenUp) await restoreMembers(tx, world, record.group.id)
       }
-      return changed.length > 0 || seen.some((each) => each.leader !== undefined || each.givenUp)
+      return changed.length > 0 || seen.some((each) => each.leader !== undefined || each.givenUp || each.raiseRevisionTo !== undefined)
         ? await readAssociationFacts(tx, { systemPeerIds: [peer.id] })
         : before
     })
@@ -217,9 +227,18 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
     let audited = false
     for (const record of records) {
       const there = heard.groups.find((group) => group.name === record.group.peer_group_name)
-      if (there?.migrationStatus === undefined) continue
-      const outOfSyncThere = copies.get(record.association.id)?.syncStatus === 'out-of-sync'
-      const outcome = await auditGroup(parts, record, there, { outOfSyncThere, signal })
+      if (there === undefined) continue
+      if (there.migrationStatus === undefined) {
+        const { migration_status: migration, system_leader_id: leader } = record.group
+        if (migration !== null || leader === there.leaderId || !(await settleLeader(parts, record, signal))) continue
+        audited = true
+        log.warn('this site and a peer named different leaders of a group; this one follows', {
+          peer: peer.peer_name,
+          group: record.group.peer_group_name,
+        })
+        continue
+      }
+      const outcome = await auditGroup(parts, record, there, { copy: copies.get(record.association.id), signal })
       audited ||= outcome !== 'nothing'
       if (outcome === 'concluded')
         log.info('a migration at a peer was concluded here', { peer: peer.peer_name, group: record.group.peer_group_name })
