@@ -149,6 +149,8 @@ const limits: readonly (readonly [area: string, limits: readonly Limit[]])[] = [
         'services/image/src/work/download.ts',
         'slowestBytesPerMinute',
       ],
+      ['a question to an S3 store', 'services/image/src/work/stores/s3-client.ts', 'questionDeadlineMs'],
+      ['a part sent to an S3 store', 'services/image/src/work/stores/s3-client.ts', 'partDeadlineMs'],
       ['filters and other parameters of a list', 'services/image/src/rules/list-query.ts', 'parametersMost'],
       ['operations in one change of an image', 'services/image/src/rules/json-patch.ts', 'operationsMost'],
       ['commands in one request to the registry', 'services/image/src/api/registry.ts', 'batchMost'],

@@ -43,7 +43,7 @@ export async function createImageService(site: Site): Promise<Service> {
       database === undefined
         ? createRegistryData(site)
         : waking(createDirectData(database, world, quotas), () => rooms.forEach((room) => room.wake?.()))
-    const stores = createStores(world, config)
+    const stores = await createStores(world, config)
     const transfers = createTransfers({ world, data, stores, sizeCapBytes: config.image.sizeCapBytes })
     const ready = async (): Promise<void> => database?.ping()
     if (config.roles.includes('api')) rooms.push(await apiRoom(site, { data, stores, transfers, ready }))
@@ -60,6 +60,7 @@ export async function createImageService(site: Site): Promise<Service> {
       async stop() {
         // All of them, whatever one of them says; the database last.
         const ends = await Promise.allSettled(rooms.map((room) => room.stop()))
+        stores.close()
         await database?.close()
         const failed = ends.find((end) => end.status === 'rejected')
         if (failed !== undefined) throw failed.reason

@@ -17,7 +17,7 @@ after(() => Promise.all(left.map((writer) => writer.discard())))
 async function start(t: TestContext, options: Parameters<typeof startTestSite>[0] = {}) {
   const site = await startTestSite(options)
   t.after(() => site.stop())
-  const stores = createStores(site.world, site.site.config)
+  const stores = await createStores(site.world, site.site.config)
   return { ...site, stores, sweeper: createSweeper(site.world, site.database, stores) }
 }
 type Started = Awaited<ReturnType<typeof start>>

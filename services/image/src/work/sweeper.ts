@@ -16,6 +16,7 @@ import {
 } from '../store/data.ts'
 import type { ImageDatabase } from '../store/schema.ts'
 import type { ByteStore, Stores } from './stores/stores.ts'
+import { StoreUnavailable } from './stores/unavailable.ts'
 
 /** How often dead writers and garbage are looked for. */
 export const sweepEveryMs = 15_000
@@ -52,11 +53,22 @@ export function createSweeper(world: World, database: ImageDatabase, stores: Sto
   let provedMs = Number.NEGATIVE_INFINITY
   const everywhere = [...stores.all, stores.staging]
 
+  /** One store that can not be asked says nothing about its bytes, and must not keep the others from being looked after. */
+  async function unlessDown<T>(store: ByteStore, work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error
+      world.log.warn('a store can not be asked now; its data is looked after later', { store: store.id, error })
+      return undefined
+    }
+  }
+  const holds = async (store: ByteStore, row: DataRow): Promise<boolean> => (await store.size(row.id)) === row.bytes
+
   const removed = async (row: DataRow): Promise<boolean> => {
     const store = stores.any(row.store)
     // A store that is no longer configured may come back: what lies there is not forgotten.
-    if (store === undefined) return false
-    await store.remove(row.id)
+    if (store === undefined || (await unlessDown(store, () => store.remove(row.id).then(() => true))) === undefined) return false
     await freeData(database, { data_id: row.id })
     return true
   }
@@ -105,7 +117,7 @@ export function createSweeper(world: World, database: ImageDatabase, stores: Sto
       const rows = await storedData(database, after, pageSize)
       for (const row of rows) {
         const store = stores.any(row.store)
-        if (store === undefined || (await store.size(row.id)) === row.bytes) continue
+        if (store === undefined || (await unlessDown(store, () => holds(store, row))) !== false) continue
         const status = await database.transaction((tx) => loseData(tx, world, row.id))
         if (status === undefined) continue
         count += 1
@@ -125,7 +137,7 @@ export function createSweeper(world: World, database: ImageDatabase, stores: Sto
   async function prove(): Promise<Pick<Found, 'orphans' | 'missing'>> {
     const missing = await missingBytes()
     let orphans = 0
-    for (const store of everywhere) orphans += await orphansOf(store)
+    for (const store of everywhere) orphans += (await unlessDown(store, () => orphansOf(store))) ?? 0
     return { orphans, missing }
   }
 

@@ -11,6 +11,7 @@ import { dataLeaseMs, type DataRow, type Facts } from '../store/data.ts'
 import type { ImageData } from '../store/image-data.ts'
 import type { ImageRecord } from '../store/records.ts'
 import type { ByteStore, Stores } from './stores/stores.ts'
+import { StoreUnavailable } from './stores/unavailable.ts'
 
 export interface Incoming {
   readonly caller: Caller
@@ -219,6 +220,7 @@ export function createTransfers(parts: {
       if (image === undefined || image.deleted) return errors.goneMeanwhile({ id: imageId })
     }
     if (refused(thrown)) return refused(thrown, 'NotFound') ? errors.conflict({ why: thrown.message }) : apiErrorOf(thrown)
+    if (thrown instanceof StoreUnavailable) return errors.storeDown({ store: thrown.store }, { cause: thrown })
     const code = (thrown as { code?: unknown } | null)?.code
     return code === 'ENOSPC' || code === 'EDQUOT' ? errors.storeFull({ store: storeId }, { cause: thrown }) : thrown
   }
@@ -239,13 +241,16 @@ export function createTransfers(parts: {
           return dataId === null || store === undefined ? [] : [{ store, dataId }]
         })
         .toSorted((a, b) => rank(a.store.id) - rank(b.store.id))
+      let down: ByteStore | undefined
       for (const place of places) {
         const size = await place.store.size(place.dataId).catch((error: unknown) => {
           world.log.warn('a store can not be asked for bytes', { store: place.store.id, error })
+          down = place.store
           return undefined
         })
         if (size !== undefined && size === image.size) return { ...place, size }
       }
+      if (down !== undefined) throw errors.storeDown({ store: down.id })
       return undefined
     },
     async removeBytesOf(imageId) {

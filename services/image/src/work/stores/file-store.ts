@@ -1,9 +1,9 @@
 import { basename, join } from 'node:path'
 import type { World } from '@murmuration/world'
+import { idPattern } from './data-id.ts'
 import type { ByteStore } from './stores.ts'
 
 const pageSize = 200
-const idPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Files below a folder of this machine, or of a shared file system; two hundred and fifty-six folders, so that none gets too large. */
 export function createFileStore(world: World, id: string, folder: string): ByteStore {
@@ -16,7 +16,11 @@ export function createFileStore(world: World, id: string, folder: string): ByteS
     id,
     type: 'file',
     properties: { data_dir: folder },
-    create: (dataId) => world.files.create(pathOf(dataId)),
+    async create(dataId) {
+      const path = pathOf(dataId)
+      if ((await world.files.size(path)) !== undefined) throw Object.assign(new Error('there is data already'), { code: 'EEXIST' })
+      return world.files.create(path)
+    },
     read: (dataId, range) => world.files.stream(pathOf(dataId), range),
     size: (dataId) => world.files.size(pathOf(dataId)),
     async remove(dataId) {

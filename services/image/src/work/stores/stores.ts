@@ -1,6 +1,7 @@
 import type { SiteConfig } from '@murmuration/site'
 import type { FileWriter, World } from '@murmuration/world'
 import { createFileStore } from './file-store.ts'
+import { readCredentials } from './s3-credentials.ts'
 
 /** A place for bytes. Their name in it is the id of their row in `image_data`, never anything that a caller said. */
 export interface ByteStore {
@@ -20,6 +21,7 @@ export interface ByteStore {
   /** What was begun and neither committed nor discarded: being written, or left by a process that died. */
   unfinished(): AsyncIterable<string>
   url(dataId: string): string
+  close?(): void
 }
 
 export interface Stores {
@@ -32,17 +34,26 @@ export interface Stores {
   find(id: string): ByteStore | undefined
   /** The staging store too: for what is written down about bytes. */
   any(id: string): ByteStore | undefined
+  close(): void
 }
 
 /** The original calls its staging store so. */
 export const stagingId = 'os_glance_staging_store'
 
-export function createStores(world: World, config: Pick<SiteConfig, 'image'>): Stores {
+/** Throws where a store has no keys. */
+export async function createStores(world: World, config: Pick<SiteConfig, 'image'>): Promise<Stores> {
   const { image } = config
-  const all = image.stores.map((store): ByteStore => {
-    if (store.type === 'file') return createFileStore(world, store.id, store.folder)
-    throw new Error(`the store ${store.id} has type ${store.type}, which this version does not know`)
-  })
+  const all: ByteStore[] = []
+  for (const store of image.stores) {
+    if (store.type === 'file') {
+      all.push(createFileStore(world, store.id, store.folder))
+      continue
+    }
+    await readCredentials(world, image.s3CredentialsFile, store.id)
+    // The SDK is loaded by those who use it only.
+    const { createS3Store } = await import('./s3-store.ts')
+    all.push(createS3Store(world, store, image.s3CredentialsFile))
+  }
   const staging = createFileStore(world, stagingId, image.stagingFolder)
   const byId = new Map(all.map((store) => [store.id, store]))
   return {
@@ -53,5 +64,6 @@ export function createStores(world: World, config: Pick<SiteConfig, 'image'>): S
     staging,
     find: (id) => byId.get(id),
     any: (id) => (id === stagingId ? staging : byId.get(id)),
+    close: () => all.forEach((store) => store.close?.()),
   }
 }

@@ -1,0 +1,120 @@
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+} from '@aws-sdk/client-s3'
+import type { SiteConfig } from '@murmuration/site'
+import type { World } from '@murmuration/world'
+import { createS3Client, isMissing, storeFailure } from './s3-client.ts'
+import { credentialsOf } from './s3-credentials.ts'
+import { createS3Writer } from './s3-writer.ts'
+import { idPattern } from './data-id.ts'
+import type { ByteStore } from './stores.ts'
+
+/** A bucket that speaks S3. Objects are named by ids of ours below the prefix; whatever else lies there is somebody else's. */
+export function createS3Store(
+  world: World,
+  place: Extract<SiteConfig['image']['stores'][number], { type: 's3' }>,
+  credentialsFile: string,
+): ByteStore {
+  const { id, bucket, prefix, endpoint, region } = place
+  const client = createS3Client(world, place, credentialsOf(world, credentialsFile, id))
+  const failure = (doing: string, error: unknown): unknown => storeFailure(id, doing, error)
+  const objectOf = (dataId: string) => {
+    if (!idPattern.test(dataId)) throw new Error(`not an id of data: ${JSON.stringify(dataId.slice(0, 64))}`)
+    return { Bucket: bucket, Key: `${prefix}${dataId}` }
+  }
+  const idOf = (key: string | undefined): string | undefined => {
+    const name = key?.startsWith(prefix) === true ? key.slice(prefix.length) : ''
+    return idPattern.test(name) ? name : undefined
+  }
+  async function attempt<T>(doing: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw failure(doing, error)
+    }
+  }
+
+  const size = (dataId: string): Promise<number | undefined> =>
+    attempt('be asked', async () => {
+      try {
+        return (await client.send(new HeadObjectCommand(objectOf(dataId)))).ContentLength
+      } catch (error) {
+        if (isMissing(error)) return undefined
+        throw error
+      }
+    })
+
+  /** Uploads in parts that were begun and neither completed nor aborted, with the keys that begin like this one. */
+  async function* begun(keyPrefix: string) {
+    let markers: { KeyMarker?: string; UploadIdMarker?: string } = {}
+    for (;;) {
+      const page = await attempt('be listed', () =>
+        client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: keyPrefix, ...markers })),
+      )
+      for (const upload of page.Uploads ?? []) yield upload
+      if (page.IsTruncated !== true || page.NextKeyMarker === undefined) return
+      markers = {
+        KeyMarker: page.NextKeyMarker,
+        ...(page.NextUploadIdMarker === undefined ? {} : { UploadIdMarker: page.NextUploadIdMarker }),
+      }
+    }
+  }
+
+  return {
+    id,
+    type: 's3',
+    properties: { s3_store_host: endpoint, s3_store_bucket: bucket, s3_store_region: region },
+    async create(dataId) {
+      if ((await size(dataId)) !== undefined) throw Object.assign(new Error('there is data already'), { code: 'EEXIST' })
+      return createS3Writer(client, objectOf(dataId), failure)
+    },
+    async *read(dataId, { start, end }) {
+      const answer = await attempt('be read', () =>
+        client.send(new GetObjectCommand({ ...objectOf(dataId), Range: `bytes=${start}-${end}` })),
+      )
+      try {
+        for await (const piece of answer.Body as AsyncIterable<Uint8Array>) yield piece
+      } catch (error) {
+        throw failure('be read', error)
+      }
+    },
+    size,
+    remove: (dataId) =>
+      attempt('remove data', async () => {
+        const object = objectOf(dataId)
+        for await (const { Key, UploadId } of begun(object.Key))
+          if (Key === object.Key) await client.send(new AbortMultipartUploadCommand({ ...object, UploadId })).catch(unlessMissing)
+        await client.send(new DeleteObjectCommand(object)).catch(unlessMissing)
+      }),
+    async *list() {
+      for (let token: string | undefined; ;) {
+        const page = await attempt('be listed', () =>
+          client.send(
+            new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ...(token === undefined ? {} : { ContinuationToken: token }) }),
+          ),
+        )
+        const ids = (page.Contents ?? []).flatMap(({ Key }) => idOf(Key) ?? [])
+        if (ids.length > 0) yield ids
+        token = page.NextContinuationToken
+        if (page.IsTruncated !== true || token === undefined) return
+      }
+    },
+    async *unfinished() {
+      for await (const { Key } of begun(prefix)) {
+        const dataId = idOf(Key)
+        if (dataId !== undefined) yield dataId
+      }
+    },
+    url: (dataId) => `s3://${new URL(endpoint).host}/${bucket}/${objectOf(dataId).Key}`,
+    close: () => client.destroy(),
+  }
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (!isMissing(error)) throw error
+}
