@@ -46,6 +46,7 @@ export const errors = defineErrors({
   virtualTooLarge: { status: 413, message: 'The disk inside of the image has {size} bytes; at most {limit} are taken here.' },
   notOctets: { status: 415, message: 'Image data is sent as application/octet-stream.' },
   contentMismatch: { status: 415, message: 'The data does not match the disk_format of the image: {why}.' },
+  hashMismatch: { status: 400, message: 'The data does not have the {algorithm} digest that it should have.' },
   contentUnsafe: { status: 415, message: 'The data is refused: {why}.' },
   formatsMissing: { status: 400, message: 'Properties disk_format, container_format must be set prior to saving data.' },
   goneMeanwhile: { status: 410, message: 'Image {id} was deleted while its data was on the way; the data was removed.' },
@@ -65,6 +66,11 @@ export const errors = defineErrors({
   registryDown: { status: 503, message: 'The registry of the image service can not be reached. Try again later.' },
   registryUnauthenticated: { status: 401, message: 'The token was not accepted by the registry of the image service.' },
   registryRefused: { status: 503, message: 'The registry of the image service answered {status}. Try again later.' },
+  foreignLocation: {
+    status: 403,
+    message: 'Locations are set by services only here.',
+    hint: 'Upload or import the data of the image.',
+  },
   methodNotAllowed: { status: 405, message: 'The method {method} is not allowed for this resource.' },
 })
 

@@ -58,10 +58,23 @@ export const policies: readonly PolicyRule[] = [
   rule('get_image_location', ownerReader, 'See where the data of an image lies', ['GET', image]),
   rule('set_image_location', ownerMember, 'Set where the data of an image lies', ['PATCH', image]),
   rule('delete_image_location', admin, 'Delete an image from one store', ['DELETE', '/v2/stores/{store_id}/{image_id}']),
+  rule(
+    'add_image_location',
+    `${service} or ${ownerMember}`,
+    'Set where the data of an image is, as a service or for an image of the own project',
+    ['POST', `${image}/locations`],
+  ),
   rule('fetch_image_location', `${service} or ${admin}`, 'See where the data of an image lies, as a service', [
     'GET',
     `${image}/locations`,
   ]),
   rule('stores_info_detail', `${admin} or ${service}`, 'See the stores in detail', ['GET', '/v2/info/stores/detail']),
-  rule('tasks_api_access', admin, 'Use the tasks of the image service', ['GET', '/v2/tasks'], ['GET', '/v2/tasks/{task_id}']),
+  rule(
+    'tasks_api_access',
+    admin,
+    'Use the tasks of the image service',
+    ['GET', '/v2/tasks'],
+    ['POST', '/v2/tasks'],
+    ['GET', '/v2/tasks/{task_id}'],
+  ),
 ]

@@ -8,6 +8,7 @@ import { memberRoutes } from './members.ts'
 import { schemaRoutes } from './schema-routes.ts'
 import { importRoutes } from './import.ts'
 import { taskRoutes } from './tasks.ts'
+import { locationRoutes } from './locations.ts'
 import { infoRoutes } from './info.ts'
 import { versionRoutes } from './versions.ts'
 
@@ -37,6 +38,7 @@ export async function createImageApp(context: ApiContext, options: ApiOptions): 
     imagePartRoutes,
     memberRoutes,
     importRoutes,
+    locationRoutes,
     taskRoutes,
     infoRoutes,
     schemaRoutes,

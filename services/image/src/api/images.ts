@@ -96,7 +96,7 @@ interface NewImage extends Record<string, unknown> {
   readonly visibility: ImageRecord['visibility']
 }
 
-function newImage(body: unknown, caller: Caller): NewImage {
+export function newImage(body: unknown, caller: Caller): NewImage {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw errors.badRequest({ why: 'The body must be a JSON object.' })
   const attributes: Record<string, unknown> = {}
   const properties: Record<string, unknown> = {}

@@ -144,3 +144,30 @@ test('stores and tasks are told to those who may know', async (t) => {
   const forbidden = await site.call(admin, 'DELETE', `/v2/tasks/${task.id}`)
   assert.deepEqual([forbidden.status, forbidden.headers['allow']], [405, 'GET, HEAD'])
 })
+
+test('an image leaves one store and stays in the others', async (t) => {
+  const site = await start(t)
+  const { id } = await site.image(me)
+  await site.stage(id, bytes)
+  await site.bring(id, { ...direct, all_stores: true })
+  await site.ended(id)
+  const leave = async (store: string, as = admin) => (await site.call(as, 'DELETE', `/v2/stores/${store}/${id}`)).status
+  assert.deepEqual(
+    [await leave('local', me), await leave('local', 'member@south'), await leave('nowhere'), await leave('local')],
+    [403, 404, 409, 204],
+  )
+  assert.equal((await site.show(id)).stores, 'second')
+  assert.deepEqual([await leave('local'), await leave('second')], [404, 403])
+  assert.ok(bytes.equals((await site.call(me, 'GET', `/v2/images/${id}/file`)).bytes))
+  assert.equal(await site.files().then((files) => files.filter((name) => name !== '').length >= 1), true)
+  const queued = await site.image(me)
+  assert.equal((await site.call(admin, 'DELETE', `/v2/stores/local/${queued.id}`)).status, 409)
+  const alone = await start(t, '')
+  assert.equal((await alone.call(admin, 'DELETE', `/v2/stores/local/${(await alone.image(me)).id}`)).status, 404)
+  const locations = await site.call('service@services', 'GET', `/v2/images/${id}/locations`)
+  assert.deepEqual(
+    locations.body.map(({ metadata }: { metadata: object }) => metadata),
+    [{ store: 'second' }],
+  )
+  assert.equal((await site.call(me, 'GET', `/v2/images/${id}/locations`)).status, 403)
+})

@@ -92,15 +92,14 @@ function methodOf({ site }: ApiContext, name: string): ImportMethod {
 }
 
 /** Before anything is promised; the job judges it again, and each place that it is sent on to. */
-async function sourceOf({ site }: ApiContext, uri: unknown): Promise<string> {
-  if (typeof uri !== 'string' || uri === '')
-    throw errors.badField({ field: 'method.uri', why: 'web-download needs a URL' }, { field: 'method.uri' })
+export async function sourceOf({ site }: ApiContext, uri: unknown, field = 'method.uri'): Promise<string> {
+  if (typeof uri !== 'string' || uri === '') throw errors.badField({ field, why: 'a URL is needed' }, { field })
   try {
     // A name without an address may have one when the job comes to it.
     await judgeSource(site.world, site.config.image, uri)
     return uri
   } catch (error) {
-    if (error instanceof SourceFailed) throw errors.sourceRefused({ why: error.message }, { field: 'method.uri' })
+    if (error instanceof SourceFailed) throw errors.sourceRefused({ why: error.message }, { field })
     throw error
   }
 }

@@ -3,7 +3,8 @@ import { Type } from 'typebox'
 import { errors } from '../errors.ts'
 import { taskStubToWire, taskToWire } from '../wire/task.ts'
 import { callerOf, type ApiContext } from './context.ts'
-import { linksOf } from './images.ts'
+import { linksOf, newImage } from './images.ts'
+import { sourceOf } from './import.ts'
 
 const TaskParams = Type.Object({ task_id: Type.String() })
 const sortable = ['id', 'type', 'status', 'created_at', 'updated_at', 'expires_at']
@@ -11,10 +12,45 @@ const statuses = ['pending', 'processing', 'success', 'failure']
 const limitMost = 1000
 const limitDefault = 25
 
-/** Tasks, for administrators: they are made by imports, so none is made here (reference image §1.12). */
+const NewTask = Type.Object(
+  {
+    type: Type.String(),
+    input: Type.Optional(
+      Type.Object({
+        import_from: Type.Optional(Type.String()),
+        import_from_format: Type.Optional(Type.String()),
+        image_properties: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+      }),
+    ),
+  },
+  { title: 'NewTask' },
+)
+
+/** Tasks, for administrators: the old way to import an image, and what imports are doing (reference image §1.12). */
 export function taskRoutes(app: App, context: ApiContext): void {
-  const { data } = context
+  const { data, stores } = context
   const config = { policy: 'tasks_api_access' }
+
+  app.post('/v2/tasks', { config, schema: { summary: 'Import a new image from a URL', body: NewTask } }, async (request, reply) => {
+    const { type, input = {} } = request.body
+    if (type !== 'import') throw errors.badField({ field: 'type', why: "must be 'import'" }, { field: 'type' })
+    const { import_from: from, image_properties: properties } = input
+    if (properties === undefined)
+      throw errors.badField({ field: 'input.image_properties', why: 'is missing' }, { field: 'input.image_properties' })
+    const caller = callerOf(request)
+    const values = newImage({ disk_format: input.import_from_format, container_format: 'bare', ...properties }, caller)
+    const uri = await sourceOf(context, from, 'input.import_from')
+    const image = await data.image_create(caller, { values: { ...values, status: 'queued' } })
+    const task = await data.import_begin(caller, {
+      image_id: image.id,
+      method: 'web-download',
+      stores: [stores.default.id],
+      all_must_succeed: true,
+      uri,
+      task_type: 'import',
+    })
+    return reply.code(201).header('location', `/v2/tasks/${task.id}`).send(taskToWire(task))
+  })
 
   app.get('/v2/tasks', { config, schema: { summary: 'List tasks' } }, async (request) => {
     const query = new URLSearchParams(request.url.split('?', 2)[1] ?? '')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
@@ -224,5 +224,68 @@ void describe('web-download', () => {
     assert.deepEqual(rows, [])
     // What is garbage now goes with the next sweep; only the last one was whole for a moment.
     assert.ok((await site.files()).length <= kept + 1)
+  })
+
+  void test('a location is fetched, and must have the digest that it is said to have (attacks 15, 21)', async () => {
+    const settled = async (id: string) => {
+      for (;;) {
+        const [task] = (await site.call(me, 'GET', `/v2/images/${id}/tasks`)).body.tasks
+        if (task.status === 'success' || task.status === 'failure')
+          return { task, image: (await site.call(me, 'GET', `/v2/images/${id}`)).body }
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+    }
+    const set = (id: string, body: object, as = me) => site.call(as, 'POST', `/v2/images/${id}/locations`, { body })
+    const digest = { os_hash_algo: 'sha512', os_hash_value: createHash('sha512').update(bytes).digest('hex') }
+    const { id } = await site.image(me)
+    for (const url of [
+      'file:///etc/passwd',
+      'filesystem:///etc/passwd',
+      'rbd://other/pool/image',
+      'swift+https://a:b@c/d',
+      `http://u:p@127.0.0.1:${port}/image`,
+    ]) {
+      const answer = await set(id, { url })
+      assert.equal(answer.status, 400, url)
+      assert.ok(!JSON.stringify(answer.body).includes('u:p'))
+    }
+    for (const validation_data of [{ ...digest, os_hash_algo: 'md5' }, { ...digest, os_hash_value: 'abc' }, {}])
+      assert.equal((await set(id, { url: local('/image'), validation_data })).status, 400)
+    assert.deepEqual(
+      [(await set(id, { url: local('/image') }, 'reader@north')).status, (await set(id, { url: local('/image') }, 'member@south')).status],
+      [403, 404],
+    )
+    assert.equal((await set(id, { url: local('/image'), validation_data: { ...digest, os_hash_value: '0'.repeat(128) } })).status, 202)
+    const lied = await settled(id)
+    assert.deepEqual([lied.task.type, lied.task.status, lied.image.status], ['location_import', 'failure', 'queued'])
+    assert.match(lied.task.message, /digest/)
+    const other = await site.image(me)
+    assert.equal((await set(other.id, { url: local('/image'), validation_data: digest }, 'service@services')).status, 202)
+    assert.equal((await set(other.id, { url: local('/image') })).status, 409)
+    assert.equal((await settled(other.id)).image.os_hash_value, digest.os_hash_value)
+  })
+
+  void test('an old task imports a new image', async () => {
+    const begin = (body: object, as = 'admin@admin') => site.call(as, 'POST', '/v2/tasks', { body })
+    const input = { import_from: local('/image'), import_from_format: 'raw', image_properties: { name: 'by task', hw_disk_bus: 'virtio' } }
+    assert.equal((await begin({ type: 'import', input }, me)).status, 403)
+    for (const body of [
+      { type: 'export', input },
+      { type: 'import' },
+      { type: 'import', input: { ...input, import_from: 'http://10.0.0.1/' } },
+      { type: 'import', input: { ...input, image_properties: { status: 'active' } } },
+    ])
+      assert.ok([400, 403].includes((await begin(body)).status), JSON.stringify(body))
+    const { status, headers, body } = await begin({ type: 'import', input })
+    assert.deepEqual([status, headers['location'], body.type], [201, `/v2/tasks/${body.id}`, 'import'])
+    for (;;) {
+      const task = (await site.call('admin@admin', 'GET', `/v2/tasks/${body.id}`)).body
+      if (task.status === 'pending' || task.status === 'processing') await new Promise((resolve) => setTimeout(resolve, 5))
+      else {
+        assert.equal(task.status, 'success')
+        assert.equal((await site.call('admin@admin', 'GET', `/v2/images/${task.result.image_id}`)).body.name, 'by task')
+        return
+      }
+    }
   })
 })

@@ -46,8 +46,9 @@ export const signatures = {
   data_commit: takes('data_id facts from to', 'location'),
   data_fail: takes('data_id from to'),
   data_free: takes('data_id'),
-  import_begin: takes('image_id method stores all_must_succeed', 'uri'),
+  import_begin: takes('image_id method stores all_must_succeed', 'uri expected task_type'),
   data_of_image: takes('image_id'),
+  data_remove: takes('image_id store'),
   usage_get: takes('owner_id'),
 } as const satisfies Record<string, Signature>
 

@@ -233,6 +233,36 @@ export async function loseData(tx: Tx, world: World, id: string): Promise<ImageS
   return (await readRow(tx, row.image_id, { deleted: true })).status
 }
 
+/** An image leaves one store and stays in the others. NotFound: it is not there; Forbidden: it is nowhere else; Conflict: it is not active. */
+export async function removeData(
+  tx: Tx,
+  world: World,
+  caller: Caller,
+  { image_id: imageId, store }: { image_id: string; store: string },
+): Promise<null> {
+  const image = await readMutable(tx, caller, imageId)
+  if (image.status !== 'active')
+    throw new DataRefused('Conflict', `Image ${imageId} is ${image.status}: it leaves a store only while it is active.`)
+  const now = timestamp(world.clock.nowMs())
+  // Whoever does the same for another store waits for this row.
+  await tx.query.updateTable('images').set({ updated_at: now }).where('id', '=', imageId).execute()
+  const rows = await tx.query.selectFrom('image_data').selectAll().where('image_id', '=', imageId).where('state', '=', 'stored').execute()
+  const [there, elsewhere] = [rows.filter((row) => row.store === store), rows.filter((row) => row.store !== store)]
+  if (there.length === 0) throw new DataRefused('NotFound', `Image ${imageId} is not in the store '${store}'.`)
+  if (elsewhere.length === 0)
+    throw new DataRefused('Forbidden', `'${store}' is the last store of image ${imageId}: delete the image instead.`)
+  for (const { id } of there) {
+    await tx.query
+      .updateTable('image_locations')
+      .set({ status: 'deleted', deleted: 1, deleted_at: now, updated_at: now })
+      .where('data_id', '=', id)
+      .where('deleted', '=', 0)
+      .execute()
+    await discard(tx, { id }, now)
+  }
+  return null
+}
+
 /** Images that wait for bytes that nobody writes any more: what wrote them died before its row, or after it was taken for garbage. */
 export async function stuckImages(db: Db, before: string, most: number): Promise<string[]> {
   const rows = await db.query

@@ -4,7 +4,7 @@ import { readMoment } from '../rules/moments.ts'
 import { DataRefused } from '../rules/refusals.ts'
 import { isVisibility, mayChange, mayRead, type Owned } from '../rules/visibility.ts'
 import { addLocations, deleteLocation, deleteProperties, readTags, updateLocation, writeProperties } from './children.ts'
-import { beginData, commitData, extendData, failData, freeData, type Quotas } from './data.ts'
+import { beginData, commitData, extendData, failData, freeData, removeData, type Quotas } from './data.ts'
 import type { ImageData } from './image-data.ts'
 import { beginImport } from './imports.ts'
 import { listImages } from './list-images.ts'
@@ -91,6 +91,7 @@ export function createDirectData(database: ImageDatabase, world: World, quotas: 
     import_begin: (caller, begin) => write((tx) => beginImport(tx, world, caller, begin)),
     data_of_image: (_, { image_id: id }) =>
       database.query.selectFrom('image_data').selectAll().where('image_id', '=', id).orderBy('created_at').execute(),
+    data_remove: (caller, location) => write((tx) => removeData(tx, world, caller, location)),
     usage_get: async (_, { owner_id: owner }) => {
       const rows = await database.query
         .selectFrom('image_data')

@@ -46,6 +46,8 @@ export interface Commands {
   /** New: the claim of an import, with its job. */
   import_begin: [ImportBegin, TaskRecord]
   data_of_image: [{ image_id: string }, DataRow[]]
+  /** New: the bytes of one store are no location of the image any more. */
+  data_remove: [{ image_id: string; store: string }, null]
   /** New: what `GET /v2/info/usage` tells. */
   usage_get: [{ owner_id: string }, Usage]
 }

@@ -13,16 +13,27 @@ import { createTask } from './tasks.ts'
 
 export const importMethods = ['glance-direct', 'web-download', 'copy-image'] as const
 export type ImportMethod = (typeof importMethods)[number]
+/** The last one is a location that a caller has set: its bytes are brought like those of a web-download. */
+export type ImportWay = ImportMethod | 'location'
+
+export const taskTypes = ['import', 'api_image_import', 'location_import'] as const
+
+/** What the bytes must be, as somebody who knows them has said. */
+export interface Expected {
+  readonly os_hash_algo: string
+  readonly os_hash_value: string
+}
 
 export interface ImportInput {
   readonly imageId: string
   readonly taskId: string
-  readonly method: ImportMethod
+  readonly method: ImportWay
   /** Ids of the stores that are to hold the bytes, in order. */
   readonly stores: readonly string[]
   readonly allMustSucceed: boolean
   /** Where web-download fetches from. */
   readonly uri?: string
+  readonly expected?: Expected
 }
 
 /** What the job that does it is called; what it does stands in work/imports.ts. */
@@ -35,20 +46,24 @@ export const importWays = {
   'glance-direct': { from: 'uploading', through: 'importing' },
   'web-download': { from: 'queued', through: 'importing' },
   'copy-image': { from: 'active', through: 'active' },
-} as const satisfies Record<ImportMethod, { from: ImageStatus; through: ImageStatus }>
+  location: { from: 'queued', through: 'importing' },
+} as const satisfies Record<ImportWay, { from: ImageStatus; through: ImageStatus }>
 
 export interface ImportBegin {
   readonly image_id: string
-  readonly method: ImportMethod
+  readonly method: ImportWay
   readonly stores: readonly string[]
   readonly all_must_succeed: boolean
   readonly uri?: string | null
+  readonly expected?: Expected | null
+  /** What the task is called where it is not an import of the API of images. */
+  readonly task_type?: (typeof taskTypes)[number] | null
 }
 
 /** The claim: status, task and job are one transaction. Conflict when the image is in another status or is being imported already. */
 export async function beginImport(tx: Tx, world: World, caller: Caller, begin: ImportBegin): Promise<TaskRecord> {
   const { image_id: imageId, method, stores, all_must_succeed: allMustSucceed } = begin
-  const uri = begin.uri ?? undefined
+  const [uri, expected] = [begin.uri ?? undefined, begin.expected ?? undefined]
   const image = await readMutable(tx, caller, imageId)
   const { from, through } = importWays[method]
   const now = timestamp(world.clock.nowMs())
@@ -65,7 +80,7 @@ export async function beginImport(tx: Tx, world: World, caller: Caller, begin: I
   const input = { image_id: imageId, import_req: { method: described, stores, all_stores_must_succeed: allMustSucceed } }
   const task = await createTask(tx, world, {
     values: {
-      type: 'api_image_import',
+      type: begin.task_type ?? 'api_image_import',
       owner: image.owner ?? caller.owner ?? '',
       image_id: imageId,
       request_id: caller.requestId ?? null,
@@ -75,7 +90,15 @@ export async function beginImport(tx: Tx, world: World, caller: Caller, begin: I
   })
   await enqueue<ImportInput>(tx, world, { name: importKind } as JobKind<ImportInput, unknown>, {
     subject: `image:${imageId}`,
-    input: { imageId, taskId: task.id, method, stores, allMustSucceed, ...(uri === undefined ? {} : { uri }) },
+    input: {
+      imageId,
+      taskId: task.id,
+      method,
+      stores,
+      allMustSucceed,
+      ...(uri === undefined ? {} : { uri }),
+      ...(expected === undefined ? {} : { expected }),
+    },
     ...(caller.requestId === undefined ? {} : { requestId: caller.requestId }),
   })
   await deleteProperties(tx, imageId, ['os_glance_failed_import'], now)

@@ -48,7 +48,14 @@ export function importJob(parts: {
       const source = await openSource(world, sources, uri, signal)
       try {
         if (source.stated !== undefined && source.stated > parts.sizeCapBytes) throw errors.tooLarge({ limit: parts.sizeCapBytes })
-        await transfers.stageFetched({ caller: ourselves, image, store: stores.staging, announced: undefined, pieces: source.pieces })
+        await transfers.stageFetched({
+          caller: ourselves,
+          image,
+          store: stores.staging,
+          announced: undefined,
+          pieces: source.pieces,
+          expected: input.expected,
+        })
       } finally {
         source.discard()
       }

@@ -9,6 +9,7 @@ import type { ImageStatus } from '../rules/status.ts'
 import { ourselves, type Caller } from '../store/caller.ts'
 import { dataLeaseMs, type DataRow, type Facts } from '../store/data.ts'
 import type { ImageData } from '../store/image-data.ts'
+import type { Expected } from '../store/imports.ts'
 import type { ImageRecord } from '../store/records.ts'
 import type { ByteStore, Stores } from './stores/stores.ts'
 import { StoreUnavailable } from './stores/unavailable.ts'
@@ -20,6 +21,7 @@ export interface Incoming {
   /** Bytes that the sender says will come. */
   readonly announced: number | undefined
   readonly pieces: AsyncIterable<Uint8Array>
+  readonly expected?: Expected | undefined
 }
 
 export interface Place {
@@ -76,12 +78,12 @@ export function createTransfers(parts: {
 
   /** Claim, write, commit; or give everything back and say why. */
   async function receive(incoming: Incoming, way: Way, inspection: Inspection | undefined): Promise<ImageRecord> {
-    const { caller, image, store, announced, pieces } = incoming
+    const { caller, image, store, announced } = incoming
     if (announced !== undefined && announced > sizeCapBytes) throw errors.tooLarge({ limit: sizeCapBytes })
     const { from, through, to, place } = way
     const row = await said(data.data_begin(caller, { image_id: image.id, store: store.id, bytes: announced ?? 0, from, to: through }))
     try {
-      const facts = await write(row, store, announced, pieces, inspection)
+      const facts = await write(row, incoming, inspection)
       const location = place?.(row)
       return await data.data_commit(ourselves, {
         data_id: row.id,
@@ -120,13 +122,8 @@ export function createTransfers(parts: {
   }
 
   /** Streams into the store under the claim; what is there afterwards is durable and whole. */
-  async function write(
-    row: DataRow,
-    store: ByteStore,
-    announced: number | undefined,
-    pieces: AsyncIterable<Uint8Array>,
-    inspection: Inspection | undefined,
-  ): Promise<Facts> {
+  async function write(row: DataRow, incoming: Incoming, inspection: Inspection | undefined): Promise<Facts> {
+    const { store, announced, pieces, expected } = incoming
     const sink = await store.create(row.id)
     const claim = keepClaim(row)
     const [md5, hash] = [createHash('md5'), createHash(hashAlgorithm)]
@@ -146,6 +143,8 @@ export function createTransfers(parts: {
         if (inspection?.hopeless !== undefined) throw errors.contentMismatch({ why: inspection.hopeless })
       }
       if (announced !== undefined && size !== announced) throw wrongLength(announced, size)
+      const hashValue = hash.digest('hex')
+      if (expected !== undefined && expected.os_hash_value !== hashValue) throw errors.hashMismatch({ algorithm: hashAlgorithm })
       const virtualSize = inspection === undefined ? null : virtualSizeOf(inspection)
       await sink.commit()
       return {
@@ -153,7 +152,7 @@ export function createTransfers(parts: {
         virtual_size: virtualSize,
         checksum: md5.digest('hex'),
         os_hash_algo: hashAlgorithm,
-        os_hash_value: hash.digest('hex'),
+        os_hash_value: hashValue,
       }
     } catch (error) {
       await sink
