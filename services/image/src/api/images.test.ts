@@ -37,7 +37,7 @@ test('an image is made with defaults, and shows them all', async (t) => {
   assert.equal(answer.status, 201)
   const { body } = answer
   assert.equal(answer.headers['location'], `/v2/images/${body.id}`)
-  assert.equal(answer.headers['openstack-image-import-methods'], 'glance-direct,copy-image')
+  assert.equal(answer.headers['openstack-image-import-methods'], 'glance-direct,web-download,copy-image')
   assert.match(body.created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
   const { id, created_at: _created, updated_at: _updated, ...rest } = body
   assert.deepEqual(rest, {
