@@ -93,7 +93,7 @@ eachEngine('paging', (engine) => {
         await bulkInsert(db, 'things', things)
         assert.deepEqual(await allPages(db, sort, limit), model(things, sort))
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     )
   })
 

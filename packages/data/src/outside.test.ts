@@ -23,7 +23,7 @@ const read = async (db: Database<Tables>): Promise<number> =>
   (await db.query.selectFrom('counter').select('value').executeTakeFirstOrThrow()).value
 
 eachEngine('other processes', (engine) => {
-  void test('three processes count in one database and lose nothing', async () => {
+  void test('two processes count in one database and lose nothing', async () => {
     const url = await engine.freshUrl()
     const db = await engine.open<Tables>(migrations, { url })
     const program = `
@@ -32,7 +32,7 @@ eachEngine('other processes', (engine) => {
       // As every service has something that keeps it alive: the world's timers don't.
       const alive = setInterval(() => {}, 1000)
       const db = await openDatabase(process.argv[1], { world: createRealWorld(), name: 'other' })
-      for (let time = 0; time < 50; time++) {
+      for (let time = 0; time < 60; time++) {
         await db.transaction(async (tx) => {
           const { value } = await tx.query.selectFrom('counter').select('value').executeTakeFirstOrThrow()
           await tx.query.updateTable('counter').set({ value: value + 1 }).execute()
@@ -41,7 +41,7 @@ eachEngine('other processes', (engine) => {
       await db.close()
       clearInterval(alive)`
     const codes = await Promise.all(
-      [1, 2, 3].map(
+      [1, 2].map(
         () =>
           new Promise((resolve) => {
             const args = ['--input-type=module', '-e', program, url]
@@ -49,8 +49,8 @@ eachEngine('other processes', (engine) => {
           }),
       ),
     )
-    assert.deepEqual(codes, [0, 0, 0])
-    assert.equal(await read(db), 150)
+    assert.deepEqual(codes, [0, 0])
+    assert.equal(await read(db), 120)
   })
 })
 
