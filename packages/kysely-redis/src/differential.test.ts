@@ -8,7 +8,7 @@ import { nodeEnvironment, testRedis, type RedisServer } from './testing/index.ts
 import { openSqlite } from './testing/sqlite.ts'
 
 /** MURMUR_FUZZ_RUNS=1000 runs more, MURMUR_FUZZ_SEED=… the same again, MURMUR_FUZZ_SHRINK=1 looks for the smallest case (minutes). */
-const runs = Number(process.env['MURMUR_FUZZ_RUNS'] ?? 60)
+const runs = Number(process.env['MURMUR_FUZZ_RUNS'] ?? 20)
 const seed = process.env['MURMUR_FUZZ_SEED']
 const statements = 8
 let server: RedisServer

@@ -1,2 +1,3 @@
 export { nodeEnvironment } from './environment.ts'
 export { command, startCluster, startRedis, testRedis, type RedisCluster, type RedisServer } from './redis.ts'
+export { RandomDatabase, type AnyDb, type TablePlan } from './random-database.ts'
