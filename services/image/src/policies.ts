@@ -18,6 +18,52 @@ const ownerReader = 'role:admin or (role:reader and project_id:%(project_id)s)'
 const admin = 'role:admin'
 const service = 'role:service'
 
+const namespaces = '/v2/metadefs/namespaces'
+const namespace = `${namespaces}/{namespace}`
+const namespaceReader = 'role:admin or (role:reader and (project_id:%(project_id)s or "public":%(visibility)s))'
+
+/** Reads for who sees the namespace, writes for administrators (reference image §1.14). */
+const metadefs: readonly PolicyRule[] = [
+  rule('get_metadef_namespaces', 'role:admin or role:reader', 'List namespaces of metadata definitions', ['GET', namespaces]),
+  rule('get_metadef_namespace', namespaceReader, 'Show one', ['GET', namespace]),
+  rule('add_metadef_namespace', 'role:admin', 'Create one', ['POST', namespaces]),
+  rule('modify_metadef_namespace', 'role:admin', 'Change one', ['PUT', namespace]),
+  rule('delete_metadef_namespace', 'role:admin', 'Delete one', ['DELETE', namespace]),
+  rule('get_metadef_objects', namespaceReader, 'List the objects of a namespace', ['GET', `${namespace}/objects`]),
+  rule('get_metadef_object', namespaceReader, 'Show one', ['GET', `${namespace}/objects/{name}`]),
+  rule('add_metadef_object', 'role:admin', 'Create one', ['POST', `${namespace}/objects`]),
+  rule('modify_metadef_object', 'role:admin', 'Change one', ['PUT', `${namespace}/objects/{name}`]),
+  rule(
+    'delete_metadef_object',
+    'role:admin',
+    'Delete one, or all',
+    ['DELETE', `${namespace}/objects`],
+    ['DELETE', `${namespace}/objects/{name}`],
+  ),
+  rule('get_metadef_properties', namespaceReader, 'List the properties of a namespace', ['GET', `${namespace}/properties`]),
+  rule('get_metadef_property', namespaceReader, 'Show one', ['GET', `${namespace}/properties/{name}`]),
+  rule('add_metadef_property', 'role:admin', 'Create one', ['POST', `${namespace}/properties`]),
+  rule('modify_metadef_property', 'role:admin', 'Change one', ['PUT', `${namespace}/properties/{name}`]),
+  rule(
+    'remove_metadef_property',
+    'role:admin',
+    'Delete one, or all',
+    ['DELETE', `${namespace}/properties`],
+    ['DELETE', `${namespace}/properties/{name}`],
+  ),
+  rule('get_metadef_tags', namespaceReader, 'List the tags of a namespace', ['GET', `${namespace}/tags`]),
+  rule('get_metadef_tag', namespaceReader, 'Show one', ['GET', `${namespace}/tags/{name}`]),
+  rule('add_metadef_tags', 'role:admin', 'Set or add several', ['POST', `${namespace}/tags`]),
+  rule('add_metadef_tag', 'role:admin', 'Create one', ['POST', `${namespace}/tags/{name}`]),
+  rule('modify_metadef_tag', 'role:admin', 'Rename one', ['PUT', `${namespace}/tags/{name}`]),
+  rule('delete_metadef_tags', 'role:admin', 'Delete all', ['DELETE', `${namespace}/tags`]),
+  rule('delete_metadef_tag', 'role:admin', 'Delete one', ['DELETE', `${namespace}/tags/{name}`]),
+  rule('list_metadef_resource_types', 'role:admin or role:reader', 'List resource types', ['GET', '/v2/metadefs/resource_types']),
+  rule('get_metadef_resource_type', namespaceReader, 'List those of a namespace', ['GET', `${namespace}/resource_types`]),
+  rule('add_metadef_resource_type_association', 'role:admin', 'Associate one with a namespace', ['POST', `${namespace}/resource_types`]),
+  rule('remove_metadef_resource_type_association', 'role:admin', 'End an association', ['DELETE', `${namespace}/resource_types/{name}`]),
+]
+
 /** Reference image §1.15. Whether an image can be seen at all is no matter of policy: who may not read it is told that it does not exist. */
 export const policies: readonly PolicyRule[] = [
   rule('add_image', ownerMember, 'Create an image in a project', ['POST', '/v2/images']),
@@ -77,4 +123,5 @@ export const policies: readonly PolicyRule[] = [
     ['POST', '/v2/tasks'],
     ['GET', '/v2/tasks/{task_id}'],
   ),
+  ...metadefs,
 ]

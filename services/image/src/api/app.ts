@@ -10,6 +10,9 @@ import { importRoutes } from './import.ts'
 import { taskRoutes } from './tasks.ts'
 import { locationRoutes } from './locations.ts'
 import { infoRoutes } from './info.ts'
+import { objectRoutes, propertyRoutes, tagRoutes } from './metadefs/entries.ts'
+import { namespaceRoutes } from './metadefs/namespaces.ts'
+import { resourceTypeRoutes } from './metadefs/resource-types.ts'
 import { versionRoutes } from './versions.ts'
 
 export interface ApiOptions {
@@ -42,6 +45,11 @@ export async function createImageApp(context: ApiContext, options: ApiOptions): 
     taskRoutes,
     infoRoutes,
     schemaRoutes,
+    namespaceRoutes,
+    objectRoutes,
+    propertyRoutes,
+    tagRoutes,
+    resourceTypeRoutes,
   ])
     routes(app, context)
   return app

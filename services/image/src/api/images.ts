@@ -130,7 +130,7 @@ function queryOf(query: URLSearchParams): ListQuery {
 export function linksOf(
   path: string,
   query: URLSearchParams,
-  rows: readonly { readonly id?: string; readonly name?: string | null }[],
+  rows: readonly { readonly id?: string | number; readonly name?: string | null }[],
   limit: number,
   by: 'id' | 'name' = 'id',
 ): { first: string; next?: string } {

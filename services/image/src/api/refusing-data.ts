@@ -16,6 +16,13 @@ export function refusingData(data: ImageData): ImageData {
             throw errors.imageNotFound({ id: (kwargs as { image_id: string }).image_id })
           if (name === 'image_get_all' && refused(error, 'Forbidden', 'ImageNotFound'))
             throw errors.badRequest({ why: 'Invalid marker: it is not the id of an image that you can see.' }, { field: 'marker' })
+          // A namespace of others is told like one that does not exist.
+          if (refused(error, 'MetadefForbidden')) {
+            const named = (kwargs as { namespace_name?: string; marker?: string | null }) ?? {}
+            throw errors.notFound({
+              what: `Metadata definition namespace=${(named.namespace_name ?? named.marker ?? '').slice(0, 80)} was not found.`,
+            })
+          }
           throw apiErrorOf(error)
         }
       },

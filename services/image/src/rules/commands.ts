@@ -9,6 +9,17 @@ const takes = (required: string, optional = ''): Signature => ({
   optional: optional.split(' ').filter((name) => name !== ''),
 })
 
+const entrySignatures = <K extends 'object' | 'property'>(kind: K) =>
+  ({
+    [`metadef_${kind}_create`]: takes(`namespace_name ${kind}_dict`),
+    [`metadef_${kind}_get`]: takes(`namespace_name ${kind}_name`),
+    [`metadef_${kind}_update`]: takes(`namespace_name ${kind}_id ${kind}_dict`),
+    [`metadef_${kind}_delete`]: takes(`namespace_name ${kind}_name`),
+    [`metadef_${kind}_delete_namespace_content`]: takes('namespace_name'),
+    [`metadef_${kind}_get_all`]: takes('namespace_name'),
+    [`metadef_${kind}_count`]: takes('namespace_name'),
+  }) as Record<`metadef_${K}_${'create' | 'get' | 'update' | 'delete' | 'delete_namespace_content' | 'get_all' | 'count'}`, Signature>
+
 /**
  * What may be called through the registry, and with what (reference image §2.5); nothing else can, and `context` or `session` from the wire
  * are arguments that no command has. The last ones are new.
@@ -41,6 +52,30 @@ export const signatures = {
   task_get: takes('task_id', 'force_show_deleted'),
   task_delete: takes('task_id'),
   task_get_all: takes('', 'filters marker limit sort_key sort_dir admin_as_user'),
+  ...entrySignatures('object'),
+  ...entrySignatures('property'),
+  metadef_namespace_create: takes('values'),
+  metadef_namespace_get: takes('namespace_name'),
+  metadef_namespace_update: takes('namespace_id namespace_dict'),
+  metadef_namespace_delete: takes('namespace_name'),
+  metadef_namespace_get_all: takes('', 'marker limit sort_key sort_dir filters'),
+  metadef_tag_create: takes('namespace_name tag_dict'),
+  metadef_tag_create_tags: takes('namespace_name tag_list', 'can_append'),
+  metadef_tag_get: takes('namespace_name name'),
+  metadef_tag_update: takes('namespace_name id tag_dict'),
+  metadef_tag_delete: takes('namespace_name name'),
+  metadef_tag_delete_namespace_content: takes('namespace_name'),
+  metadef_tag_get_all: takes('namespace_name', 'filters marker limit sort_key sort_dir'),
+  metadef_tag_count: takes('namespace_name'),
+  metadef_resource_type_create: takes('values'),
+  metadef_resource_type_get: takes('resource_type_name'),
+  metadef_resource_type_get_all: takes(''),
+  metadef_resource_type_delete: takes('resource_type_name'),
+  metadef_resource_type_association_create: takes('namespace_name values'),
+  metadef_resource_type_association_get: takes('namespace_name resource_type_name'),
+  metadef_resource_type_association_delete: takes('namespace_name resource_type_name'),
+  metadef_resource_type_association_get_all_by_namespace: takes('namespace_name'),
+  metadef_resource_type_association_get_all: takes('namespace_names'),
   data_begin: takes('image_id store bytes from to'),
   data_extend: takes('data_id bytes'),
   data_commit: takes('data_id facts from to', 'location'),

@@ -9,6 +9,7 @@ import type { ImageData } from './image-data.ts'
 import { beginImport } from './imports.ts'
 import { listImages } from './list-images.ts'
 import { countMembers, createMember, deleteMember, findMembers, updateMember } from './members.ts'
+import { createMetadefData } from './metadefs/commands.ts'
 import { getImage, isMember, readRow } from './read-images.ts'
 import { propertyRecord, type PropertyRecord } from './records.ts'
 import type { Db, ImageDatabase, Tx } from './schema.ts'
@@ -25,6 +26,7 @@ export function createDirectData(database: ImageDatabase, world: World, quotas: 
   const now = (): string => timestamp(world.clock.nowMs())
 
   return {
+    ...createMetadefData(database, world),
     image_create: (caller, { values }) =>
       write(async (tx) => {
         await requireCount(tx, values, quotas)

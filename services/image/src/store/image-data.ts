@@ -2,6 +2,7 @@ import type { Caller } from './caller.ts'
 import type { Begin, Commit, DataRow, Quotas } from './data.ts'
 import type { ImportBegin } from './imports.ts'
 import type { ListArguments } from './list-images.ts'
+import type { MetadefCommands } from './metadefs/commands.ts'
 import type { MemberFilter } from './members.ts'
 import type { ImageRecord, MemberRecord, PropertyRecord, TaskRecord, TaskStub } from './records.ts'
 import type { TaskFilter } from './tasks.ts'
@@ -9,7 +10,7 @@ import type { Values } from './values.ts'
 import type { Update } from './write-images.ts'
 
 /** Arguments and result of every command of the data layer, by its name on the wire (reference image §2.5). */
-export interface Commands {
+export interface Commands extends MetadefCommands {
   image_create: [{ values: Values }, ImageRecord]
   image_update: [Update, ImageRecord]
   image_destroy: [{ image_id: string }, ImageRecord]

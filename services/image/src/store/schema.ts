@@ -13,6 +13,10 @@ export interface Schema extends JobTables {
   image_members: MemberTable
   image_data: DataTable
   tasks: TaskTable
+  metadef_namespaces: NamespaceTable
+  metadef_entries: EntryTable
+  metadef_resource_types: ResourceTypeTable
+  metadef_associations: AssociationTable
 }
 export type ImageDatabase = Database<Schema>
 export type Db = Queryable<Schema>
@@ -109,4 +113,43 @@ export interface TaskTable extends Kept {
   input: Json<unknown> | null
   result: Json<unknown> | null
   message: string | null
+}
+
+interface Dated {
+  id: Generated<number>
+  created_at: Timestamp
+  updated_at: Timestamp
+}
+
+/** Definitions of metadata are deleted for good: a name is free at once. */
+export interface NamespaceTable extends Dated {
+  namespace: string
+  display_name: string | null
+  description: string | null
+  visibility: 'public' | 'private'
+  protected: Flag
+  owner: string
+}
+
+/** An object, a property or a tag of a namespace: what only one of them has is null in the others. */
+export interface EntryTable extends Dated {
+  namespace_id: number
+  kind: 'object' | 'property' | 'tag'
+  name: string
+  description: string | null
+  required: Json<readonly string[]> | null
+  /** Of a property; of an object: those of its properties, by name. */
+  json_schema: Json<unknown> | null
+}
+
+export interface ResourceTypeTable extends Dated {
+  name: string
+  protected: Flag
+}
+
+export interface AssociationTable extends Dated {
+  namespace_id: number
+  resource_type: string
+  properties_target: string | null
+  prefix: string | null
 }

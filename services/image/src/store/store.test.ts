@@ -445,4 +445,91 @@ eachEngine('images', (engine) => {
     assert.equal((await data.task_delete(user('p'), { task_id: mine.id })).deleted, true)
     assert.deepEqual(await list(user('p')), [])
   })
+
+  void it('keeps definitions of metadata: by name, unique, all or nothing, gone for good', async () => {
+    const { data } = await openBench(engine)
+    const namespaces = (caller = admin, wanted: object = {}) =>
+      data.metadef_namespace_get_all(caller, wanted).then((list) => list.map(({ namespace }) => namespace))
+    const tags = [{ name: 'b' }, { name: 'a' }]
+    const types = [{ name: 'OS::Nova::Flavor', prefix: 'hw:' }]
+    const one = await data.metadef_namespace_create(admin, {
+      values: {
+        namespace: 'OS::One',
+        owner: 'p',
+        objects: [{ name: 'o', json_schema: { x: { type: 'string' } }, required: ['x'] }],
+        properties: [{ name: 'x', json_schema: { type: 'string' } }],
+        tags,
+        resource_type_associations: types,
+      },
+    })
+    assert.deepEqual([one.visibility, one.protected, one.owner], ['private', false, 'p'])
+    await assert.rejects(data.metadef_namespace_create(admin, { values: { namespace: 'OS::One' } }), refuses('MetadefDuplicateNamespace'))
+    const half = { namespace: 'half', tags: [{ name: 'a' }, { name: 'a' }] }
+    await assert.rejects(data.metadef_namespace_create(admin, { values: half }), refuses('MetadefDuplicateTag'))
+    await data.metadef_namespace_create(admin, { values: { namespace: 'two', owner: 'q', visibility: 'public' } })
+    await data.metadef_namespace_create(admin, { values: { namespace: 'three', owner: 'q' } })
+    assert.deepEqual(await namespaces(), ['three', 'two', 'OS::One'])
+    assert.deepEqual(await namespaces(user('p')), ['two', 'OS::One'])
+    assert.deepEqual(await namespaces(user(null)), ['two'])
+    assert.deepEqual(await namespaces(admin, { sort_key: 'namespace', sort_dir: 'asc', limit: 2 }), ['OS::One', 'three'])
+    assert.deepEqual(await namespaces(admin, { sort_key: 'namespace', sort_dir: 'asc', marker: 'three' }), ['two'])
+    assert.deepEqual(await namespaces(admin, { filters: { visibility: 'private' } }), ['three', 'OS::One'])
+    assert.deepEqual(await namespaces(admin, { filters: { resource_types: ['OS::Nova::Flavor', 'x'] } }), ['OS::One'])
+    await assert.rejects(data.metadef_namespace_get(user('p'), { namespace_name: 'three' }), refuses('MetadefForbidden'))
+    await assert.rejects(namespaces(user('p'), { marker: 'three' }), refuses('MetadefForbidden'))
+    await assert.rejects(namespaces(admin, { marker: 'nobody' }), refuses('MetadefNamespaceNotFound'))
+    await assert.rejects(
+      data.metadef_tag_create(user('p'), { namespace_name: 'two', tag_dict: { name: 't' } }),
+      refuses('MetadefForbidden'),
+    )
+
+    const of = { namespace_name: 'OS::One' }
+    const object = await data.metadef_object_get(admin, { ...of, object_name: 'o' })
+    assert.deepEqual([object.required, object.json_schema, object.description], [['x'], { x: { type: 'string' } }, null])
+    await data.metadef_object_create(admin, { ...of, object_dict: { name: 'other' } })
+    await assert.rejects(
+      data.metadef_object_update(admin, { ...of, object_id: object.id, object_dict: { name: 'other' } }),
+      refuses('MetadefDuplicateObject'),
+    )
+    const moved = await data.metadef_object_update(admin, { ...of, object_id: object.id, object_dict: { name: 'n', description: 'd' } })
+    assert.deepEqual([moved.name, moved.description, moved.required], ['n', 'd', ['x']])
+    assert.equal(await data.metadef_object_count(admin, of), 2)
+    await data.metadef_object_delete(admin, { ...of, object_name: 'n' })
+    assert.equal(await data.metadef_object_delete_namespace_content(admin, of), 1)
+    await assert.rejects(data.metadef_property_create(admin, { ...of, property_dict: { name: 'x' } }), refuses('MetadefDuplicateProperty'))
+    await assert.rejects(data.metadef_property_get(admin, { ...of, property_name: 'y' }), refuses('MetadefPropertyNotFound'))
+    const tagNames = async (): Promise<string[]> =>
+      (await data.metadef_tag_get_all(admin, { ...of, sort_key: 'name', sort_dir: 'asc' })).map(({ name }) => name)
+    await assert.rejects(
+      data.metadef_tag_create_tags(admin, { ...of, tag_list: [{ name: 'a' }], can_append: true }),
+      refuses('MetadefDuplicateTag'),
+    )
+    await data.metadef_tag_create_tags(admin, { ...of, tag_list: [{ name: 'c' }], can_append: true })
+    assert.deepEqual(await tagNames(), ['a', 'b', 'c'])
+    await data.metadef_tag_create_tags(admin, { ...of, tag_list: [{ name: 'z' }] })
+    assert.deepEqual(await tagNames(), ['z'])
+
+    const type = { resource_type_name: 'OS::Nova::Flavor' }
+    assert.equal((await data.metadef_resource_type_association_get(admin, { ...of, ...type })).prefix, 'hw:')
+    await assert.rejects(
+      data.metadef_resource_type_association_create(admin, { ...of, values: types[0]! }),
+      refuses('MetadefDuplicateResourceTypeAssociation'),
+    )
+    await assert.rejects(data.metadef_resource_type_delete(admin, type), refuses('MetadefIntegrityError'))
+    await data.metadef_namespace_update(admin, { namespace_id: one.id, namespace_dict: { namespace: 'renamed', protected: true } })
+    await assert.rejects(
+      data.metadef_namespace_update(admin, { namespace_id: one.id, namespace_dict: { namespace: 'two' } }),
+      refuses('MetadefDuplicateNamespace'),
+    )
+    await data.metadef_namespace_delete(admin, { namespace_name: 'renamed' })
+    await data.metadef_resource_type_delete(admin, type)
+    assert.deepEqual(await data.metadef_resource_type_get_all(admin, {}), [])
+    await data.metadef_resource_type_create(admin, { values: { name: 'kept', protected: true } })
+    await assert.rejects(
+      data.metadef_resource_type_delete(admin, { resource_type_name: 'kept' }),
+      refuses('ProtectedMetadefResourceTypeSystemDelete'),
+    )
+    const again = await data.metadef_namespace_create(admin, { values: { namespace: 'renamed' } })
+    assert.equal(await data.metadef_tag_count(admin, { namespace_name: again.namespace }), 0)
+  })
 })
