@@ -326,3 +326,54 @@ test('sums that are read while others move amounts are always those of one momen
   moving = false
   await Promise.all(movers)
 })
+
+test('what hangs on the primary key of a row comes with it: joins and sub-selects cost no round trip of their own', async () => {
+  let roundTrips = 0
+  await using opened = openRedis(server.url, { onStatement: (counters) => (roundTrips += counters.roundTrips) })
+  const { db } = opened
+  await db.schema
+    .createTable('images')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('owner', 'text')
+    .execute()
+  await db.schema.createIndex('images_owner').on('images').columns(['owner']).execute()
+  for (const [table, ...columns] of [
+    ['properties', 'image_id', 'name'],
+    ['tags', 'image_id', 'value'],
+  ] as const) {
+    let create = db.schema.createTable(table)
+    for (const column of [...columns, 'note']) create = create.addColumn(column, 'text', (c) => c.notNull())
+    await create.addPrimaryKeyConstraint(`${table}_key`, [...columns] as never).execute()
+  }
+  const ids = Array.from({ length: 40 }, (_, n) => `image ${n}`)
+  await db.insertInto('images').values(ids.map((id, n) => ({ id, owner: n % 2 === 0 ? 'a' : 'b' }))).execute() // prettier-ignore
+  await db.insertInto('properties').values(ids.flatMap((id, n) => ['os', 'bus'].map((name) => ({ image_id: id, name, note: `${n % 3}` })))).execute() // prettier-ignore
+  await db.insertInto('tags').values(ids.slice(4).map((id) => ({ image_id: id, value: 'base', note: '' }))).execute() // prettier-ignore
+  const query = () =>
+    db
+      .selectFrom('images as i')
+      .innerJoin('properties as p', 'p.image_id', 'i.id')
+      .leftJoin('tags as t', 't.image_id', 'i.id')
+      .select(['i.id', 'p.note', 't.value'])
+      .where('i.owner', '=', 'a')
+      .where('p.name', '=', 'os')
+      .where((eb) =>
+        eb.exists(eb.selectFrom('properties as q').select('q.name').whereRef('q.image_id', '=', 'i.id').where('q.note', '=', '1')),
+      )
+      .orderBy('i.id')
+  const expected = ids.flatMap((id, n) => (n % 2 === 0 && n % 3 === 1 ? [{ id, note: '1', value: n < 4 ? null : 'base' }] : []))
+  roundTrips = 0
+  assert.deepEqual(
+    await query().execute(),
+    expected.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+  )
+  assert.equal(roundTrips, 1)
+  // Own writes count, also those that the server can't know.
+  await db.transaction().execute(async (trx) => {
+    await trx.deleteFrom('tags').where('image_id', '=', 'image 4').execute()
+    await trx.insertInto('tags').values({ image_id: 'image 10', value: 'more', note: '' }).execute()
+    const found = await trx.selectFrom('images as i').innerJoin('tags as t', 't.image_id', 'i.id').select(['i.id', 't.value']).where('i.owner', '=', 'a').orderBy('i.id').orderBy('t.value').execute() // prettier-ignore
+    assert.equal(found.length, 18)
+    assert.deepEqual(found.filter((row) => row['id'] === 'image 10').map((row) => row['value'] as string), ['base', 'more']) // prettier-ignore
+  })
+})

@@ -20,6 +20,8 @@ export interface SubResult {
 export type BoundShape =
   | { readonly t: 'value' }
   | { readonly t: 'column'; readonly slot: number; readonly place: number }
+  /** A column of the select around this one. */
+  | { readonly t: 'outer'; readonly slot: number; readonly place: number }
   | { readonly t: 'and' | 'or'; readonly items: readonly Bound[] }
   | { readonly t: 'cmp'; readonly op: '=' | '!=' | '<' | '<=' | '>' | '>='; readonly left: Bound; readonly right: Bound }
   | { readonly t: 'same'; readonly left: Bound; readonly right: Bound }

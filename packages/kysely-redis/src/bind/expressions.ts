@@ -185,7 +185,7 @@ function bindColumn(table: string | undefined, name: string, scope: Scope): Boun
     evaluate: (env) => (env.outer ? outer.evaluate(env.outer) : null),
     slots: none,
     subs: [],
-    shape: { t: 'other' },
+    shape: outer.shape.t === 'column' ? { ...outer.shape, t: 'outer' } : { t: 'other' },
     text: `^${outer.text}`,
   }
 }

@@ -34,6 +34,10 @@ export type Path =
 
 export const isScan = (path: Path): boolean => path.kind === 'index' && path.points.length === 0 && path.interval === undefined
 
+/** Every column of the primary key is given: rows are looked up, not ranged over. */
+export const isWholeKey = (path: Path & { kind: 'index' }): boolean =>
+  path.index.primary && path.points.length === path.index.columns.length
+
 const mostRanges = 5_000
 /** What one more condition on an index leaves, for want of statistics. */
 const selectivity = { point: 0.05, interval: 0.3 }

@@ -23,6 +23,9 @@ export interface Points {
   /** Encoded keys, empty when nothing can match. */
   readonly keys: (env: Env) => string[]
   readonly single: boolean
+  /** What a single one comes from, and the kind of the column. */
+  readonly by?: Bound
+  readonly kind?: Kind
 }
 type IntervalOf = (env: Env) => Interval | undefined
 
@@ -59,7 +62,7 @@ export function pointsOf(bound: Bound, target: Target): Points | undefined {
     case 'cmp': {
       const found = shape.op === '=' ? other(shape.left, shape.right, target) : undefined
       if (!found) return undefined
-      return { single: true, keys: (env) => { const value = found.side.evaluate(env); return value === null ? [] : [encoded(value, target)] } } // prettier-ignore
+      return { single: true, by: found.side, kind: target.kind, keys: (env) => { const value = found.side.evaluate(env); return value === null ? [] : [encoded(value, target)] } } // prettier-ignore
     }
     case 'same': {
       const found = other(shape.left, shape.right, target)

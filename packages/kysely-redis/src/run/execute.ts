@@ -14,6 +14,7 @@ type Result = QueryResult<Record<string, unknown>>
 
 /** Runs one statement in a session. A failure takes back what the statement has written. */
 export async function execute(session: Session, ir: QueryIr): Promise<Result> {
+  session.forgetAhead()
   const catalog = await session.catalogFor(tablesOf(ir))
   const binder = new Binder(catalog)
   if (ir.t === 'select') {

@@ -14,12 +14,14 @@ interface TableReads {
   /** The table's version at the last moment at which all reads were true together. */
   version: string
   readonly rows: Map<string, string>
-  readonly ranges: { readonly read: RangeRead; readonly digest: string }[]
+  readonly ranges: { readonly read: RangeRead; readonly seen: readonly string[] | string }[]
   count: number
   size: number | undefined
 }
 
 export const digestOf = (members: readonly string[]): string => createHash('sha1').update(members.join('\n')).digest('hex')
+
+const keptMembers = 50
 
 export class ReadSet {
   readonly tables = new Map<number, TableReads>()
@@ -50,7 +52,8 @@ export class ReadSet {
 
   range(table: number, read: RangeRead, members: readonly string[]): void {
     const reads = this.tables.get(table) as TableReads
-    reads.ranges.push({ read, digest: digestOf(members) })
+    // A digest is made when it is asked for, which is seldom, unless the entries are many.
+    reads.ranges.push({ read, seen: members.length > keptMembers ? digestOf(members) : members })
     reads.count++
   }
 
@@ -79,8 +82,10 @@ export class ReadSet {
         out.push('V', id, String(reads.rows.size))
         for (const [key, version] of reads.rows) out.push(key, version)
       }
-      for (const { read, digest } of reads.ranges)
+      for (const { read, seen } of reads.ranges) {
+        const digest = typeof seen === 'string' ? seen : digestOf(seen)
         out.push('R', id, String(read.index), read.low, read.high, read.reverse ? '1' : '0', String(read.limit), digest)
+      }
       if (reads.size !== undefined) out.push('C', id, String(reads.size))
     }
     return out

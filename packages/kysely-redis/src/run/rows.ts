@@ -1,10 +1,17 @@
 import type { Env } from '../bind/bound.ts'
 import type { Table } from '../catalog/types.ts'
-import { rangesOf, type KeyRange, type Path } from '../plan/access.ts'
-import type { Found, RangeRequest, Session } from './session.ts'
+import { isWholeKey, rangesOf, type KeyRange, type Path } from '../plan/access.ts'
+import type { Follow, Found, RangeRequest, RangeResult, Session } from './session.ts'
 
 /** Reads a table by a path, in chunks. A primary key that is given whole is a plain look-up. */
-export async function* readPath(session: Session, table: Table, path: Path, env: Env, firstChunk: number): AsyncGenerator<Found[]> {
+export async function* readPath(
+  session: Session,
+  table: Table,
+  path: Path,
+  env: Env,
+  firstChunk: number,
+  follow: readonly Follow[] = [],
+): AsyncGenerator<Found[]> {
   if (path.kind === 'union') {
     const seen = new Set<string>()
     for (const part of path.paths)
@@ -16,21 +23,21 @@ export async function* readPath(session: Session, table: Table, path: Path, env:
     return
   }
   const ranges = rangesOf(path, env)
-  if (path.index.primary && path.points.length === path.index.columns.length) {
+  if (isWholeKey(path)) {
     const step = session.rowsPerCall
     for (let at = 0; at < ranges.length; at += step) {
       const keys = ranges.slice(at, at + step).map((range) => range.exactly as string)
-      yield (await session.get(table, keys)).filter((found) => found !== null)
+      yield (await session.get(table, keys, follow)).filter((found) => found !== null)
     }
     return
   }
-  if (ranges.length > 1) return yield* readMany(session, table, path, ranges)
+  if (ranges.length > 1) return yield* readMany(session, table, path, ranges, follow)
   const limit = session.rowsPerCall
   let chunk = Math.min(limit, Math.max(1, firstChunk))
   for (const range of ranges) {
     let request: RangeRequest | undefined = requestOf(path, range, chunk)
     while (request) {
-      const { found, next } = await session.range(table, request)
+      const { found, next }: RangeResult = await session.range(table, request, follow)
       yield found
       chunk = Math.min(limit, chunk * 2)
       request = next && { ...next, limit: chunk }
@@ -55,20 +62,47 @@ async function* readMany(
   table: Table,
   path: Path & { kind: 'index' },
   ranges: readonly KeyRange[],
+  follow: readonly Follow[],
 ): AsyncGenerator<Found[]> {
-  for (let at = 0; at < ranges.length; at += rangesAtOnce) {
-    const part = ranges.slice(at, at + rangesAtOnce)
-    const limit = session.rowsPerCall
-    const results = await Promise.all(part.map((range) => session.range(table, requestOf(path, range, limit))))
-    for (const result of results) {
-      yield result.found
-      for (let next = result.next; next;) {
-        const more = await session.range(table, next)
-        yield more.found
-        next = more.next
-      }
+  for (let at = 0; at < ranges.length; at += rangesAtOnce)
+    for (const result of await session.ranges(table, path.index, ranges.slice(at, at + rangesAtOnce), session.rowsPerCall, follow))
+      yield* wholeOf(session, table, result)
+}
+
+async function* wholeOf(session: Session, table: Table, result: RangeResult): AsyncGenerator<Found[]> {
+  yield result.found
+  for (let next = result.next; next;) {
+    const more = await session.range(table, next)
+    yield more.found
+    next = more.next
+  }
+}
+
+/** For each of many rows, what the path leads to: asked for together. */
+export async function lookUp(session: Session, table: Table, path: Path, envs: readonly Env[]): Promise<Found[][]> {
+  if (path.kind === 'union') return await Promise.all(envs.map((env) => readAll(session, table, path, env)))
+  const ranges = envs.map((env) => rangesOf(path, env))
+  if (isWholeKey(path)) {
+    const found = await session.get(
+      table,
+      ranges.flatMap((list) => list.map((range) => range.exactly as string)),
+    )
+    let at = 0
+    return ranges.map((list) => found.slice(at, (at += list.length)).filter((each) => each !== null))
+  }
+  const results = await session.ranges(table, path.index, ranges.flat(), session.rowsPerCall)
+  let at = 0
+  const all: Found[][] = []
+  for (const list of ranges) {
+    const own = results.slice(at, (at += list.length))
+    if (own.length === 1 && own[0]?.next === undefined) all.push((own[0] as RangeResult).found)
+    else {
+      const rows: Found[] = []
+      for (const result of own) for await (const part of wholeOf(session, table, result)) rows.push(...part)
+      all.push(rows)
     }
   }
+  return all
 }
 
 /** All rows by a path, for looking up the other side of a join. */

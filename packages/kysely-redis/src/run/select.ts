@@ -1,12 +1,14 @@
 import type { AggregateSpec, Bound, BoundSelect, Env, Sub } from '../bind/bound.ts'
 import { fail } from '../errors.ts'
+import { followed } from '../plan/follow.ts'
 import { planSelect, type Plan, type Step } from '../plan/plan.ts'
-import { isScan } from '../plan/access.ts'
+import { isScan, type Path } from '../plan/access.ts'
+import type { Table } from '../catalog/types.ts'
 import { compareValues, keyOfValues } from '../values/compare.ts'
 import type { Row, Value } from '../values/kinds.ts'
 import { accumulator, type Accumulator } from './aggregate.ts'
-import { readAll, readPath } from './rows.ts'
-import type { Session } from './session.ts'
+import { lookUp, readPath } from './rows.ts'
+import type { Follow, Session } from './session.ts'
 
 interface Made {
   readonly row: Row
@@ -14,6 +16,9 @@ interface Made {
 }
 
 const subsAtOnce = 200
+/** Entries that are fetched ahead for each row; who needs more asks again. */
+const followedRows = 100
+const followedBySubs = 10
 const noEnv: Env = { rows: [], outer: undefined }
 
 /** Runs bound selects within one statement. */
@@ -129,6 +134,15 @@ export class SelectRunner {
         else byKey.set(key, [env])
       }
       const groups = [...byKey.values()]
+      const together = await this.#together(
+        sub,
+        groups.map((group) => group[0] as Env),
+      )
+      if (together) {
+        for (const [at, group] of groups.entries())
+          for (const env of group) (env.subs ??= new Map()).set(sub.id, { rows: together[at] as Row[] })
+        continue
+      }
       for (let at = 0; at < groups.length; at += subsAtOnce)
         await Promise.all(
           groups.slice(at, at + subsAtOnce).map(async (group) => {
@@ -137,6 +151,62 @@ export class SelectRunner {
           }),
         )
     }
+  }
+
+  /** The plan of a sub-select that one look into an index answers: of one table, without anything but conditions. */
+  async #lookedUp(sub: Sub): Promise<(Step & { readonly path: Path }) | undefined> {
+    const { select } = sub
+    const plain = !select.grouped && !select.distinct && select.setOperations.length === 0 && select.orderBy.length === 0
+    if (!plain || select.limit || select.offset || select.subs.length > 0 || !select.sources[0]?.table) return undefined
+    const [step, ...more] = (await this.plan(select, mostRows(sub))).steps
+    return step?.path && more.length === 0 && !isScan(step.path) ? { ...step, path: step.path } : undefined
+  }
+
+  /** Runs such a sub-select for many rows at once. */
+  async #together(sub: Sub, envs: readonly Env[]): Promise<Row[][] | undefined> {
+    const step = await this.#lookedUp(sub)
+    if (!step) return undefined
+    const { before, steps } = await this.plan(sub.select)
+    const starts = envs.map((outer): Env => ({ rows: [null], outer }))
+    const open = starts.map((start) => before.every((condition) => condition.evaluate(start) === true))
+    const table = sub.select.sources[0]?.table as Table
+    const found = await lookUp(
+      this.#session,
+      table,
+      step.path,
+      starts.filter((_, at) => open[at]),
+    )
+    let next = 0
+    const most = mostRows(sub) ?? Number.POSITIVE_INFINITY
+    return starts.map(({ outer }, at) => {
+      const rows: Row[] = []
+      if (!open[at]) return rows
+      const candidates = found[next++] ?? []
+      ;(steps[0] as Step).actual += candidates.length
+      for (const { row } of candidates) {
+        const env: Env = { rows: [row], outer }
+        if (!step.filters.every((condition) => condition.evaluate(env) === true)) continue
+        rows.push(sub.select.outputs.map((output) => output.by.evaluate(env)))
+        if (rows.length >= most) break
+      }
+      return rows
+    })
+  }
+
+  /** What is looked up for each row of the first table: joins, and sub-selects of conditions and outputs. */
+  async #follows(select: BoundSelect, plan: Plan, table: Table): Promise<Follow[]> {
+    const { slot, path } = plan.steps[0] as Step
+    const follows: Follow[] = []
+    if (path?.kind !== 'index') return follows
+    const add = (to: Table | undefined, by: Path | undefined, where: 'column' | 'outer', limit: number): void => {
+      const found = to && by && followed(by, table, slot, where)
+      if (to && found && by.kind === 'index') follows.push({ table: to, index: by.index, limit, ...found })
+    }
+    for (const step of plan.steps.slice(1)) add(select.sources[step.slot]?.table, step.path, 'column', followedRows)
+    const conditions = (plan.steps[0] as Step).filters.filter((condition) => condition.subs.length > 0)
+    const subs = new Set([...conditions, ...select.outputs.map((output) => output.by)].flatMap((bound) => bound.subs))
+    for (const sub of subs) if (!sub.constant) add(sub.select.sources[0]?.table, (await this.#lookedUp(sub))?.path, 'outer', followedBySubs)
+    return follows
   }
 
   /** Batches of rows of all tables that satisfy every condition. */
@@ -158,10 +228,12 @@ export class SelectRunner {
       return yield await this.#filter(step.filters, rows.map(at))
     }
     const residual = step.filters.some((condition) => !step.path?.used.has(condition)) || plan.steps.length > 1
-    const firstChunk = wanted === undefined ? this.#session.rowsPerCall : residual ? Math.max(50, wanted * 2) : Math.max(1, wanted)
+    const firstChunk =
+      wanted === undefined ? this.#session.rowsPerCall : residual ? Math.max(50, Math.ceil(wanted * 1.25)) : Math.max(1, wanted)
     const guarded = isScan(step.path) && !select.allowScan
     let thrownAway = 0
-    for await (const chunk of readPath(this.#session, source.table, step.path, start, firstChunk)) {
+    const follow = await this.#follows(select, plan, source.table)
+    for await (const chunk of readPath(this.#session, source.table, step.path, start, firstChunk, follow)) {
       step.actual += chunk.length
       const kept = await this.#filter(
         step.filters,
@@ -211,13 +283,10 @@ export class SelectRunner {
     const table = select.sources[step.slot]?.table
     const { path } = step
     if (table && path && !isScan(path)) {
-      return await Promise.all(
-        batch.map(async (env) => {
-          const found = await readAll(this.#session, table, path, env)
-          step.actual += found.length
-          return found.map(({ row }) => row)
-        }),
-      )
+      return (await lookUp(this.#session, table, path, batch)).map((found) => {
+        step.actual += found.length
+        return found.map(({ row }) => row)
+      })
     }
     const rows = await this.#inMemory(select, step)
     const conditions = step.left ? step.on : step.filters

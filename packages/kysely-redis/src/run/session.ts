@@ -6,10 +6,11 @@ import type { Row } from '../values/kinds.ts'
 import { versionLength } from '../values/rows.ts'
 import { encodeRow } from '../values/rows.ts'
 import { compareText } from '../values/compare.ts'
+import { afterAll } from '../values/encoding.ts'
 import type { Reply } from '../wire/resp.ts'
 import { LostReply } from '../wire/wire.ts'
 import { WriteBuffer } from './buffer.ts'
-import { ReadSet, type RangeRead } from './read-set.ts'
+import { ReadSet } from './read-set.ts'
 
 /** A row of a table, and the key it is stored by. */
 export interface Found {
@@ -28,10 +29,31 @@ export interface RangeRequest {
   readonly exactly?: string
 }
 
+/**
+ * What will be asked next for each row that is found, fetched in the same call: the row of another table whose key is that row's key with
+ * a suffix (`whole`), or the entries of an index that begin so.
+ */
+export interface Follow {
+  readonly table: Table
+  readonly index: Index
+  readonly suffix: string
+  readonly whole: boolean
+  readonly limit: number
+}
+
+export type ManyRequest = Pick<RangeRequest, 'low' | 'high' | 'exactly'>
+
 export interface RangeResult {
   readonly found: Found[]
   /** Where to go on; undefined when the range is exhausted. */
   readonly next: RangeRequest | undefined
+}
+
+interface Ahead {
+  readonly high: string
+  readonly limit: number
+  readonly members: readonly string[]
+  readonly texts: readonly (string | null)[]
 }
 
 interface Pending {
@@ -42,6 +64,7 @@ interface Pending {
 }
 
 const mostRowsPerCall = 20_000
+const rangesAtOnce = 500
 
 const lost = (what: string): RedisDatabaseError =>
   new RedisDatabaseError('serialization', `Another transaction changed what this one has read (${what}); run it again.`)
@@ -56,6 +79,8 @@ export class Session {
   readonly buffer = new WriteBuffer()
   readonly #reads: ReadSet
   readonly #locks = new Map<string, string>()
+  /** What was fetched with other rows, because it will be asked for next; noted as read already. */
+  readonly #ahead = { rows: new Map<number, Map<string, string | null>>(), entries: new Map<string, Map<string, Ahead>>() }
   readonly readOnly: boolean
   readonly rowsPerCall: number
   /** Reads that are not the statement's own business: not checked again. */
@@ -102,15 +127,24 @@ export class Session {
   }
 
   /** Rows by key, in the order asked; null for those that are not there. Own writes are seen. */
-  async get(table: Table, keys: readonly string[]): Promise<(Found | null)[]> {
+  async get(table: Table, keys: readonly string[], follow: readonly Follow[] = []): Promise<(Found | null)[]> {
     const own = this.buffer.find(table)
-    const wanted = [...new Set(own ? keys.filter((key) => !own.rows.has(key)) : keys)]
+    const ahead = this.#ahead.rows.get(table.id)
     const stored = new Map<string, Found | null>()
+    const wanted: string[] = []
+    for (const key of new Set(own ? keys.filter((each) => !own.rows.has(each)) : keys)) {
+      const text = ahead?.get(key)
+      if (text === undefined) wanted.push(key)
+      else stored.set(key, this.#decode(table, key, text))
+    }
     const step = this.rowsPerCall
     for (let at = 0; at < wanted.length; at += step) {
       const part = wanted.slice(at, at + step)
-      const texts = (await this.#ask(table, ['G', table.id, part.length, ...part])) as (string | null)[]
+      const asked = this.#ask(table, ['G', table.id, part.length, ...part])
+      const following = this.#follow(follow)
+      const texts = (await asked) as (string | null)[]
       for (const [index, key] of part.entries()) stored.set(key, this.#take(table, key, texts[index] ?? null))
+      await following(part)
     }
     return keys.map((key) => {
       const written = own?.rows.get(key)
@@ -120,22 +154,115 @@ export class Session {
   }
 
   /** Index entries in order, with their rows. Own writes are merged in. */
-  async range(table: Table, request: RangeRequest): Promise<RangeResult> {
+  async range(table: Table, request: RangeRequest, follow: readonly Follow[] = []): Promise<RangeResult> {
     const { index, low, high, reverse, limit } = request
-    const read: RangeRead = { index: index.id, low, high, reverse, limit }
-    const [members, texts] = (await this.#ask(table, ['R', table.id, index.id, low, high, reverse ? '1' : '0', limit])) as [
-      string[],
-      (string | null)[],
-    ]
-    this.#reads.range(table.id, read, members)
-    const found: (Found & { member: string })[] = []
+    const ahead = reverse ? undefined : this.#ahead.entries.get(`${table.id}/${index.id}`)?.get(low)
+    if (ahead?.high === high) return this.#result(table, { ...request, limit: ahead.limit }, ahead.members, ahead.texts)
+    const asked = this.#ask(table, ['R', table.id, index.id, low, high, reverse ? '1' : '0', limit])
+    const following = this.#follow(follow)
+    const [members, texts] = (await asked) as [string[], (string | null)[]]
+    this.#reads.range(table.id, { index: index.id, low, high, reverse, limit }, members)
+    this.#note(table, index, members, texts)
+    await following(index.primary ? members : members.map(keyInMember))
+    return this.#result(table, request, members, texts)
+  }
+
+  /** Many ranges of one index in one call, each as `range` would answer it. */
+  async ranges(
+    table: Table,
+    index: Index,
+    list: readonly ManyRequest[],
+    limit: number,
+    follow: readonly Follow[] = [],
+  ): Promise<RangeResult[]> {
+    const ahead = this.#ahead.entries.get(`${table.id}/${index.id}`)
+    const results: RangeResult[] = []
+    const requests = list.map((each): RangeRequest => ({ ...each, index, reverse: false, limit }))
+    const wanted = requests.flatMap((request, at) => {
+      const known = ahead?.get(request.low)
+      if (known?.high !== request.high) return [at]
+      results[at] = this.#result(table, { ...request, limit: known.limit }, known.members, known.texts)
+      return []
+    })
+    while (wanted.length > 0) {
+      const part = wanted.slice(0, rangesAtOnce)
+      const bounds = part.flatMap((at) => [(requests[at] as RangeRequest).low, (requests[at] as RangeRequest).high])
+      const asked = this.#ask(table, ['M', table.id, index.id, limit, part.length, ...bounds])
+      const following = this.#follow(follow)
+      const [counts, members, texts] = (await asked) as [number[], string[], (string | null)[]]
+      this.#note(table, index, members, texts)
+      let from = 0
+      for (const [place, count] of counts.entries()) {
+        const request = requests[part[place] as number] as RangeRequest
+        const own = members.slice(from, from + count)
+        this.#reads.range(table.id, { index: index.id, low: request.low, high: request.high, reverse: false, limit }, own)
+        results[part[place] as number] = this.#result(table, request, own, texts.slice(from, from + count))
+        from += count
+      }
+      await following(index.primary ? members : members.map(keyInMember))
+      wanted.splice(0, counts.length)
+    }
+    return results
+  }
+
+  /** What was fetched ahead is for the statement that wanted it. */
+  forgetAhead(): void {
+    this.#ahead.rows.clear()
+    this.#ahead.entries.clear()
+  }
+
+  #follow(list: readonly Follow[]): (keys: readonly string[]) => Promise<void> {
+    const asked = list.map((each) =>
+      this.#ask(each.table, ['F', each.table.id, each.index.id, each.limit, each.suffix, each.whole ? '1' : '0']),
+    )
+    return async (keys) => {
+      for (const [at, each] of list.entries()) this.#keepAhead(each, keys, (await asked[at]) as Reply[])
+    }
+  }
+
+  #keepAhead({ table, index, suffix, whole, limit }: Follow, keys: readonly string[], reply: Reply[]): void {
+    if (whole) {
+      const rows = entryOf(this.#ahead.rows, table.id, () => new Map<string, string | null>())
+      for (const [at, key] of keys.entries()) {
+        const text = (reply[at] ?? null) as string | null
+        this.#noteRow(table, key + suffix, text)
+        rows.set(key + suffix, text)
+      }
+      return
+    }
+    const [counts, members, texts] = reply as [number[], string[], (string | null)[]]
+    this.#note(table, index, members, texts)
+    const entries = entryOf(this.#ahead.entries, `${table.id}/${index.id}`, () => new Map<string, Ahead>())
+    let from = 0
+    for (const [at, count] of counts.entries()) {
+      const prefix = `${keys[at]}${suffix}`
+      const known = {
+        high: `(${prefix}${afterAll}`,
+        limit,
+        members: members.slice(from, from + count),
+        texts: texts.slice(from, from + count),
+      }
+      this.#reads.range(table.id, { index: index.id, low: `[${prefix}`, high: known.high, reverse: false, limit }, known.members)
+      entries.set(`[${prefix}`, known)
+      from += count
+    }
+  }
+
+  /** Notes rows that index entries led to. */
+  #note(table: Table, index: Index, members: readonly string[], texts: readonly (string | null)[]): void {
     for (const [at, member] of members.entries()) {
-      const key = index.primary ? member : keyInMember(member)
       const text = texts[at] ?? null
       if (text === null) throw new RedisDatabaseError('corrupt', `Index ${index.name} of ${table.name} has an entry without a row.`)
-      const taken = this.#take(table, key, text) as Found
-      found.push({ ...taken, member })
+      this.#noteRow(table, index.primary ? member : keyInMember(member), text)
     }
+  }
+
+  #result(table: Table, request: RangeRequest, members: readonly string[], texts: readonly (string | null)[]): RangeResult {
+    const { index, reverse, limit } = request
+    const found = members.map((member, at) => {
+      const key = index.primary ? member : keyInMember(member)
+      return { key, row: table.decode((texts[at] as string).slice(versionLength)), member }
+    })
     const last = members.at(-1)
     const more = members.length >= limit && last !== undefined
     const next = more ? { ...request, ...(reverse ? { high: `(${last}` } : { low: `(${last}` }) } : undefined
@@ -220,11 +347,18 @@ export class Session {
   }
 
   #take(table: Table, key: string, text: string | null): Found | null {
+    this.#noteRow(table, key, text)
+    return this.#decode(table, key, text)
+  }
+
+  #decode(table: Table, key: string, text: string | null): Found | null {
+    return text === null ? null : { key, row: table.decode(text.slice(versionLength)) }
+  }
+
+  #noteRow(table: Table, key: string, text: string | null): void {
     this.counters.keysRead++
+    if (text !== null) this.counters.rowsFetched++
     if (!this.#reads.row(table.id, key, text === null ? '' : text.slice(0, versionLength))) throw (this.#doomed = lost(table.name))
-    if (text === null) return null
-    this.counters.rowsFetched++
-    return { key, row: table.decode(text.slice(versionLength)) }
   }
 
   /** Puts own writes over what the server answered for a range, up to where the answer reaches. */
@@ -403,6 +537,12 @@ export class Session {
       fail('too-large', `The transaction is too large: ${rows} rows, ${this.engine.limits.rowsPerCommit} at most.`)
     return out
   }
+}
+
+function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key)
+  if (value === undefined) map.set(key, (value = make()))
+  return value
 }
 
 const push = (map: Map<number, string[]>, key: number, value: string): void => {

@@ -49,16 +49,34 @@ local function table_versions(key, tables)
   return got
 end
 
--- Does the reads that begin at an argument; nil when it knows one of them not.
+-- Several ranges of one index: how many entries each has, all entries, all rows; and the keys of the rows. Ends early when there are many.
+local function many_ranges(keys, tid, index, limit, ranges)
+  local base, ibase, rbase = names(keys)
+  local counts, members, wanted = {}, {}, {}
+  for i = 1, #ranges do
+    if #members > 20000 then break end
+    local got = redis.call('ZRANGE', ibase .. tid .. ':' .. index, ranges[i][1], ranges[i][2], 'BYLEX', 'LIMIT', 0, limit)
+    counts[i] = #got
+    for j = 1, #got do
+      members[#members + 1] = got[j]
+      wanted[#wanted + 1] = row_key(index, got[j])
+    end
+  end
+  return { counts, members, rows_of(rbase .. tid .. ':', wanted) }, wanted
+end
+
+-- G: rows by key; R: a range; M: many ranges; F: for each row that the last of these found, the row or the entries whose key is that
+-- row's with a suffix; C: how many rows; L: how many entries; S: numbers of a counter. Does those that begin at an argument; nil when it knows one of them not.
 local function results_of(keys, argv, at)
   local base, ibase, rbase = names(keys)
-  local results = {}
+  local results, last = {}, {}
   while at <= #argv do
     local op = argv[at]
     if op == 'G' then
       local prefix, count, wanted = rbase .. argv[at + 1] .. ':', tonumber(argv[at + 2]), {}
       for i = 1, count do wanted[i] = argv[at + 2 + i] end
       results[#results + 1] = rows_of(prefix, wanted)
+      last = wanted
       at = at + 3 + count
     elseif op == 'R' then
       local index = argv[at + 2]
@@ -66,7 +84,26 @@ local function results_of(keys, argv, at)
       local wanted = {}
       for i = 1, #members do wanted[i] = row_key(index, members[i]) end
       results[#results + 1] = { members, rows_of(rbase .. argv[at + 1] .. ':', wanted) }
+      last = wanted
       at = at + 7
+    elseif op == 'M' then
+      local count, ranges = tonumber(argv[at + 4]), {}
+      for i = 1, count do ranges[i] = { argv[at + 3 + 2 * i], argv[at + 4 + 2 * i] } end
+      results[#results + 1], last = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], ranges)
+      at = at + 5 + 2 * count
+    elseif op == 'F' and argv[at + 5] == '1' then
+      local wanted = {}
+      for i = 1, #last do wanted[i] = last[i] .. argv[at + 4] end
+      results[#results + 1] = rows_of(rbase .. argv[at + 1] .. ':', wanted)
+      at = at + 6
+    elseif op == 'F' then
+      local ranges = {}
+      for i = 1, #last do
+        local prefix = last[i] .. argv[at + 4]
+        ranges[i] = { '[' .. prefix, '(' .. prefix .. '\127' }
+      end
+      results[#results + 1] = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], ranges)
+      at = at + 6
     elseif op == 'C' then
       results[#results + 1] = redis.call('ZCARD', ibase .. argv[at + 1] .. ':0')
       at = at + 2
