@@ -132,7 +132,7 @@ test('three controllers in a ring: each takes over from the one before it, and b
     ring,
   ))
 
-test('a controller whose database was restored from before a migration learns that its subclouds are not its own', () =>
+test('a controller whose database was restored from before a migration learns that its subclouds are not its own, and who leads', () =>
   theatre.play('restored', async (scene) => {
     const north = scene.machine('north')
     const kept = north.keepDatabase()
@@ -147,4 +147,22 @@ test('a controller whose database was restored from before a migration learns th
     await scene.until('it knows better', 3 * minuteMs, () =>
       scene.members('north').every((row) => row.management_state === 'unmanaged' && row.deploy_status === 'secondary'),
     )
+    await scene.rest()
+    assert.equal(scene.group('north').system_leader_id, uuidOf('south'))
+  }))
+
+test('a standby whose database was restored from before its migration leads nothing: its owner may take the group back', () =>
+  theatre.play('standby restored', async (scene) => {
+    const south = scene.machine('south')
+    const kept = south.keepDatabase()
+    await scene.accepted('south', requests.migrate('spg-a'))
+    await scene.until('south has taken all of them', 5 * minuteMs, () => migrated(scene, 'south'))
+    await scene.rest()
+    south.restoreDatabase(kept)
+    await scene.until('it is back', minuteMs, () => south.ready)
+    await scene.rest()
+    assert.equal(scene.group('south').system_leader_id, scene.group('north').system_leader_id)
+    await scene.accepted('north', requests.migrate('spg-a'))
+    await scene.until('north has taken all of them', 5 * minuteMs, () => migrated(scene, 'north'))
+    await scene.rest()
   }))

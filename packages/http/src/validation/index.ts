@@ -20,40 +20,52 @@ const base: Options = {
   addUsedSchema: false,
 }
 
+type Compile = (schema: object) => ValidateFunction
+
 interface Validators {
-  readonly first: Ajv
-  readonly all: Ajv
+  readonly first: Compile
+  readonly all: Compile
 }
 
+/** By options and shared schemas. Compiling costs far more than checking, and whoever makes many apps (tests, simulations) makes them alike. */
+const made = new Map<string, Validators>()
+
 function validators(options: Options, shared: Readonly<Record<string, unknown>>): Validators {
-  const make = (allErrors: boolean): Ajv => {
-    const ajv = new Ajv({ ...base, ...options, allErrors })
-    addFormats.default(ajv, ['date-time', 'date', 'time', 'uuid', 'ipv4', 'ipv6', 'uri', 'email', 'hostname'])
-    for (const [id, schema] of Object.entries(shared)) ajv.addSchema(schema as object, id)
-    return ajv
+  const key = JSON.stringify([options, shared])
+  const known = made.get(key)
+  if (known !== undefined) return known
+  const compiler = (allErrors: boolean): Compile => {
+    let ajv: Ajv | undefined
+    const compiled = new Map<string, ValidateFunction>()
+    return (schema) => {
+      if (ajv === undefined) {
+        ajv = new Ajv({ ...base, ...options, allErrors })
+        addFormats.default(ajv, ['date-time', 'date', 'time', 'uuid', 'ipv4', 'ipv6', 'uri', 'email', 'hostname'])
+        for (const [id, each] of Object.entries(shared)) ajv.addSchema(each as object, id)
+      }
+      const text = JSON.stringify(schema)
+      const before = compiled.get(text)
+      if (before !== undefined) return before
+      const validate = ajv.compile(schema)
+      compiled.set(text, validate)
+      return validate
+    }
   }
-  let first: Ajv | undefined
-  let all: Ajv | undefined
-  return {
-    get first() {
-      return (first ??= make(false))
-    },
-    get all() {
-      return (all ??= make(true))
-    },
-  }
+  const result = { first: compiler(false), all: compiler(true) }
+  made.set(key, result)
+  return result
 }
 
 /** Checks one document against one schema; compiled on first use. Returns every problem found, none when it is valid. */
-function checker(ajv: Validators, schema: object): (value: unknown, parent?: { data: object; name: string }) => Problem[] {
+function checker(compile: Validators, schema: object): (value: unknown, parent?: { data: object; name: string }) => Problem[] {
   let first: ValidateFunction | undefined
   let all: ValidateFunction | undefined
   return (value, parent) => {
     const context = parent === undefined ? undefined : ({ parentData: parent.data, parentDataProperty: parent.name } as never)
-    first ??= ajv.first.compile(schema)
+    first ??= compile.first(schema)
     if (first(value, context)) return []
     if (small(value)) {
-      all ??= ajv.all.compile(schema)
+      all ??= compile.all(schema)
       all(value, context)
       return problemsOf(all.errors ?? first.errors ?? [])
     }

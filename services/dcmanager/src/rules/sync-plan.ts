@@ -17,6 +17,8 @@ export interface SyncPlan<M extends MemberToCompare> {
   readonly obstructed: readonly { readonly member: M; readonly status: string }[]
   /** Standby copies there that belong to no member here. */
   readonly remove: readonly SubcloudThere[]
+  /** Given up there for a site that does not have them as members: they can't be removed now, and the sync fails naming them. */
+  readonly stranded: readonly SubcloudThere[]
   /** As they should be. */
   readonly agreeing: number
 }
@@ -37,11 +39,13 @@ export function planSync<M extends MemberToCompare>(here: readonly M[], there: r
   const send = compared.filter(
     ({ member, there: copy }) => !barred.has(member) && (copy === undefined || member.syncedRevision < member.documentRevision),
   )
+  const extra = there.filter((copy) => !regions.has(copy.regionName) && !names.has(copy.name))
   return {
     send,
     obstructed,
     // Only copies: what that site manages itself is never removed from here, whatever its name.
-    remove: there.filter((copy) => !regions.has(copy.regionName) && !names.has(copy.name) && standbyClass.has(copy.deployStatus)),
+    remove: extra.filter((copy) => standbyClass.has(copy.deployStatus)),
+    stranded: extra.filter((copy) => copy.deployStatus === 'rehome-pending'),
     agreeing: compared.length - send.length - obstructed.length,
   }
 }

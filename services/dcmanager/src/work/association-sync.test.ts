@@ -118,6 +118,31 @@ eachEngine('the sync of an association', (engine) => {
       stock.subclouds.some((each) => each.name === 'theirs'),
       'what that site manages itself is never removed',
     )
+    // One that it has given up is not its own any more, and nobody's here: both sites differ.
+    Object.assign(
+      stock.subclouds.find((each) => each.name === 'theirs')!,
+      { 'deploy-status': 'rehome-pending', 'management-state': 'unmanaged' },
+    )
+    await scene.run('sync')
+    assert.match(await scene.status(scene.associationId), /^failed: .*theirs \(it is no member here, and waits there/)
+  })
+
+  test('what the peer manages itself is not sent; the association is in-sync only when its copy here did not change since', async () => {
+    const scene = await openScene(engine, 2)
+    const { stock, database } = scene
+    await scene.run('sync')
+    await database.query.updateTable('subclouds').set({ deploy_status: 'secondary' }).where('name', '=', 'edge-2').execute()
+    Object.assign(stock.subclouds[1]!, { 'deploy-status': 'complete', 'management-state': 'managed' })
+    await scene.run('sync')
+    assert.equal(await scene.status(scene.associationId), 'in-sync')
+    await touch(scene, 'edge-2')
+    await scene.run('sync')
+    assert.equal(await scene.status(scene.associationId), 'out-of-sync')
+    assert.equal(stock.associations[0]!['sync-status'], 'out-of-sync')
+    await database.query.updateTable('subclouds').set({ deploy_status: 'complete' }).where('name', '=', 'edge-2').execute()
+    Object.assign(stock.subclouds[1]!, { 'deploy-status': 'secondary', 'management-state': 'unmanaged' })
+    await scene.run('sync')
+    assert.equal(await scene.status(scene.associationId), 'in-sync')
   })
 
   test('members that do not go well are named, the others are kept: the next sync sends what is left', async () => {

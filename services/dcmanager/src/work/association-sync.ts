@@ -212,10 +212,13 @@ async function syncMembers(
     all.filter((member) => !theirs.includes(member)),
     copies,
   )
-  const failures: MemberFailure[] = plan.obstructed.map(({ member, status }) => ({
-    name: member.name,
-    why: `it is ${status} there, and not a standby copy`,
-  }))
+  const known = new Set(all.map((member) => member.regionName))
+  const failures: MemberFailure[] = [
+    ...plan.obstructed.map(({ member, status }) => ({ name: member.name, why: `it is ${status} there, and not a standby copy` })),
+    ...plan.stranded
+      .filter((copy) => !known.has(copy.regionName))
+      .map((copy) => ({ name: copy.name, why: `it is no member here, and waits there for its new controller (${copy.deployStatus})` })),
+  ]
   let done = 0
   for (let at = 0; at < plan.send.length; at += syncLimits.membersPerRecord) {
     const part = plan.send.slice(at, at + syncLimits.membersPerRecord)
@@ -247,8 +250,8 @@ async function syncMembers(
       failures.push({ name: copy.name, why: `it is no member any more and could not be deleted there: ${why}` })
     }
   })
-  const known = new Set(copies.map((copy) => copy.regionName))
-  const gone = [...plan.remove, ...theirs.filter((member) => !known.has(member.regionName))].map(({ regionName }) => regionName)
+  const found = new Set(copies.map((copy) => copy.regionName))
+  const gone = [...plan.remove, ...theirs.filter((member) => !found.has(member.regionName))].map(({ regionName }) => regionName)
   await context.transaction((tx: Transaction<Schema>) => forgetSent(tx, association.id, gone))
   return failures.length === 0
     ? null

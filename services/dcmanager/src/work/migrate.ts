@@ -1,5 +1,5 @@
 import { json, type Queryable, type Transaction } from '@murmuration/data'
-import { defineJob, enqueue, type JobContext, type JobKind } from '@murmuration/jobs'
+import { defineJob, enqueueAll, liveJobs, type JobContext, type JobKind } from '@murmuration/jobs'
 import type { World } from '@murmuration/world'
 import { noError } from '../rules/error-description.ts'
 import { auditNames } from '../rules/audit-plan.ts'
@@ -91,22 +91,23 @@ async function startSome(parts: RehomeParts, context: MigrateContext, members: r
     const ids = await freeOf(tx, members)
     const columns = { deploy_status: 'pre-rehome', error_description: noError } as const
     const claimed = await updateSubclouds(tx, world, ids, columns, { deployStatus: migratable })
-    const started: number[] = []
-    for (const { id } of claimed) {
-      const input: RehomeInput = {
-        subcloudId: id,
-        peerGroupId,
-        witnessed,
-        ...(password === undefined ? {} : { sysadminPassword: keyring.seal(password, `subcloud:${id}:sysadmin_password`) }),
-      }
-      await enqueue(tx, world, queued<RehomeInput>('subcloud.rehome'), {
+    const started = claimed.map((row) => row.id)
+    await enqueueAll(
+      tx,
+      world,
+      queued<RehomeInput>('subcloud.rehome'),
+      started.map((id) => ({
         subject: exclusiveKeyOf(id),
-        input,
+        input: {
+          subcloudId: id,
+          peerGroupId,
+          witnessed,
+          ...(password === undefined ? {} : { sysadminPassword: keyring.seal(password, `subcloud:${id}:sysadmin_password`) }),
+        },
         requestedBy: 'peer-group.migrate',
         requestId: context.id,
-      })
-      started.push(id)
-    }
+      })),
+    )
     await moveMembers(tx, world, peerGroupId, started, ['waiting'], 'rehoming')
     const others = members.map((member) => member.subcloud_id).filter((id) => !started.includes(id))
     await moveMembers(
@@ -125,8 +126,7 @@ async function startSome(parts: RehomeParts, context: MigrateContext, members: r
 /** Nobody works on these now. */
 async function freeOf(tx: Transaction<Schema>, members: readonly MigrationMember[]): Promise<number[]> {
   const ids = members.map((member) => member.subcloud_id)
-  const held = await tx.query.selectFrom('jobs').select('exclusive_key').where('exclusive_key', 'in', ids.map(exclusiveKeyOf)).execute()
-  const busy = new Set(held.map((job) => job.exclusive_key))
+  const busy = new Set((await liveJobs(tx, ids.map(exclusiveKeyOf))).map((job) => job.exclusive_key))
   return ids.filter((id) => !busy.has(exclusiveKeyOf(id)))
 }
 

@@ -49,10 +49,7 @@ async function repairPage(site: Site, tx: Transaction<Schema>, after: number): P
     .limit(idsAtOnce)
     .execute()
   if (rows.length === 0) return { repaired: 0, next: undefined }
-  const keys = rows.map((row) => exclusiveKeyOf(row.id))
-  // A key is held exactly as long as its job lives.
-  const held = await tx.query.selectFrom('jobs').select('exclusive_key').where('exclusive_key', 'in', keys).execute()
-  const busy = new Set(held.map((job) => job.exclusive_key))
+  const busy = await busyOf(tx, rows)
   const lost = rows.filter((row) => !busy.has(exclusiveKeyOf(row.id)))
   for (const [status, members] of Map.groupBy(lost, (row) => row.deploy_status)) {
     const ids = members.map((row) => row.id)
@@ -61,6 +58,15 @@ async function repairPage(site: Site, tx: Transaction<Schema>, after: number): P
     if (status === 'reconfiguring-network') await releaseReserved(tx, ids)
   }
   return { repaired: lost.length, next: rows.length < idsAtOnce ? undefined : rows.at(-1)!.id }
+}
+
+/** The keys of those on which an operation works or waits. */
+async function busyOf(tx: Transaction<Schema>, rows: readonly { readonly id: number }[]): Promise<ReadonlySet<string | null>> {
+  const jobs = await liveJobs(
+    tx,
+    rows.map((row) => exclusiveKeyOf(row.id)),
+  )
+  return new Set(jobs.map((job) => job.exclusive_key))
 }
 
 /** As `repairRows`, for the status of backups (reference §3.4 "restart"). */
@@ -89,14 +95,7 @@ async function repairBackupPage(
     .limit(idsAtOnce)
     .execute()
   if (rows.length === 0) return { repaired: 0, next: undefined }
-  const busy = new Set(
-    (
-      await liveJobs(
-        tx,
-        rows.map((row) => exclusiveKeyOf(row.id)),
-      )
-    ).map((job) => job.exclusive_key),
-  )
+  const busy = await busyOf(tx, rows)
   const lost = rows.filter((row) => !busy.has(exclusiveKeyOf(row.id)))
   for (const [status, members] of Map.groupBy(lost, (row) => row.backup_status!)) {
     const ids = members.map((row) => row.id)
