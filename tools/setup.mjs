@@ -20,6 +20,7 @@ const systemPackages = {
     { package: 'sshpass', commands: ['sshpass'] },
     { package: 'curl', commands: ['curl'] },
     { package: 'qemu-utils', commands: ['qemu-img'] },
+    { package: 'xorriso', commands: ['xorriso'] },
     { package: 'python3-glanceclient', commands: ['/usr/bin/glance'] },
     { package: 'python3-openstackclient', commands: ['/usr/bin/openstack'] },
   ],

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { create, deploy, makeGroup, playing, remove, restore, setManaged, untilBackup, untilHeldIn, wipe } from './backup/backups.ts'
+import { putImage, startHost } from './backup/host.ts'
 import { operationsOf, show, untilAvailability, untilStatus, type Subject } from './lifecycle/cloud.ts'
 import { platformOf } from './lifecycle/deploy.ts'
 import { createApi } from './testing/client.ts'
 import { startFleet, type Fleet } from './testing/fleet.ts'
 import { readOpenrc } from './testing/openstack.ts'
 import { readChanges } from './testing/events.ts'
+import { cleanEnvironment, murmur, run } from './testing/processes.ts'
 
 const sc1: Subject = { name: 'sc1', n: 1 }
 const sc2: Subject = { name: 'sc2', n: 2 }
@@ -212,5 +214,53 @@ test('backup, delete and restore with real processes (reference dcmanager §9)',
     assert.equal((await restore(fleet, { subcloud: 'sc2', local_only: 'true' })).status, 200)
     await untilStatus(fleet, 'sc2', 'complete', 120_000)
     await untilAvailability(fleet, 'sc2', 'online', 60_000)
+  })
+
+  await t.test('at the site: what its staff needs is brought there, they run it, and the subcloud is back', async () => {
+    const { 'region-name': region } = await show(fleet, 'sc2')
+    const folder = join(fleet.folder, 'sites', `${region}.platform-backup/auto-restore`)
+    await wipe(fleet, sc2)
+    await untilAvailability(fleet, 'sc2', 'offline', 60_000)
+    assert.equal((await restore(fleet, { subcloud: 'sc2', on_site: 'true' })).status, 200)
+    await untilStatus(fleet, 'sc2', 'onsite-restoring', 120_000)
+    assert.equal((await restore(fleet, { subcloud: 'sc2', on_site: 'true' })).status, 400)
+    assert.equal((await stat(join(folder, 'restore.sh'))).mode & 0o777, 0o700)
+    assert.equal((await stat(join(folder, 'key'))).mode & 0o777, 0o600)
+    const { code, stderr } = await run(join(folder, 'restore.sh'), [], { env: cleanEnvironment() }).done
+    assert.equal(code, 0, stderr)
+    await untilStatus(fleet, 'sc2', 'complete', 120_000)
+    await untilAvailability(fleet, 'sc2', 'online', 60_000)
+    await assert.rejects(stat(folder), 'neither the archive nor its key is left')
+  })
+
+  await t.test('auto: a wiped host restores itself from what its BMC shows it; factory: back to what it was delivered with', async (t) => {
+    await putImage(fleet)
+    const bmc = await startHost(fleet, sc3)
+    t.after(() => bmc.close())
+    await setManaged(fleet, sc3, 'unmanaged')
+    const { folder: site } = await fleet.site('sc3')
+    const factory = `${site}.platform-backup/factory/26.09`
+    await mkdir(factory, { recursive: true, mode: 0o700 })
+    await writeFile(join(factory, 'key'), Buffer.alloc(32, 7).toString('base64'), { mode: 0o600 })
+    const output = `${factory}/sc3_platform_backup_1.tgz`
+    const archive = ['site', 'archive', '--site', `${site}/site.yaml`, '--output', output, '--key-file', `${factory}/key`]
+    const archived = await murmur(archive, {}).done
+    assert.equal(archived.code, 0, archived.stderr)
+    await wipe(fleet, sc3)
+    await untilAvailability(fleet, 'sc3', 'offline', 60_000)
+
+    const auto = await restore(fleet, { subcloud: 'sc3', auto: 'true' })
+    assert.equal(auto.status, 200, auto.text)
+    await untilStatus(fleet, 'sc3', 'complete', 180_000)
+    await untilAvailability(fleet, 'sc3', 'online', 60_000)
+    const cycle = ['ComputerSystem.Reset ForceOff', 'ComputerSystem.Reset On']
+    assert.deepEqual(bmc.changes, ['VirtualMedia.InsertMedia', ...cycle, 'VirtualMedia.EjectMedia'])
+
+    const back = await restore(fleet, { subcloud: 'sc3', factory: 'true' })
+    assert.equal(back.status, 200, back.text)
+    await untilStatus(fleet, 'sc3', 'factory-restore-complete', 180_000)
+    assert.deepEqual(bmc.changes.slice(4), ['VirtualMedia.InsertMedia', '1', ...cycle, 'VirtualMedia.EjectMedia'])
+    assert.equal((await fleet.site('sc3')).pid, undefined, 'what it was delivered with is not started')
+    assert.match(await readFile(join(site, 'site.yaml'), 'utf8'), /name: sc3/)
   })
 })

@@ -24,12 +24,15 @@ export async function startBmc(options: {
   tlsFolder: string
   user: string
   password: string
+  /** What the server does when it is switched on with an image in its drive; its SSH answers when it has. Default: nothing. */
+  boots?: (imageUrl: string) => Promise<void>
 }): Promise<Bmc> {
   const changes: string[] = []
   const { user } = options
   const wanted = `Basic ${Buffer.from(`${user}:${options.password}`).toString('base64')}`
   let power: 'On' | 'Off' = 'On'
   let image: string | undefined
+  let booting: Promise<void> | undefined
 
   const drive = `${root}/Managers/1/VirtualMedia/CD`
   const resources = (): Record<string, unknown> => ({
@@ -70,16 +73,25 @@ export async function startBmc(options: {
       if (path.endsWith('InsertMedia')) image = body.Image
       if (path.endsWith('EjectMedia')) image = undefined
       if (body.ResetType !== undefined) power = body.ResetType === 'On' ? 'On' : 'Off'
+      if (body.ResetType === 'On' && image !== undefined && options.boots !== undefined) {
+        // A failure shows as it does there: nobody ever answers.
+        booting = options.boots(image).then(
+          () => listen(server, 22, options.serverAddress),
+          () => {},
+        )
+      }
       return response.writeHead(204).end()
     })
   })
   const server = createTcpServer((socket) => void socket.on('error', () => {}).end())
-  await Promise.all([listen(redfish, 443, options.address), listen(server, 22, options.serverAddress)])
+  await listen(redfish, 443, options.address)
+  if (options.boots === undefined) await listen(server, 22, options.serverAddress)
   return {
     user,
     password: options.password,
     changes,
     async close() {
+      await booting
       redfish.closeAllConnections()
       await Promise.all([redfish, server].map((one) => new Promise((done) => one.close(done))))
     },

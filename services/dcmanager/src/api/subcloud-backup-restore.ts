@@ -2,6 +2,7 @@ import { errors } from '../errors.ts'
 import { restoreIneligible, type RestoreFacts } from '../rules/backup-eligibility.ts'
 import { noError } from '../rules/error-description.ts'
 import type { RestoreInput } from '../rules/operations.ts'
+import { restoreRouteOf } from '../rules/restore-routes.ts'
 import { asMap } from '../rules/problems.ts'
 import { majorMinor } from '../rules/releases.ts'
 import { backupCandidates, claimBackups, sealFor, type Outcome, type Surroundings } from '../store/backup-claims.ts'
@@ -23,19 +24,16 @@ export async function restore(context: ApiContext, request: BackupRequest, asker
   const { desk, site } = context
   const { options, values } = request
   const { target } = await targetOf(context, options)
-  const byBmc = options.auto || options.factory
+  const byBmc = restoreRouteOf(options).by === 'bmc'
   const own = majorMinor(site.config.softwareVersion) ?? site.config.softwareVersion
   const releaseOf = (row: SubcloudRow): string => options.release ?? (options.withInstall ? own : row.software_version)
-
-  // A clear no is better than a half-done yes: nothing here makes the seed images that these modes boot from.
-  if (byBmc) throw errors.verbUnavailable({ verb: options.factory ? 'factory' : 'auto' }, { field: options.factory ? 'factory' : 'auto' })
 
   const answering = new Set<number>()
   if (options.withInstall || byBmc) {
     const rows = await backupCandidates(desk.database, target)
     const missing = rows.filter((row) => row.data_install === null).map((row) => row.name)
     if (missing.length > 0) throw errors.backupInstallValuesMissing({ names: missing.slice(0, 20).join(', ') })
-    if (options.withInstall) await requireInstallImage(context, options.release ?? own)
+    for (const release of new Set(rows.map(releaseOf))) await requireInstallImage(context, release)
     for (const id of await probe(context, rows)) answering.add(id)
   }
 
@@ -43,6 +41,7 @@ export async function restore(context: ApiContext, request: BackupRequest, asker
     bootstrapAddress: bootstrapAddressOf(row, values.bootstrapAddresses),
     withInstall: options.withInstall,
     byBmc,
+    release: releaseOf(row),
     hasInstallValues: row.data_install !== null,
     hasBackup: options.localOnly || around.backups.some((each) => each.storage === 'central' && each.release === releaseOf(row)),
     bmcAnswers: answering.has(row.id),

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { countStatements, json, timestamp } from '@murmuration/data'
 import type { JobRow } from '@murmuration/jobs'
+import { createRealWorld, NetworkError } from '@murmuration/world'
 import { allBackupStatuses, isBackupTransient } from '../rules/backup-status.ts'
 import type { BackupInput, RestoreInput } from '../rules/operations.ts'
 import { secretContext } from '../store/backup-claims.ts'
 import type { SubcloudRow } from '../store/subclouds.ts'
-import { apiBench, base64, sysadminSecret, type ApiBench } from '../testing/api-bench.ts'
+import { apiBench, base64, example, sysadminSecret, type ApiBench } from '../testing/api-bench.ts'
 import { fromTables } from '../testing/everything.ts'
 
 const password = base64(sysadminSecret)
@@ -168,8 +169,9 @@ test('what is wrong with a request is told, with its field, and changes nothing'
       400,
       /restore_timeout must be a whole number/,
     ],
-    ['PATCH', '/restore', { subcloud: 'subcloud1', sysadmin_password: password, auto: 'true' }, 400, /auto.* is not available/],
-    ['PATCH', '/restore', { subcloud: 'subcloud1', sysadmin_password: password, factory: true }, 400, /factory.* is not available/],
+    ['PATCH', '/restore', { subcloud: 'subcloud1', sysadmin_password: password, auto: 'true' }, 400, /no install values: subcloud1/],
+    ['PATCH', '/restore', { subcloud: 'subcloud1', sysadmin_password: password, factory: true }, 400, /no install values: subcloud1/],
+    ['PATCH', '/restore', { subcloud: 'subcloud1', sysadmin_password: password, factory: true, release: '25.09' }, 400, /26\.03/],
     ['PATCH', '/reinstall', { subcloud: 'subcloud1' }, 400, /does not exist/],
   ]
   for (const [method, path, body, status, text] of cases) {
@@ -279,6 +281,76 @@ test('a restore without anything to restore from is refused before it begins', a
     bench.call('PATCH', `${url}/restore`, { json: { subcloud: 'subcloud1', sysadmin_password: password, ...json } })
   assert.match((await ask({})).text, /no backup of this release/)
   assert.equal((await ask({ local_only: 'true' })).status, 200, 'what lies at the subcloud the system controller need not know')
+})
+
+test('auto and factory: every BMC is asked at once, and whoever may not is told why; what they imply is what is done', async (t) => {
+  const real = createRealWorld({ log: { level: 'silent' } })
+  t.after(() => real.net.close())
+  let waiting = 0
+  let most = 0
+  const request = async ({ url: asked }: { url: string }) => {
+    most = Math.max(most, (waiting += 1))
+    await new Promise((resolve) => setImmediate(resolve))
+    waiting -= 1
+    if (asked.includes('127.1.4.')) throw new NetworkError('timeout', asked)
+    return { status: 200, headers: {}, body: new Uint8Array() }
+  }
+  const bench = await deployed(t, 0, { world: { ...real, net: { ...real.net, request } } })
+  const images = async (release: string): Promise<void> => {
+    for (const name of ['os.iso', 'os.sig']) await real.files.write(`${bench.site.config.varFolder}/vault/software/${release}/${name}`, 'x')
+  }
+  await images('26.09')
+  for (const n of [1, 2, 3, 4]) {
+    const data = example('install-values').replaceAll('127.1.3.', `127.1.${n}.`)
+    const values = bench.values(n).replace('simplex', n === 3 ? 'duplex' : 'simplex')
+    const added = await bench.add(n, {
+      group_id: '2',
+      bmc_password: base64('bmc'),
+      bootstrap_values: { fileName: 'b.yml', data: values },
+      install_values: { fileName: 'i.yml', data },
+    })
+    assert.equal(added.status, 200, added.text)
+  }
+  await endJobs(bench)
+  await set(bench, { deploy_status: 'complete', management_state: 'unmanaged' })
+  await set(bench, { software_version: '25.09' }, 'subcloud2')
+  const ask = (json: object) => bench.call('PATCH', `${url}/restore`, { json: { group: 'g1', sysadmin_password: password, ...json } })
+  await real.files.remove(`${bench.site.config.varFolder}/vault/software`)
+  assert.match((await ask({ factory: true })).text, /image of release 26\.09 is not complete/)
+  await images('26.09')
+  await images('25.09')
+  most = 0
+  const auto = await ask({ auto: true, local_only: true })
+  assert.equal(auto.status, 200, auto.text)
+  assert.equal(most, 4)
+  assert.deepEqual(
+    auto.json.outcomes.map((each: Record<string, string>) => [each['outcome'], /26\.03|simplex|BMC/.exec(each['reason'] ?? '')?.[0]]),
+    [
+      ['accepted', undefined],
+      ['skipped', '26.03'],
+      ['skipped', 'simplex'],
+      ['skipped', 'BMC'],
+    ],
+  )
+  await endJobs(bench)
+  await set(bench, { deploy_status: 'complete' })
+  // What is installed anew is of the release that is asked for, whatever was there.
+  const factory = await ask({ factory: 'true', release: '26.09' })
+  assert.deepEqual(
+    factory.json.subclouds.map((each: Record<string, string>) => [each['name'], each['deploy-status']]),
+    [
+      ['subcloud1', 'pre-restore'],
+      ['subcloud2', 'pre-restore'],
+    ],
+  )
+  const {
+    factory: isFactory,
+    withInstall,
+    localOnly,
+    registryImages,
+    release,
+  } = json.read((await jobs(bench, 'subcloud.restore')).at(-1)!.input) as RestoreInput
+  assert.deepEqual([isFactory, withInstall, localOnly, registryImages, release], [true, true, true, true, '26.09'])
 })
 
 test('one subcloud must be healthy; whom nobody can ask is another matter', async (t) => {

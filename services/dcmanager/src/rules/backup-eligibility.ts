@@ -1,3 +1,4 @@
+import { firstAutoRelease } from './backup-request.ts'
 import { isBackupTransient } from './backup-status.ts'
 import { isTransient, ruleOf } from './lifecycle.ts'
 import type { Subject } from './management.ts'
@@ -64,6 +65,8 @@ export interface RestoreFacts {
   readonly withInstall: boolean
   /** auto or factory: driven through the BMC. */
   readonly byBmc: boolean
+  /** Of what is restored. */
+  readonly release: string
   readonly hasInstallValues: boolean
   /** Where the request wants it: false when the system controller should have one of the release, and has none. */
   readonly hasBackup: boolean
@@ -85,6 +88,11 @@ export function restoreIneligible(subject: Subject, busy: Busy | undefined, fact
     return {
       reason: 'the system controller has no backup of this release of it',
       hint: 'Back it up first, name another release (with_install), or restore what lies at the subcloud (local_only).',
+    }
+  if (facts.byBmc && facts.release < firstAutoRelease)
+    return {
+      reason: `its release ${facts.release} is older than ${firstAutoRelease}, the first that restores itself by auto or factory`,
+      hint: 'Restore it without auto and factory, with_install where it has to be installed.',
     }
   if (facts.byBmc && !facts.simplex)
     return {

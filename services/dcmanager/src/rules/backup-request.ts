@@ -36,7 +36,7 @@ export const backupMembers = {
 } as const satisfies Record<BackupVerb, readonly string[]>
 
 /** Before it the subclouds' own software knows neither automatic nor factory restores. */
-const firstAutoRelease = '26.03'
+export const firstAutoRelease = '26.03'
 
 interface CombinationRule {
   readonly verbs: readonly BackupVerb[]

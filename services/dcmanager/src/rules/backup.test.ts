@@ -74,6 +74,7 @@ const facts = (changes: Partial<RestoreFacts> = {}): RestoreFacts => ({
   bootstrapAddress: '192.0.2.1',
   withInstall: false,
   byBmc: false,
+  release: '26.09',
   hasInstallValues: true,
   hasBackup: true,
   bmcAnswers: true,
@@ -98,6 +99,11 @@ test('restore: unmanaged, in a status that the table calls restorable, with an a
   assert.equal(why({ bmcAnswers: false, hasInstallValues: false }), undefined, 'nobody drives its BMC')
   // The original skips this look when an address is given.
   assert.match(why({ byBmc: true, simplex: false })!, /system_mode simplex/)
+  assert.match(why({ byBmc: true, release: '25.09' })!, /older than 26\.03/)
+  assert.equal(why({ byBmc: true, release: '26.03' }), undefined)
+  assert.equal(why({ release: '25.09' }), undefined)
+  assert.match(why({ byBmc: true, bmcAnswers: false })!, /BMC does not answer/)
+  assert.match(why({ byBmc: true, hasInstallValues: false })!, /no install values/)
   const enrolled = { ...rests, enrolled_with_vcsr: 1 } as const
   assert.match(why({ withInstall: true }, enrolled)!, /enrolled/)
   assert.equal(why({ withInstall: true, byBmc: true }, enrolled), undefined)

@@ -1,14 +1,16 @@
 import type { JobContext } from '@murmuration/jobs'
-import { Secret, type Sealed } from '@murmuration/trust'
+import { Secret } from '@murmuration/trust'
 import type { BackupInput, DeleteBackupInput, RestoreInput } from '../rules/operations.ts'
-import { secretContext } from '../store/backup-claims.ts'
+import type { RestoreRoute } from '../rules/restore-routes.ts'
 import type { BackupRow } from '../store/backups.ts'
 import type { SubcloudRow } from '../store/subclouds.ts'
 import { archiveKey, centralFolderOf, centralPathOf, digestOf, platformBackupFolderOf, storedArchiveKey } from './backup-files.ts'
+import { bmcPasswordOf, bmcSettings } from './bmc.ts'
+import { imageUrl } from './image-server.ts'
 import { inventoryOf } from './inventory.ts'
 import { controllerCommandOf, murmurCommandOf, siteFolderOf } from './murmur-command.ts'
-import { OperationRefused, ownSystem, playbook, sysadminPasswordOf, type OperationParts } from './operations.ts'
-import { operatorVariables, type Values } from './overrides.ts'
+import { OperationRefused, ownSystem, playbook, sysadminPasswordOf, valuesOf, type OperationParts } from './operations.ts'
+import { operatorValuesOf } from './operator-values.ts'
 import { Expression, type AnsibleValue } from './playbooks/documents.ts'
 import { bootstrapAddressOf, readySite, secretsOf, siteDocument, siteVariables } from './site-runs.ts'
 
@@ -25,11 +27,6 @@ export interface Archive {
   readonly sha256: string | null
   readonly manifest: unknown
 }
-
-const operatorValuesOf = (parts: OperationParts, id: number, sealed: Sealed | undefined): Record<string, AnsibleValue> =>
-  sealed === undefined
-    ? {}
-    : operatorVariables(JSON.parse(parts.site.keyring.open(sealed, secretContext(id, 'operator_values')).reveal()) as Values)
 
 /** Where everything is, for all of these playbooks. */
 const places = (parts: OperationParts, row: SubcloudRow): Record<string, AnsibleValue> => ({
@@ -170,7 +167,7 @@ export async function restoreArchive(
         restore_registry_images: input.registryImages,
         software_version: input.release,
         restore_timeout: input.timeoutSeconds,
-        ...(input.factory ? {} : { expected_region_name: row.region_name }),
+        expected_region_name: row.region_name,
         ...(input.localOnly
           ? {}
           : { central_backup_dir: centralDir(parts, row), restore_central_file: centralFile(config.varFolder, row, input, source) }),
@@ -191,6 +188,54 @@ export async function restoreArchive(
       ...secretsOf(ready, sysadminPasswordOf(parts, row.id, input.sysadminPassword)),
       SUBCLOUD_ARCHIVE_KEY: await keyOf(parts, row.id),
     },
+    deadlineMs: run.deadlineMs,
+  })
+}
+
+/**
+ * A restore that the host does by itself (reference §6.5 "auto", "factory"): its seed is put into the BMC's drive unless the installation
+ * has brought it, then it is waited for, and the drive is emptied. Nothing is asked of the host over SSH.
+ */
+export async function restoreByBmc(
+  parts: OperationParts,
+  context: JobContext<RestoreInput>,
+  row: SubcloudRow,
+  run: { readonly route: RestoreRoute; readonly token: Secret; readonly deadlineMs: number },
+): Promise<void> {
+  const { input } = context
+  const { config } = parts.site
+  const ready = await readySite(parts, row)
+  const values = await valuesOf(parts, row.id, 'install_values')
+  const password = bmcPasswordOf(values)
+  const name = run.route.image === 'seed' ? 'seed.iso' : 'bootimage.iso'
+  const image = imageUrl(config, { release: input.release, subcloudId: row.id, token: run.token, name })
+  await playbook(parts, context, row, {
+    stage: 'restoring',
+    playbook: 'restore_subcloud_backup.yml',
+    files: {
+      'inventory.yml': inventoryOf(config, row, input.bootstrapAddress),
+      [overridesName]: {
+        ...operatorValuesOf(parts, row.id, input.operatorValues),
+        local: input.localOnly,
+        restore_registry_images: input.registryImages,
+        software_version: input.release,
+        restore_timeout: input.timeoutSeconds,
+        ...(run.route.from === 'factory' ? {} : { expected_region_name: row.region_name }),
+      },
+      'rvmc-config.yaml': bmcSettings(values, image, parts.secretsInFiles ? password : undefined),
+      'site_overrides.yml': siteDocument(parts, row, ready),
+    },
+    variables: (folder) => ({
+      ...places(parts, row),
+      override_files_dir: folder,
+      subcloud_bnr_overrides: `${folder}/${overridesName}`,
+      overrides_file: `${folder}/site_overrides.yml`,
+      rvmc_config_file: `${folder}/rvmc-config.yaml`,
+      install_release_version: input.release,
+      auto_restore_mode: run.route.from === 'factory' ? 'factory' : 'auto',
+      mount_seed_iso: run.route.image === 'seed',
+    }),
+    secrets: { SUBCLOUD_BMC_PASSWORD: password },
     deadlineMs: run.deadlineMs,
   })
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { test, type TestContext } from 'node:test'
 import { timestamp } from '@murmuration/data'
@@ -17,6 +18,11 @@ import { sweepArchives } from './sweep-archives.ts'
 import { backupScript } from './testing/backup-script.ts'
 import { dyingAt, later } from './testing/dying.ts'
 import { event, openFleet, untilAborted, type Fleet, type Script } from './testing/fleet.ts'
+import { parse } from 'yaml'
+import { writeDocuments } from '../store/documents.ts'
+import { grantedImage } from './image-server.ts'
+import { isoImage } from './seed/iso9660.ts'
+import { readPieces, totalSize } from './seed/pieces.ts'
 import { waitForJob, waitForJobs } from './wait-for-job.ts'
 
 const healthy: OperationParts['healthProblems'] = async () => []
@@ -275,26 +281,144 @@ test('restore: from the newest archive; ends complete and unmanaged, with the ad
 test('restore with_install installs first, and serves the image while it does', async (t) => {
   const { fleet, ids } = await prepared(t)
   const [id] = ids as [number]
-  for (const name of ['os.iso', 'os.sig'])
-    await fleet.site.world.files.write(`${fleet.site.config.varFolder}/vault/software/26.09/${name}`, '')
-  const { writeDocuments } = await import('../store/documents.ts')
+  await installable(fleet, id)
+  await manage(t, fleet, await backup(fleet, id))
+  const statuses = await deployStatusesOf(fleet, async () => {
+    assert.equal((await manage(t, fleet, await restore(fleet, id, { withInstall: true })))?.state, 'done')
+  })
+  assert.deepEqual(statuses, ['pre-install', 'installing', 'restoring', 'complete'])
+  assert.deepEqual(fleet.played.slice(-2), ['install.yml', 'restore_subcloud_backup.yml'])
+})
+
+/** What its BMC and its installation need: install values, and an image with its signature in the vault. */
+async function installable(fleet: Fleet, id: number): Promise<void> {
+  const folder = `${fleet.site.config.varFolder}/vault/software/26.09`
+  const image: Buffer[] = []
+  const iso = isoImage('OS', [{ name: 'loader', content: { data: Buffer.from('boots') } }])
+  for await (const part of readPieces(fleet.site.world.files, iso, { start: 0, end: totalSize(iso) - 1 })) image.push(Buffer.from(part))
+  await fleet.site.world.files.write(`${folder}/os.iso`, Buffer.concat(image))
+  await fleet.site.world.files.write(`${folder}/os.sig`, '')
   await writeDocuments(fleet.database, fleet.site.world, fleet.site.keyring, id, {
     install_values: { bmc_address: '127.201.0.9', bmc_username: 'admin', bmc_password: 'cGFzcw==', bootstrap_address: '127.201.1.2' },
   })
-  await manage(t, fleet, await backup(fleet, id))
-  const before = (await fleet.database.query.selectFrom('subcloud_changes').select('seq').orderBy('seq', 'desc').executeTakeFirst())!.seq
-  assert.equal((await manage(t, fleet, await restore(fleet, id, { withInstall: true })))?.state, 'done')
-  const changes = await fleet.database.query
+}
+
+async function deployStatusesOf(fleet: Fleet, act: () => Promise<void>): Promise<string[]> {
+  const last = await fleet.database.query.selectFrom('subcloud_changes').select('seq').orderBy('seq', 'desc').executeTakeFirst()
+  await act()
+  const changes = fleet.database.query
     .selectFrom('subcloud_changes')
     .select('fields')
-    .where('seq', '>', before)
-    .orderBy('seq')
-    .execute()
-  assert.deepEqual(
-    changes.flatMap(({ fields }) => (JSON.parse(fields) as Record<string, string>)['deploy-status'] ?? []),
-    ['pre-install', 'installing', 'restoring', 'complete'],
+    .where('seq', '>', last?.seq ?? 0)
+  return (await changes.orderBy('seq').execute()).flatMap(
+    ({ fields }) => (JSON.parse(fields) as Record<string, string>)['deploy-status'] ?? [],
   )
-  assert.deepEqual(fleet.played.slice(-2), ['install.yml', 'restore_subcloud_backup.yml'])
+}
+
+/** What a host finds in the image of a URL, as somebody else's program reads it; undefined when nobody gets it. */
+async function filesServed(fleet: Fleet, url: string): Promise<Record<string, string> | undefined> {
+  const [, , release, , id, token, name] = new URL(url).pathname.split('/')
+  const image = await grantedImage(fleet.site, fleet.database, {
+    release: release!,
+    subcloudId: Number(id),
+    token: token!,
+    name: name as 'seed.iso',
+  })
+  if (image === undefined) return undefined
+  const folder = `${fleet.site.config.varFolder}/seen-${url.length}-${Math.random()}`
+  const parts: Uint8Array[] = []
+  for await (const part of readPieces(fleet.site.world.files, image, { start: 0, end: totalSize(image) - 1 })) parts.push(part)
+  await fleet.site.world.files.write(`${folder}/x.iso`, Buffer.concat(parts))
+  execFileSync('xorriso', ['-osirrox', 'on', '-indev', `${folder}/x.iso`, '-extract', '/', `${folder}/out`], { stdio: 'pipe' })
+  execFileSync('chmod', ['-R', 'u+rwX', `${folder}/out`])
+  const found = await Promise.all(
+    (await readdir(`${folder}/out`)).map(async (each) => [each.toLowerCase(), await readFile(`${folder}/out/${each}`, 'utf8')] as const),
+  )
+  await fleet.site.world.files.remove(folder)
+  return Object.fromEntries(found)
+}
+
+const byBmc = {
+  auto: { input: { auto: true }, statuses: ['restoring', 'complete'], image: 'seed.iso', playbooks: ['restore_subcloud_backup.yml'] },
+  'auto with install': {
+    input: { auto: true, withInstall: true },
+    statuses: ['pre-install', 'installing', 'restoring', 'complete'],
+    image: 'bootimage.iso',
+    playbooks: ['install.yml', 'restore_subcloud_backup.yml'],
+  },
+  factory: {
+    input: { factory: true, withInstall: true, localOnly: true },
+    statuses: ['pre-install', 'installing', 'restoring', 'factory-restore-complete'],
+    image: 'bootimage.iso',
+    playbooks: ['install.yml', 'restore_subcloud_backup.yml'],
+  },
+} as const
+
+test('through the BMC: the host is given all that it needs, while it is restored and not a moment longer', async (t) => {
+  for (const [name, way] of Object.entries(byBmc)) {
+    const served: (Record<string, string> | undefined)[] = []
+    const urls: string[] = []
+    let variables: Record<string, unknown> = {}
+    const { fleet, ids } = await prepared(t, {
+      script: async (playbook, spec) => {
+        const settings = await readFile(`${spec.cwd}/rvmc-config.yaml`, 'utf8').catch(() => undefined)
+        if (settings !== undefined) {
+          const { image } = parse(settings) as { image: string }
+          assert.ok(image.endsWith(`/${way.image}`), `${name}: ${image}`)
+          urls.push(image)
+          served.push(await filesServed(fleet, image))
+          if (way.image === 'seed.iso') assert.equal('loader' in served[0]!, false)
+        }
+        if (playbook === 'restore_subcloud_backup.yml')
+          variables = JSON.parse(await readFile(`${spec.cwd}/variables.json`, 'utf8')) as typeof variables
+        return backupScript(playbook, spec)
+      },
+    })
+    const [id] = ids as [number]
+    await installable(fleet, id)
+    await manage(t, fleet, await backup(fleet, id))
+    const statuses = await deployStatusesOf(fleet, async () => {
+      const job = await manage(t, fleet, await restore(fleet, id, way.input))
+      assert.equal(job?.state, 'done', job?.error ?? '')
+    })
+    assert.deepEqual(statuses, way.statuses, name)
+    assert.deepEqual(fleet.played.slice(1), way.playbooks, name)
+    assert.equal(served.length, way.playbooks.length)
+    assert.deepEqual(served[0], served.at(-1), 'the same image, whoever asks when')
+    const factory = name === 'factory'
+    const given = served[0]!
+    assert.equal(given['loader'], way.image === 'bootimage.iso' ? 'boots' : undefined)
+    assert.equal(given['archive.tgz'], factory ? undefined : 'an archive')
+    assert.equal(given['archive.key'], factory ? undefined : (await storedArchiveKey(fleet.site, id))!.reveal())
+    assert.equal('site.key' in given, !factory)
+    const {
+      auto_restore_mode: mode,
+      expected_region_name: region,
+      kickstart,
+    } = JSON.parse(given['restore.json']!) as Record<string, unknown>
+    assert.deepEqual(
+      [mode, region, kickstart],
+      factory
+        ? ['factory', undefined, 'partition://platform_backup:factory/26.09/miniboot.cfg']
+        : ['auto', (await row(fleet, id)).region_name, undefined],
+    )
+    assert.deepEqual([variables['auto_restore_mode'], variables['mount_seed_iso']], [mode, way.image === 'seed.iso'])
+    assert.equal(await filesServed(fleet, urls[0]!), undefined, 'it is over')
+    const steps = JSON.stringify(await fleet.database.query.selectFrom('job_steps').selectAll().execute())
+    assert.ok(!steps.includes('BEGIN') && !steps.includes(Buffer.from('BEGIN PRIVATE').toString('base64')), 'sealed')
+  }
+})
+
+test('through the BMC: an installation image that nothing can be added to is told before anything is touched', async (t) => {
+  const { fleet, ids } = await prepared(t)
+  const [id] = ids as [number]
+  await installable(fleet, id)
+  await fleet.site.world.files.write(`${fleet.site.config.varFolder}/vault/software/26.09/os.iso`, 'no image')
+  const job = await manage(t, fleet, await restore(fleet, id, { factory: true, withInstall: true, localOnly: true }))
+  assert.equal(job?.state, 'failed')
+  assert.equal((await row(fleet, id)).deploy_status, 'restore-prep-failed')
+  assert.match((await row(fleet, id)).error_description, /can not be added to the installation image/)
+  assert.deepEqual(fleet.played, [])
 })
 
 test('a restore that fails: restore-failed with the reason; without an archive: restore-prep-failed before anything is touched', async (t) => {
@@ -412,10 +536,15 @@ const kinds = {
   delete: async (fleet: Fleet, id: number) => remove(fleet, id),
   restore: async (fleet: Fleet, id: number) => restore(fleet, id),
   'restore on site': async (fleet: Fleet, id: number) => restore(fleet, id, { onSite: true }),
+  'restore through the BMC': async (fleet: Fleet, id: number) => {
+    await installable(fleet, id)
+    return restore(fleet, id, { auto: true, withInstall: true })
+  },
 } as const
 
 for (const [name, begin] of Object.entries(kinds))
-  for (const when of ['before', 'after'] as const)
+  // The longest of them once: its steps are those of the others.
+  for (const when of name === 'restore through the BMC' ? (['after'] as const) : (['before', 'after'] as const))
     test(`${name}: a manager that dies ${when} any of its transactions; the next one completes it`, { timeout: 120_000 }, async (t) => {
       for (let at = 1, finished = false; !finished; at += 1) {
         const { fleet, ids } = await prepared(t)

@@ -1,18 +1,21 @@
+import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { NetworkError, type Endpoint, type HttpRequest, type HttpResponse, type World } from '@murmuration/world'
 import { readByteRange } from '../rules/byte-range.ts'
+import { readPieces, totalSize, type Piece } from './seed/pieces.ts'
 
 /** What a URL names; all of it digits and letters of ours. */
 export interface WantedImage {
   readonly release: string
   readonly subcloudId: number
   readonly token: string
+  readonly name: ImageName
 }
-export interface ServedImage {
-  readonly path: string
-  readonly size: number
-}
+/** What an installation boots from; what a restore of an installed host reads. */
+export type ImageName = 'bootimage.iso' | 'seed.iso'
+/** An image, put together while it is read. */
+export type ServedImage = readonly Piece[]
 
 /** Images under way at once in one process: a fleet is installed in parts of this size. */
 const transfersMost = 64
@@ -21,14 +24,23 @@ const stalledMs = 120_000
 const bytesOfInjected = 1_048_576
 
 /** As the reference has it (dcmanager §4.4), with the id for the name and a token that only the BMC was told. */
-const pathPattern = /^\/iso\/([0-9]{2}\.[0-9]{2})\/nodes\/([1-9][0-9]{0,9})\/([A-Za-z0-9_-]{43})\/bootimage\.iso$/
-export const imagePath = ({ release, subcloudId, token }: WantedImage): string =>
-  `/iso/${release}/nodes/${subcloudId}/${token}/bootimage.iso`
+const pathPattern = /^\/iso\/([0-9]{2}\.[0-9]{2})\/nodes\/([1-9][0-9]{0,9})\/([A-Za-z0-9_-]{43})\/(bootimage\.iso|seed\.iso)$/
+export const imagePath = ({ release, subcloudId, token, name }: WantedImage): string =>
+  `/iso/${release}/nodes/${subcloudId}/${token}/${name}`
+
+/** Of its size, and of what in it is none of a file's: the same image, whoever puts it together. */
+function etagOf(image: ServedImage, size: number): string {
+  const own = image.filter((piece) => 'data' in piece)
+  if (own.length === 0) return `"${size.toString(16)}"`
+  const hash = createHash('sha256')
+  for (const { data } of own) hash.update(data)
+  return `"${size.toString(16)}-${hash.digest('hex').slice(0, 16)}"`
+}
 
 interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: { readonly path: string; readonly start: number; readonly end: number }
+  readonly body?: { readonly image: ServedImage; readonly start: number; readonly end: number }
 }
 
 /**
@@ -41,10 +53,13 @@ export function imageEndpoint(world: World, imageOf: (wanted: WantedImage) => Pr
   async function answerTo(method: string, target: string, headers: Readonly<Record<string, unknown>>): Promise<Answer> {
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, headers: { allow: 'GET, HEAD' } }
     const parts = pathPattern.exec(target)
-    const image = parts === null ? undefined : await imageOf({ release: parts[1]!, subcloudId: Number(parts[2]), token: parts[3]! })
+    const image =
+      parts === null
+        ? undefined
+        : await imageOf({ release: parts[1]!, subcloudId: Number(parts[2]), token: parts[3]!, name: parts[4] as ImageName })
     if (image === undefined) return { status: 404, headers: {} }
-    const { path, size } = image
-    const etag = `"${size.toString(16)}"`
+    const size = totalSize(image)
+    const etag = etagOf(image, size)
     const common = { 'accept-ranges': 'bytes', 'cache-control': 'no-store', 'content-type': 'application/octet-stream', etag }
     const ifRange = headers['if-range']
     const asked = ifRange === undefined || ifRange === etag ? headers['range'] : undefined
@@ -59,18 +74,12 @@ export function imageEndpoint(world: World, imageOf: (wanted: WantedImage) => Pr
     const status = range === undefined ? 200 : 206
     if (method === 'HEAD' || size === 0) return { status, headers: told }
     if (transfers >= transfersMost) return { status: 503, headers: { 'retry-after': '10' } }
-    return { status, headers: told, body: { path, start, end } }
+    return { status, headers: told, body: { image, start, end } }
   }
 
-  /** An image that is shorter than was promised breaks the connection: the rest would be taken for it. */
-  async function* piecesOf(body: NonNullable<Answer['body']>): AsyncGenerator<Uint8Array> {
-    let missing = body.end - body.start + 1
-    for await (const piece of world.files.stream(body.path, body)) {
-      missing -= piece.length
-      yield piece
-    }
-    if (missing > 0) throw new Error('the image became shorter while it was sent')
-  }
+  /** An image that is shorter than was promised breaks the connection. */
+  const piecesOf = ({ image, start, end }: NonNullable<Answer['body']>): AsyncGenerator<Uint8Array> =>
+    readPieces(world.files, image, { start, end })
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // Nobody sends a body here; what comes is dropped.

@@ -127,7 +127,7 @@ test('a reader that is slow costs a few pieces, and one that goes costs nothing 
   }
   const world: World = { ...real, files: { ...real.files, stream } }
   const size = 8 * 2 ** 30
-  const endpoint = imageEndpoint(world, async () => ({ path: '/x', size }))
+  const endpoint = imageEndpoint(world, async () => [{ path: '/x', start: 0, sizeBytes: size }])
   const listening = await real.net.serve({ host: '127.0.0.1', port: 0 }, endpoint)
   t.after(() => listening.close(0))
   const socket = connect(listening.port, '127.0.0.1')

@@ -8,6 +8,7 @@ import { installTokenContext, installTokenStep, readInstallGrant } from '../stor
 import type { Schema } from '../store/schema.ts'
 import { maxId } from '../store/subclouds.ts'
 import { imageEndpoint, imagePath, type ServedImage, type WantedImage } from './image-endpoint.ts'
+import { imageWithSeed, openSeed, seedImage } from './seed/restore-seed.ts'
 import { installImage } from './vault.ts'
 
 const tokenBytes = 32
@@ -36,10 +37,13 @@ export async function grantedImage(site: Site, database: Database<Schema>, wante
   if (grant === undefined || grant.release !== wanted.release) return undefined
   const token = site.keyring.open(grant.token, installTokenContext(grant.jobId))
   if (!same(token.reveal(), wanted.token)) return undefined
+  const seed = grant.seed === undefined ? undefined : openSeed(site, grant.jobId, grant.seed)
+  if (wanted.name === 'seed.iso') return seed === undefined ? undefined : seedImage(seed)
   const path = await installImage(site, grant.release)
-  const size = await site.world.files.size(path)
-  if (size === undefined) throw new Error(`${path} is not a plain file`)
-  return { path, size }
+  if (seed !== undefined) return imageWithSeed(site, path, seed)
+  const sizeBytes = await site.world.files.size(path)
+  if (sizeBytes === undefined) throw new Error(`${path} is not a plain file`)
+  return [{ path, start: 0, sizeBytes }]
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()

@@ -21,7 +21,7 @@ export async function runInstall(
   const values = await valuesOf(parts, row.id, 'install_values')
   const password = bmcPasswordOf(values)
   const { release } = context.input
-  const image = imageUrl(config, { release, subcloudId: row.id, token })
+  const image = imageUrl(config, { release, subcloudId: row.id, token, name: 'bootimage.iso' })
   const settings = bmcSettings(values, image, parts.secretsInFiles ? password : undefined)
   const { bmc_password: _sealed, ...variables } = values
   try {

@@ -1,17 +1,21 @@
 import { json, type Transaction } from '@murmuration/data'
 import { defineJob, type JobContext, type JobKind } from '@murmuration/jobs'
+import type { Sealed } from '@murmuration/trust'
 import { prestageVersionsAfterRestore } from '../rules/backup-status.ts'
 import { noError } from '../rules/error-description.ts'
 import type { DeployStatus } from '../rules/lifecycle.ts'
 import type { RestoreInput } from '../rules/operations.ts'
+import { restoreRouteOf, type RestoreRoute } from '../rules/restore-routes.ts'
 import { listBackups } from '../store/backups.ts'
+import { restoreSeedStep } from '../store/install-grants.ts'
 import type { Schema } from '../store/schema.ts'
 import { readSubcloud } from '../store/subclouds.ts'
-import { restoreArchive, type RestoreSource } from './backup-runs.ts'
+import { restoreArchive, restoreByBmc, type RestoreSource } from './backup-runs.ts'
 import { retryOfFaults, withoutRetry } from './deploy.ts'
 import { installToken } from './image-server.ts'
 import { runInstall } from './install.ts'
 import { moveStatus, OperationRefused, subcloudOf, type OperationParts } from './operations.ts'
+import { imageWithSeed, makeSeed, openSeed } from './seed/restore-seed.ts'
 import { settleSubcloud } from './settle.ts'
 import { readySite } from './site-runs.ts'
 import { installImage } from './vault.ts'
@@ -30,16 +34,18 @@ export const restoreKind = (parts: OperationParts): JobKind<RestoreInput, void> 
     retry: retryOfFaults,
     run: (context) =>
       withoutRetry(async () => {
+        const route = restoreRouteOf(context.input)
         const source = await context.step('restore.prepare', () => prepare(parts, context))
-        if (context.input.onSite) return await onSite(parts, context, source)
-        const before = context.input.withInstall && !context.input.factory ? await install(parts, context) : 'pre-restore'
+        if (route.by === 'staff') return await onSite(parts, context, source)
+        if (route.by === 'bmc') await context.step(restoreSeedStep, () => seed(parts, context, route, source))
+        const before = route.installs ? await install(parts, context) : 'pre-restore'
         await context.step('restore.playing', () => moveStatus(parts, context, [before], 'restoring'))
+        const token = route.by === 'bmc' ? await installToken(parts.site, context) : undefined
         await context.step('restore.run', async () => {
           const row = await subcloudOf(parts, context.input.subcloudId)
-          await restoreArchive(parts, context, row, source, {
-            playbook: 'restore_subcloud_backup.yml',
-            deadlineMs: (context.input.timeoutSeconds + slackSeconds.remote) * 1_000,
-          })
+          const deadlineMs = (context.input.timeoutSeconds + slackSeconds.remote) * 1_000
+          if (token !== undefined) await restoreByBmc(parts, context, row, { route, token, deadlineMs })
+          else await restoreArchive(parts, context, row, source, { playbook: 'restore_subcloud_backup.yml', deadlineMs })
         })
       }),
     async settle(tx: Transaction<Schema>, job, outcome, world) {
@@ -48,7 +54,7 @@ export const restoreKind = (parts: OperationParts): JobKind<RestoreInput, void> 
       if (row === undefined) return
       await settleSubcloud(tx, world, input.subcloudId, outcome, {
         from: input.onSite ? 'onsite-restoring' : 'restoring',
-        to: input.factory ? 'factory-restore-complete' : 'complete',
+        to: restoreRouteOf(input).end,
         columns: {
           error_description: noError,
           prestage_versions: prestageVersionsAfterRestore(row.prestage_versions),
@@ -72,6 +78,16 @@ async function prepare(parts: OperationParts, context: RestoreContext): Promise<
       `The system controller has no backup of release ${release} of this subcloud any more: it was deleted meanwhile.`,
     )
   return { fileName: newest.file_name, sha256: newest.sha256 }
+}
+
+/** What the host needs to restore itself. That it can be added to the installation image is seen now. */
+async function seed(parts: OperationParts, context: RestoreContext, route: RestoreRoute, source: RestoreSource): Promise<Sealed> {
+  context.progress('restore: the seed')
+  const { subcloudId, release } = context.input
+  const made = await makeSeed(parts, context, await subcloudOf(parts, subcloudId), source)
+  if (route.image === 'release-with-seed')
+    await imageWithSeed(parts.site, await installImage(parts.site, release), openSeed(parts.site, context.id, made))
+  return made
 }
 
 /** The install phase, as a deployment has it (reference §3.2 flow "restore"). */

@@ -80,10 +80,10 @@ test('install: image inserted, one boot from it, power cycle, nothing secret kep
   const world = createRealWorld({ log: { level: 'silent' } })
   const path = join(await temporaryFolder(t), 'os.iso')
   await world.files.write(path, Buffer.alloc(40_000, 'x'))
-  const wanted = { release: '26.09', subcloudId: 3, token: 't'.repeat(43) }
+  const wanted = { release: '26.09', subcloudId: 3, token: 't'.repeat(43), name: 'bootimage.iso' } as const
   const endpoint = imageEndpoint(world, async (asked) => {
     assert.deepEqual(asked, wanted)
-    return { path, size: 40_000 }
+    return [{ path, start: 0, sizeBytes: 40_000 }]
   })
   const listening = await world.net.serve({ host: '127.0.0.1', port: 0 }, endpoint)
   t.after(() => listening.close(0))
