@@ -73,12 +73,11 @@ export async function startBmc(options: {
       if (path.endsWith('InsertMedia')) image = body.Image
       if (path.endsWith('EjectMedia')) image = undefined
       if (body.ResetType !== undefined) power = body.ResetType === 'On' ? 'On' : 'Off'
+      if (body.ResetType === 'ForceOff' && options.boots !== undefined) server.close()
       if (body.ResetType === 'On' && image !== undefined && options.boots !== undefined) {
         // A failure shows as it does there: nobody ever answers.
-        booting = options.boots(image).then(
-          () => listen(server, 22, options.serverAddress),
-          () => {},
-        )
+        booting = options.boots(image).then(() => listen(server, 22, options.serverAddress))
+        booting.catch(() => {})
       }
       return response.writeHead(204).end()
     })
@@ -91,9 +90,9 @@ export async function startBmc(options: {
     password: options.password,
     changes,
     async close() {
-      await booting
       redfish.closeAllConnections()
       await Promise.all([redfish, server].map((one) => new Promise((done) => one.close(done))))
+      await booting
     },
   }
 }

@@ -374,7 +374,17 @@ export const errors = defineErrors({
     hint: 'Send bootstrap_values in the same request.',
   },
   secondaryWith: { status: 400, message: '{member} can not be given together with secondary' },
+  migrateWith: {
+    status: 400,
+    message: '{member} can not be given together with migrate',
+    hint: 'A subcloud that is migrated is deployed already.',
+  },
   secondaryRegionMissing: { status: 400, message: 'region_name is required with secondary', hint: 'It is the region on the primary site.' },
+  siteUnknown: {
+    status: 400,
+    message: 'The region of the subcloud could not be read from its host {address}: {why}',
+    hint: 'bootstrap-address is the host of a subcloud that is deployed, the bootstrap values are its own, and sysadmin_password logs in there.',
+  },
   regionTaken: { status: 409, message: 'Subcloud with region name {region} already exists' },
   peerGroupBusy: {
     status: 409,

@@ -68,11 +68,35 @@ export async function valuesOf(
   return { files, passwords: await passwordsOf(options) }
 }
 
-export async function add(context: Context, options: ValuesOptions): Promise<void> {
-  if (options.bootstrapValues === undefined)
-    throw new CommandFailed(exitCodes.usage, '--bootstrap-values is needed.', 'An example: docs/examples/bootstrap-values.yaml')
-  const { files, passwords } = await valuesOf(context, options)
+export interface AddOptions extends ValuesOptions {
+  readonly migrate?: boolean
+  readonly secondary?: boolean
+  readonly regionName?: string
+}
+
+/** Mistakes that the API would tell too, but after a password was asked for. */
+function requireSense(options: AddOptions): void {
+  const wrong = (message: string, hint?: string): never => {
+    throw new CommandFailed(exitCodes.usage, message, hint)
+  }
+  if (options.bootstrapValues === undefined) wrong('--bootstrap-values is needed.', 'An example: docs/examples/bootstrap-values.yaml')
+  if (options.migrate === true && options.secondary === true) wrong('Give one of --migrate and --secondary.')
+  if ((options.migrate === true || options.secondary === true) && options.deployConfig !== undefined)
+    wrong('--deploy-config is for subclouds that are deployed from here.')
+  if (options.secondary === true && options.regionName === undefined)
+    wrong('--region-name is needed with --secondary.', 'murmur subcloud show NAME -c region_name, at the other system controller')
+  if (options.secondary !== true && options.regionName !== undefined) wrong('--region-name is only for --secondary.')
+}
+
+export async function add(context: Context, options: AddOptions): Promise<void> {
+  requireSense(options)
+  // Nothing is done at the subcloud of a standby copy.
+  const { files, passwords } =
+    options.secondary === true ? { files: await filesOf(context, options), passwords: {} } : await valuesOf(context, options)
   const fields = {
+    migrate: options.migrate === true ? 'true' : undefined,
+    secondary: options.secondary === true ? 'true' : undefined,
+    region_name: options.regionName,
     'bootstrap-address': options.bootstrapAddress,
     group_id: options.group,
     release: options.release,
@@ -179,7 +203,9 @@ export async function update(
   const files = await filesOf(context, options)
   if (files.length === 0 && Object.values(fields).every((value) => value === undefined))
     throw new CommandFailed(exitCodes.usage, 'Nothing to change was named.')
-  await patch(context, ref, fields, files, options)
+  // Install values are nothing without it.
+  const bmc = options.installValues === undefined ? undefined : await askSecret('Password of the BMC', 'MURMUR_BMC_PASSWORD')
+  await patch(context, ref, { ...fields, ...(bmc === undefined ? {} : { bmc_password: encoded(bmc.reveal()) }) }, files, options)
 }
 
 export async function redeploy(context: Context, ref: string, options: ValuesOptions): Promise<void> {

@@ -1,14 +1,24 @@
 import { errors, invalidField } from '../errors.ts'
 import { addPhases } from '../rules/phases.ts'
 import { nameProblem, reservedRegions } from '../rules/names.ts'
-import { claimNewSubcloud, claimSecondary, type Asker, type Claimed, type NewSubcloud, type SubcloudToAdd } from '../store/claims.ts'
+import {
+  claimForeign,
+  claimNewSubcloud,
+  claimSecondary,
+  type Asker,
+  type Claimed,
+  type NewSubcloud,
+  type SubcloudToAdd,
+} from '../store/claims.ts'
 import { runningOperation } from '../store/operations.ts'
-import { readSubcloud, type SubcloudRow } from '../store/subclouds.ts'
+import { findSubcloud, readSubcloud, type SubcloudRow } from '../store/subclouds.ts'
 import { subcloudToWire } from '../wire/subcloud.ts'
 import type { App } from '@murmuration/http'
+import { asMap } from '../rules/problems.ts'
 import { accept } from './accept.ts'
 import type { ApiContext } from './context.ts'
 import { withFileMembers } from './file-members.ts'
+import { foreignRegion } from './find-site.ts'
 import { readForm, type Form } from './form.ts'
 import { hasPeerPrivileges } from './peer-privileges.ts'
 import { AddForm, formRoute, namesOf } from './schemas.ts'
@@ -28,8 +38,9 @@ export function addSubcloudRoutes(app: App, context: ApiContext): void {
   app.post('/v1.0/subclouds', formRoute('dc_api:subclouds:create', 'Add a subcloud', AddForm), async (request, reply) => {
     const form = await readForm(request, namesOf(AddForm))
     return accept(context.desk, request, reply, form.content, async (asker) => {
-      if (withFileMembers(form, namesOf(AddForm)).has('secondary'))
-        return addSecondary(context, form, asker, await hasPeerPrivileges(context, request))
+      const members = withFileMembers(form, namesOf(AddForm))
+      if (members.has('secondary')) return addSecondary(context, form, asker, await hasPeerPrivileges(context, request))
+      if (members.flag('migrate') === true) return addForeign(context, form, asker)
       const claimed = await claimNewSubcloud(context.desk, asker, answerOf, await newSubcloud(context, form, 'subcloud.add'))
       return answerOf(claimed)
     })
@@ -107,6 +118,29 @@ async function addSecondary(context: ApiContext, sent: Form, asker: Asker, byPee
   if (problem !== undefined || ours.includes(region)) throw invalidField('region_name', problem ?? 'is a region of this system controller')
   const row = await claimSecondary(context.desk, asker, secondaryAnswer, rowToAdd(form, values, region))
   return secondaryAnswer(row)
+}
+
+/**
+ * `migrate` (reference dcmanager §1.7, §3.2 flow "add migrate"): a subcloud that another system controller has deployed. Its region is the
+ * one that it has, and nothing is deployed: it is taken over.
+ */
+async function addForeign(context: ApiContext, sent: Form, asker: Asker): Promise<string> {
+  await requireQuietController(context, 'softwareBusy')
+  const form = withFileMembers(sent, namesOf(AddForm))
+  const foreign = form.has('deploy_config') ? 'deploy_config' : (['enroll', 'on_site'] as const).find((name) => form.flag(name) === true)
+  if (foreign !== undefined) throw errors.migrateWith({ member: foreign }, { field: foreign })
+  const sysadminPassword = requirePassword(form, 'sysadmin_password')
+  const own = asMap(form.yaml('bootstrap_values')?.value)?.['name']
+  const given = form.text('name')
+  if (given !== undefined && typeof own === 'string' && own !== given)
+    throw errors.nameDiffers({ given: own, name: given }, { field: 'name' })
+  const values = await valuesToAdd(context, form)
+  const { name, network } = values.bootstrap!
+  // What will be refused anyway is refused before its host is asked.
+  if ((await findSubcloud(context.desk.database, name)) !== undefined) throw errors.nameTaken({ name }, { field: 'name' })
+  const host = { bootstrapAddress: values.bootstrapAddress!, siteAddress: network.start, sysadminPassword }
+  const region = await foreignRegion(context, asker, host)
+  return answerOf(await claimForeign(context.desk, asker, answerOf, { ...rowToAdd(form, values, region), sysadminPassword }))
 }
 
 const secondaryAnswer = (row: SubcloudRow): string => JSON.stringify(subcloudToWire(row))

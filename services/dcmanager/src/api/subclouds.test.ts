@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { countStatements, timestamp } from '@murmuration/data'
+import { countStatements, json, timestamp } from '@murmuration/data'
+import type { JobRow } from '@murmuration/jobs'
 import type { Sealed } from '@murmuration/trust'
 import { createRealWorld } from '@murmuration/world'
 import type { DeployStatus } from '../rules/lifecycle.ts'
@@ -123,7 +124,7 @@ test('members of the request in the bootstrap values count, the form goes before
     ['group_id: [1]', /bootstrap_values\.group_id must be a text/],
     ['bootstrap-address: 0x7f.1', /bootstrap-address/],
     ['secondary: true', /region_name is required/],
-    ['migrate: true', /migrate.*not available/],
+    ['migrate: true', /bootstrap-address is required/],
   ] as const) {
     const form = {
       bootstrap_values: file(`${bench.values(5)}\n${line}\n`),
@@ -193,7 +194,12 @@ test('what add refuses, it refuses without a trace (reference §1.7)', async (t)
     [{ release: '26.9' }, 400, /Invalid release/],
     [{ release: '20.06' }, 400, /Invalid release/],
     [{ release: '99.06' }, 400, /Invalid release/],
-    [{ migrate: 'true' }, 400, /migrate.*not available/],
+    [{ migrate: 'true', deploy_config: file(example('deploy-config')) }, 400, /deploy_config can not be given together with migrate/],
+    [{ migrate: 'true', enroll: 'true' }, 400, /enroll can not be given together with migrate/],
+    [{ migrate: 'true', sysadmin_password: undefined }, 400, /sysadmin_password is required/],
+    [{ migrate: 'true', 'bootstrap-address': undefined }, 400, /bootstrap-address is required/],
+    [{ migrate: 'true', name: 'another' }, 400, /"subcloud3" .* not the name of the subcloud, "another"/],
+    [{ migrate: 'true', bootstrap_values: file(bench.values(2)) }, 409, /already exists: subcloud2/],
     [{ enroll: 'true' }, 400, /enroll.*not available/],
     [{ migrate: 'perhaps' }, 400, /migrate must be true or false/],
     [{ secondary: 'false' }, 400, /region_name is required/],
@@ -219,6 +225,71 @@ test('what add refuses, it refuses without a trace (reference §1.7)', async (t)
   assert.deepEqual(await fromTables(bench.database), before)
   state = 'deployed'
   assert.equal((await bench.call('POST', '/v1.0/subclouds', { form: good })).status, 200)
+})
+
+test('migrate: the region is read from the host, and what the host says is not believed further than it may be', async (t) => {
+  const asked: string[] = []
+  let told: (row: JobRow) => Partial<JobRow> = () => ({})
+  const bench: Awaited<ReturnType<typeof apiBench>> = await apiBench(t, {
+    context: {
+      async waitForJobs(ids) {
+        asked.push(...ids)
+        const rows = await bench.database.query.selectFrom('jobs').selectAll().where('id', 'in', ids).execute()
+        return rows.map((row) => ({ ...row, ...told(row) }))
+      },
+    },
+  })
+  await bench.add(2)
+  const [other] = await bench.database.query.selectFrom('subclouds').select('region_name').execute()
+  const before = await bench.database.query.selectFrom('subclouds').selectAll().execute()
+  const migrate = (more: Record<string, string> = {}) => bench.add(3, { migrate: 'true', ...more })
+  const saying = (region: string): void => {
+    told = () => ({ state: 'done', outcome: json.write({ name: 'subcloud3', region, address: '127.0.3.2' }) })
+  }
+  const refusals = [
+    [() => (told = () => ({})), 400, /127\.1\.3\.2: nobody has answered in time/],
+    [() => (told = () => ({ state: 'failed', error: 'FAILED rehoming playbook of (host): unreachable' })), 400, /unreachable/],
+    [() => saying('RegionOne'), 400, /RegionOne, a region of this system controller/],
+    [() => saying('SystemController'), 400, /a region of this system controller/],
+    [() => saying('../../etc'), 400, /its region/],
+    [() => saying(other!.region_name), 409, /region name .* already exists/],
+  ] as const
+  for (const [prepare, status, wanted] of refusals) {
+    prepare()
+    const answer = await migrate()
+    assert.equal(answer.status, status, answer.text)
+    assert.match(answer.json.description, wanted)
+    assert.ok(!answer.text.includes(sysadminSecret))
+  }
+  assert.deepEqual(await bench.database.query.selectFrom('subclouds').selectAll().execute(), before)
+
+  const region = 'c0ffee00000000000000000000000003'
+  saying(region)
+  const headers = { 'idempotency-key': 'once' }
+  const form = {
+    bootstrap_values: file(bench.values(3)),
+    'bootstrap-address': '127.1.3.2',
+    sysadmin_password: base64(sysadminSecret),
+    migrate: 'true',
+    name: 'subcloud3',
+  }
+  const accepted = await bench.call('POST', '/v1.0/subclouds', { form, headers })
+  assert.equal(accepted.status, 200, accepted.text)
+  assert.deepEqual(
+    [accepted.json['deploy-status'], accepted.json['region-name'], accepted.json['management-state']],
+    ['not-deployed', region, 'unmanaged'],
+  )
+  const looks = asked.length
+  assert.deepEqual((await bench.call('POST', '/v1.0/subclouds', { form, headers })).json, accepted.json)
+  assert.equal(asked.length, looks, 'a repeated request asks nobody')
+  const jobsOf = (kind: string) => bench.database.query.selectFrom('jobs').selectAll().where('kind', '=', kind).execute()
+  const [look] = await jobsOf('host.find-site')
+  const [takeover] = await jobsOf('subcloud.rehome')
+  const { sysadminPassword, ...input } = JSON.parse(takeover!.input) as Record<string, unknown>
+  assert.deepEqual(input, { subcloudId: accepted.json.id, peerGroupId: null, witnessed: false })
+  assert.equal(typeof sysadminPassword, 'string')
+  assert.deepEqual((JSON.parse(look!.input) as Record<string, unknown>)['siteAddress'], '127.0.3.2')
+  assert.ok(!JSON.stringify(await fromTables(bench.database)).includes(sysadminSecret))
 })
 
 test('list: every subcloud, or a page; pages and filters are checked (attacks 38)', async (t) => {

@@ -21,7 +21,9 @@ export type SubcloudOperation = DeployOperation | BackupOperation | 'subcloud.de
 export type AssociationOperation = 'association.sync' | 'association.delete'
 /** Takes the members of a peer group over; its exclusive key is `peerGroupKeyOf`. */
 export type PeerGroupOperation = 'peer-group.migrate'
-export type OperationName = SubcloudOperation | AssociationOperation | PeerGroupOperation
+/** A look at a host that no subcloud here stands for yet; nothing else is ever refused for it. */
+export type HostOperation = 'host.find-site'
+export type OperationName = HostOperation | SubcloudOperation | AssociationOperation | PeerGroupOperation
 export const backupOperations = ['subcloud.backup', 'subcloud.delete-backup', 'subcloud.restore'] as const
 export type BackupOperation = (typeof backupOperations)[number]
 
@@ -103,6 +105,18 @@ export interface MigrateInput {
   readonly sysadminPassword?: Sealed
   readonly witnessed: boolean
 }
+
+/** Which site a host is, before it is taken over (reference dcmanager §1.7 `migrate`: the region is read from it). */
+export interface FindSiteInput {
+  readonly bootstrapAddress: string
+  /** Of the subcloud's recorded network: the site must be the one that has it. */
+  readonly siteAddress: string
+  /** Context `findSiteContext`. */
+  readonly sysadminPassword: Sealed
+}
+/** Each look has a subject of its own. */
+export const findSiteKeyOf = (nonce: string): string => `host:${nonce}`
+export const findSiteContext = (bootstrapAddress: string): string => `host:${bootstrapAddress}:sysadmin_password`
 
 export const exclusiveKeyOf = (subcloudId: number): string => `subcloud:${subcloudId}`
 

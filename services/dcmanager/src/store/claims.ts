@@ -5,7 +5,7 @@ import type { World } from '@murmuration/world'
 import { errors } from '../errors.ts'
 import { ruleOf, type DeployStatus } from '../rules/lifecycle.ts'
 import { requireVerb } from '../rules/management.ts'
-import { exclusiveKeyOf, type DeployInput, type OperationName, type Phase } from '../rules/operations.ts'
+import { exclusiveKeyOf, type DeployInput, type OperationName, type Phase, type RehomeInput } from '../rules/operations.ts'
 import { sharedDocuments } from '../rules/replicated.ts'
 import type { NetworkKeys } from '../rules/addresses.ts'
 import { resetAlarms } from './alarms.ts'
@@ -133,6 +133,27 @@ export const claimNewSubcloud = (desk: Desk, asker: Asker, answerOf: AnswerOf<Cl
  */
 export const claimSecondary = (desk: Desk, asker: Asker, answerOf: AnswerOf<SubcloudRow>, given: SubcloudToAdd): Promise<SubcloudRow> =>
   refusingTwins(given.columns.name, () => claim(desk, asker, answerOf, (tx) => insertSubcloud(desk, tx, given, 'secondary')))
+
+/** Accepts a subcloud that another system controller has deployed (reference dcmanager §1.7 `migrate`): its takeover begins at once. */
+export const claimForeign = (
+  desk: Desk,
+  asker: Asker,
+  answerOf: AnswerOf<Claimed>,
+  given: SubcloudToAdd & { readonly sysadminPassword: Secret },
+): Promise<Claimed> =>
+  refusingTwins(given.columns.name, () =>
+    claim(desk, asker, answerOf, async (tx) => {
+      const added = await insertSubcloud(desk, tx, given, 'not-deployed')
+      const row = await write(desk, tx, added, { initial_deployment: 0 })
+      const input: RehomeInput = {
+        subcloudId: row.id,
+        peerGroupId: null,
+        witnessed: false,
+        sysadminPassword: desk.keyring.seal(given.sysadminPassword, `subcloud:${row.id}:sysadmin_password`),
+      }
+      return { row, jobId: await enqueueOperation(desk, tx, asker, 'subcloud.rehome', row.id, input) }
+    }),
+  )
 
 async function insertSubcloud(desk: Desk, tx: Transaction<Schema>, given: SubcloudToAdd, deployStatus: DeployStatus): Promise<SubcloudRow> {
   const { world, keyring } = desk

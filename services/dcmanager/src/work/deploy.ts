@@ -8,8 +8,8 @@ import { settleSubcloud } from './settle.ts'
 
 /** Operations at once in one process, of all kinds: each runs a Python program of some 60 MiB. */
 export const operationsAtOnce = 32
-/** Of these, the slots that deployments, which take an hour, leave to what callers wait for: a phased create and a delete. */
-export const promptSlots = { kinds: ['subcloud.create', 'subcloud.delete'] satisfies OperationName[], slots: 4 } as const
+/** Of these, the slots that deployments, which take an hour, leave to what callers wait for: a phased create, a delete, a look at a host. */
+export const promptSlots = { kinds: ['subcloud.create', 'subcloud.delete', 'host.find-site'] satisfies OperationName[], slots: 4 } as const
 const keptMs = 90 * 24 * 3_600_000
 
 /** Short faults of what we stand on (the database was away); a playbook that failed is never run again by itself. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { test, type TestContext } from 'node:test'
 import { timestamp } from '@murmuration/data'
 import { enqueue } from '@murmuration/jobs'
@@ -7,7 +7,16 @@ import { createRealWorld } from '@murmuration/world'
 import { Secret } from '@murmuration/trust'
 import { networkKeys } from '../rules/addresses.ts'
 import { allDeployStatuses, failedStatusOf, isTransient } from '../rules/lifecycle.ts'
-import { exclusiveKeyOf, type DeleteInput, type OperationName, type ReconfigureNetworkInput } from '../rules/operations.ts'
+import {
+  exclusiveKeyOf,
+  findSiteContext,
+  findSiteKeyOf,
+  type DeleteInput,
+  type FindSiteInput,
+  type OperationName,
+  type ReconfigureNetworkInput,
+} from '../rules/operations.ts'
+import { claimForeign } from '../store/claims.ts'
 import { readDocuments } from '../store/documents.ts'
 import { reserveNetwork } from '../store/networks.ts'
 import { queued } from '../store/operations.ts'
@@ -17,7 +26,9 @@ import { operationsAtOnce, promptSlots } from './deploy.ts'
 import { createManager } from './manager.ts'
 import type { Values } from './overrides.ts'
 import { repair, repairRows } from './repair.ts'
-import { openFleet, untilAborted, type Fleet } from './testing/fleet.ts'
+import { fromTables } from '../testing/everything.ts'
+import { asker, openFleet, untilAborted, type Fleet } from './testing/fleet.ts'
+import { bootstrapValues } from './testing/test-site.ts'
 import { waitForJob } from './wait-for-job.ts'
 
 const run = async <Input>(t: TestContext, fleet: Fleet, name: OperationName, subcloudId: number, input: Input) => {
@@ -61,6 +72,79 @@ test('delete: the row goes with all that hangs on it, and the vault with real An
   assert.deepEqual(await fleet.database.query.selectFrom('subcloud_documents').select('kind').execute(), [])
   assert.deepEqual(await readdir(vault), [])
 })
+
+test(
+  'a subcloud that somebody else has deployed: its host is asked with real Ansible, then it is taken over',
+  { timeout: 60_000 },
+  async (t) => {
+    const real = createRealWorld({ timersKeepAlive: true, log: { level: 'silent' } })
+    const fleet = await openFleet(t, async (playbook, spec) => {
+      if (playbook === 'find_site.yml') return (await real.processes.start(spec)).done
+      const { override_files_dir: folder } = JSON.parse(await readFile(`${spec.cwd}/variables.json`, 'utf8')) as Record<string, string>
+      const owned = { owner: 'aaaaaaaa-0000-4000-8000-000000000001', owner_name: 'north', epoch: 6, owner_silent_ms: 10 }
+      if (playbook === 'ownership.yml') await writeFile(`${folder}/ownership.json`, JSON.stringify(owned))
+      return {}
+    })
+    const { keyring, config, world } = fleet.site
+    const region = 'abcdef00000000000000000000000007'
+    const site = { name: 'edge-7', role: 'subcloud', region, address: '127.201.7.2', dataUrl: 'postgres://u:database-canary@x/y' }
+    await world.files.write(`${config.playbooks.sitesFolder}/${region}/site.yaml`, JSON.stringify(site))
+    await world.files.write(`${config.playbooks.sitesFolder}/other/site.yaml`, JSON.stringify({ ...site, address: '127.201.8.2' }))
+    const look = async (siteAddress: string) => {
+      const bootstrapAddress = '127.201.7.2'
+      const input: FindSiteInput = {
+        bootstrapAddress,
+        siteAddress,
+        sysadminPassword: keyring.seal(new Secret('sysadmin-secret'), findSiteContext(bootstrapAddress)),
+      }
+      const id = await fleet.database.transaction((tx) =>
+        enqueue(tx, world, queued<FindSiteInput>('host.find-site'), { subject: findSiteKeyOf(siteAddress), input }),
+      )
+      const manager = createManager(fleet.site, fleet.database)
+      await manager.start()
+      const job = await waitForJob(fleet.site, fleet.database, id, 30_000)
+      await manager.stop()
+      return job
+    }
+    const found = await look('127.201.7.2')
+    assert.deepEqual(JSON.parse(found?.outcome ?? '{}'), { name: 'edge-7', region, address: '127.201.7.2' }, found?.error ?? '')
+    assert.match((await look('127.201.9.2'))?.error ?? '', /none of its sites has the address 127\.201\.9\.2/)
+    assert.ok(!JSON.stringify(await fromTables(fleet.database)).includes('database-canary'))
+
+    const values = bootstrapValues('127.201.7.2')
+    const network = { subnet: '127.201.7.0/24', start: '127.201.7.2', end: '127.201.7.10', gateway: '127.201.7.1' }
+    const { row, jobId } = await claimForeign(fleet.desk, asker, () => '', {
+      columns: {
+        name: 'edge-7',
+        description: null,
+        location: null,
+        software_version: '26.09',
+        region_name: region,
+        management_subnet: network.subnet,
+        management_gateway_ip: network.gateway,
+        management_start_ip: network.start,
+        management_end_ip: network.end,
+        systemcontroller_gateway_ip: '127.0.0.254',
+        external_oam_subnet_ip_family: '4',
+        data_install: null,
+        bootstrap_address: network.start,
+      },
+      groupId: undefined,
+      documents: { bootstrap_values: values },
+      network: { keys: networkKeys(network), oam: undefined, field: 'management' },
+      sysadminPassword: new Secret('sysadmin-secret'),
+    })
+    assert.deepEqual([row.deploy_status, row.initial_deployment, row.region_name], ['not-deployed', 0, region])
+    const manager = createManager(fleet.site, fleet.database)
+    await manager.start()
+    t.after(() => manager.stop())
+    const job = await waitForJob(fleet.site, fleet.database, jobId, 30_000)
+    assert.equal(job?.state, 'done', job?.error ?? '')
+    assert.deepEqual(fleet.played.slice(-2), ['ownership.yml', 'rehome_subcloud.yml'])
+    const taken = (await readSubcloud(fleet.database, row.id))!
+    assert.deepEqual([taken.deploy_status, taken.rehomed, taken.owner_epoch, taken.management_state], ['complete', 1, 7, 'unmanaged'])
+  },
+)
 
 test('deployments leave slots to a delete, which somebody waits for', { timeout: 60_000 }, async (t) => {
   let hold = false

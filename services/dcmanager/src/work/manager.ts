@@ -15,6 +15,7 @@ import { createPlaybookSlots } from './playbooks/slots.ts'
 import { restoreKind } from './restore.ts'
 import { healthProblems } from './site-health.ts'
 import { createPlaybookRunner } from './playbooks/run-playbook.ts'
+import { findSiteKind } from './find-site.ts'
 import { migrateKind, migrationLimits } from './migrate.ts'
 import { reconfigureNetworkKind } from './reconfigure-network.ts'
 import { rehomeKind, type RehomeParts } from './rehome.ts'
@@ -80,7 +81,7 @@ export function createManager(
       kinds: deployments.map((kind) => kind.name).filter((name) => !(promptSlots.kinds as string[]).includes(name)),
       slots: operationsAtOnce - promptSlots.slots,
     },
-    kinds: [...deployments, deleteKind(parts), ...backups, migrateKind(parts)],
+    kinds: [...deployments, deleteKind(parts), ...backups, migrateKind(parts), findSiteKind(parts)],
   })
   let timer: Timer | undefined
   let repairing: Promise<void> = Promise.resolve()

@@ -132,7 +132,8 @@ async function settleRehome(
       return report('rehomed')
     }
   }
-  const left = leftToOf(outcome.error)
+  // One that was never a standby copy here does not become one.
+  const left = peerGroupId === null ? undefined : leftToOf(outcome.error)
   const back = left === undefined ? undefined : { deploy_status: 'secondary' as const, error_description: left }
   if (back !== undefined && (await updateSubcloud(tx, world, subcloudId, back, { deployStatus: ['pre-rehome', 'rehoming'] })) !== undefined)
     return report('refused', left)

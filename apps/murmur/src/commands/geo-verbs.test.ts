@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { peerPassword, twoControllers, type Controller } from '@murmuration/dcmanager/geo-testing'
+import { CommandFailed, exitCodes } from '../exit.ts'
+import { buildProgram } from '../program.ts'
+
+interface Said {
+  readonly out: string
+  readonly err: string
+}
+
+/** The command line in this process, against the live API of a controller: what it prints on both streams, or how it ends. */
+function commandOf(t: TestContext, controller: Controller, advance: (done: () => boolean) => Promise<void>) {
+  const environment = { OS_AUTH_URL: `${controller.origin}/v3`, OS_USERNAME: 'admin', OS_PASSWORD: peerPassword, OS_INTERFACE: 'public' }
+  return async (...words: string[]): Promise<Said> => {
+    let [out, err] = ['', '']
+    // What is no text is the test runner's own.
+    const catching = (stream: NodeJS.WriteStream, take: (text: string) => void) => {
+      const write = stream.write.bind(stream)
+      return t.mock.method(stream, 'write', (text: string | Uint8Array) => (typeof text === 'string' ? (take(text), true) : write(text)))
+    }
+    const streams = [catching(process.stdout, (text) => (out += text)), catching(process.stderr, (text) => (err += text))]
+    let ended = false
+    try {
+      const running = buildProgram({ world: controller.world, environment })
+        .parseAsync(words, { from: 'user' })
+        .finally(() => (ended = true))
+      running.catch(() => {})
+      await advance(() => ended)
+      await running
+      return { out, err }
+    } catch (error) {
+      throw Object.assign(error as Error, { said: { out, err } })
+    } finally {
+      for (const stream of streams) stream.mock.restore()
+    }
+  }
+}
+
+const ends = (code: number, wanted: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof CommandFailed, String(error))
+  assert.equal(error.exitCode, code, error.message)
+  assert.match(`${error.message} ${error.hint ?? ''}`, wanted)
+  return true
+}
+
+/** One cell a line: `name value`. */
+const valueOf = ({ out }: Said, field: string): string | undefined =>
+  out
+    .split('\n')
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+    .find(([, name]) => name === field)?.[2]
+
+test('system-peer, peer-group and peer-group-association: every verb and option against a live API', async (t) => {
+  const { one, two, manual, until } = await twoControllers(t)
+  const advance = (done: () => boolean): Promise<void> => manual.until('the command to end', async () => done(), 1_000)
+  const murmur = commandOf(t, one, advance)
+  const there = commandOf(t, two, advance)
+  for (const [name, value] of Object.entries({
+    MURMUR_PEER_PASSWORD: peerPassword,
+    MURMUR_REHOME_PASSWORD: 'Rehome*1',
+    MURMUR_SYSADMIN_PASSWORD: 'Sysadmin*1',
+  })) {
+    process.env[name] = value
+    t.after(() => delete process.env[name])
+  }
+  const peerOptions = (other: Controller) => [
+    ...['--peer-uuid', other.uuid, '--peer-name', other.name, '--manager-endpoint', `${other.origin}/v3`],
+    ...['--manager-username', 'user-admin@admin', '--peer-controller-gateway-address', '127.0.0.253'],
+  ]
+
+  await t.test('system-peer add: what is missing is told before a password is asked for; every option arrives', async () => {
+    await assert.rejects(
+      murmur('system-peer', 'add', '--peer-name', 'x'),
+      ends(exitCodes.usage, /Missing: --peer-uuid, --manager-endpoint, --manager-username/),
+    )
+    const options = ['--administrative-state', 'enabled', '--heartbeat-interval', '10', '--heartbeat-failure-threshold', '3']
+    const policy = ['--heartbeat-failure-policy', 'rehome', '--heartbeat-maintenance-timeout', '300', '--rehome-password']
+    await assert.rejects(
+      murmur('system-peer', 'add', ...peerOptions(two), '--heartbeat-interval', 'soon'),
+      ends(exitCodes.usage, /--heartbeat-interval soon: give a whole number/),
+    )
+    await assert.rejects(
+      murmur('system-peer', 'add', ...peerOptions(two), '--heartbeat-interval', '5'),
+      ends(exitCodes.refused, /heartbeat.interval.*10.*HTTP 400/s),
+    )
+    const made = await murmur('system-peer', 'add', ...peerOptions(two), ...options, ...policy)
+    for (const [field, value] of [
+      ['peer name', 'dc-2'],
+      ['manager endpoint', 'http://dc-2.test/v3'],
+      ['controller gateway address', '127.0.0.253'],
+      ['heartbeat interval', '10'],
+      ['heartbeat failure threshold', '3'],
+      ['heartbeat failure policy', 'rehome'],
+      ['heartbeat maintenance timeout', '300'],
+      ['administrative state', 'enabled'],
+      ['availability state', 'created'],
+    ] as const)
+      assert.equal(valueOf(made, field), value, made.out)
+    assert.ok(!`${made.out}${made.err}`.includes(peerPassword) && !made.out.includes('Rehome*1'))
+    await assert.rejects(murmur('system-peer', 'add', ...peerOptions(two)), ends(exitCodes.conflict, /HTTP 409/))
+    await there('system-peer', 'add', ...peerOptions(one), '--heartbeat-interval', '10')
+  })
+
+  await t.test('system-peer list, show, update', async () => {
+    const listed = await murmur('system-peer', 'list', '-f', 'csv')
+    assert.equal(
+      listed.out,
+      `id,peer uuid,peer name,manager endpoint,controller gateway address,availability state\n1,${two.uuid},dc-2,http://dc-2.test/v3,127.0.0.253,created\n`,
+    )
+    for (const ref of ['dc-2', '1', two.uuid])
+      assert.equal((await murmur('system-peer', 'show', ref, '-f', 'value', '-c', 'peer name')).out, 'dc-2\n')
+    await assert.rejects(murmur('system-peer', 'show', 'nobody'), ends(exitCodes.notFound, /System Peer not found/))
+    await assert.rejects(murmur('system-peer', 'update', 'dc-2'), ends(exitCodes.usage, /Nothing to change/))
+    const changed = await murmur(
+      'system-peer',
+      'update',
+      'dc-2',
+      '--heartbeat-failure-policy',
+      'alarm',
+      '--no-rehome-password',
+      '--manager-password',
+    )
+    assert.equal(valueOf(changed, 'heartbeat failure policy'), 'alarm')
+    assert.equal(valueOf(changed, 'takeover'), 'off')
+    const delegate = await murmur('system-peer', 'update', 'dc-2', '--heartbeat-failure-policy', 'delegate')
+    assert.match(delegate.err, /delegate/, 'the reply says that it behaves as alarm')
+    await murmur('system-peer', 'update', 'dc-2', '--heartbeat-failure-policy', 'alarm')
+  })
+
+  await t.test('peer-group add, list, show, update, list-subclouds, status', async () => {
+    const made = await murmur(
+      'peer-group',
+      'add',
+      '--peer-group-name',
+      'spg-north',
+      '--group-state',
+      'enabled',
+      '--max-subcloud-rehoming',
+      '20',
+    )
+    assert.deepEqual(
+      ['group priority', 'system leader name', 'max subcloud rehoming', 'migration status'].map((field) => valueOf(made, field)),
+      ['0', 'dc-1', '20', '-'],
+    )
+    await assert.rejects(murmur('peer-group', 'add', '--peer-group-name', 'spg-north'), ends(exitCodes.conflict, /HTTP 409/))
+    await assert.rejects(murmur('peer-group', 'update', 'spg-north', '--max-subcloud-rehoming', '0'), ends(exitCodes.refused, /HTTP 400/))
+    assert.equal(
+      (await murmur('peer-group', 'list', '-f', 'value', '-c', 'id', 'peer group name', '--sort-column', 'id')).out,
+      '1 spg-north\n',
+    )
+    const renamed = await murmur(
+      'peer-group',
+      'update',
+      'spg-north',
+      '--peer-group-name',
+      'spg-a',
+      '--max-subcloud-rehoming',
+      '5',
+      '--group-state',
+      'enabled',
+    )
+    assert.equal(valueOf(renamed, 'peer group name'), 'spg-a')
+    assert.equal(valueOf(await murmur('peer-group', 'show', 'spg-a'), 'max subcloud rehoming'), '5')
+    await one.add(3)
+    await one.database.query
+      .updateTable('subclouds')
+      .set({ deploy_status: 'complete', management_state: 'managed', availability_status: 'online' })
+      .execute()
+    await one.database.query
+      .updateTable('jobs')
+      .set({ state: 'done', exclusive_key: null, finished_at: 'x' as never })
+      .execute()
+    await murmur('subcloud', 'update', 'subcloud3', '--peer-group', 'spg-a')
+    const members = await murmur('peer-group', 'list-subclouds', 'spg-a', '-f', 'json', '-c', 'name', 'deploy status')
+    assert.deepEqual(JSON.parse(members.out), [{ name: 'subcloud3', 'deploy status': 'complete' }])
+    const status = await murmur('peer-group', 'status', 'spg-a')
+    assert.deepEqual(
+      ['total_subclouds', 'complete', 'managed', 'rehoming', 'migration_status', 'system_leader_name'].map((field) =>
+        valueOf(status, field),
+      ),
+      ['1', '1', '1', '0', '-', 'dc-1'],
+    )
+  })
+
+  await t.test('peer-group-association add --wait, list, show, sync --wait, update', async () => {
+    await Promise.all([one.start(), two.start()])
+    await assert.rejects(
+      murmur('peer-group-association', 'add', '--peer-group', 'spg-a', '--system-peer', 'nobody', '--peer-group-priority', '1'),
+      ends(exitCodes.notFound, /System Peer not found/),
+    )
+    const made = await murmur(
+      'peer-group-association',
+      'add',
+      '--peer-group',
+      'spg-a',
+      '--system-peer',
+      'dc-2',
+      '--peer-group-priority',
+      '1',
+      '--wait',
+      '--timeout',
+      '600',
+    )
+    assert.equal(valueOf(made, 'sync status'), 'in-sync', `${made.out}${made.err}`)
+    const row = await murmur('peer-group-association', 'list', '-f', 'value')
+    assert.match(row.out, /^1 .*primary.*in-sync/)
+    await murmur('subcloud', 'update', 'subcloud3', '--description', 'on the hill')
+    await until(
+      'it is out of sync',
+      async () => valueOf(await murmur('peer-group-association', 'show', '1'), 'sync status') === 'out-of-sync',
+    )
+    const synced = await murmur('peer-group-association', 'sync', '1', '--wait')
+    assert.equal(valueOf(synced, 'sync status'), 'in-sync', `${synced.out}${synced.err}`)
+    assert.equal(valueOf(await murmur('peer-group-association', 'update', '1', '--peer-group-priority', '2'), 'peer group priority'), '2')
+    await assert.rejects(there('peer-group-association', 'sync', '1'), ends(exitCodes.refused, /HTTP 400/))
+    assert.equal((await murmur('system-peer', 'list-subcloud-peer-groups', 'dc-2', '-f', 'value', '-c', 'peer group name')).out, 'spg-a\n')
+    const list = JSON.parse((await there('subcloud', 'list', '-f', 'json')).out) as unknown[]
+    assert.deepEqual(list, [], 'standby copies are hidden')
+    assert.match((await there('subcloud', 'list', '--all', '-f', 'value', '-c', 'name', 'deploy status')).out, /^subcloud3 secondary\n$/)
+  })
+
+  await t.test('peer-group migrate: the plan of the standby, the confirmation, and the migration that is followed', async () => {
+    const plan = await there('peer-group', 'migrate', 'spg-a', '--plan')
+    assert.match(plan.out, /\| name +\| deploy status \| migrate \| reason/)
+    assert.match(plan.out, /\| subcloud3 \| secondary +\| yes +\| -/)
+    const own = await murmur('peer-group', 'migrate', 'spg-a', '--plan', '-f', 'json')
+    assert.deepEqual(
+      (JSON.parse(own.out) as { migrate: string }[]).map(({ migrate }) => migrate),
+      ['no'],
+    )
+    await assert.rejects(there('peer-group', 'migrate', 'spg-a'), ends(exitCodes.usage, /Take 1 of 1 subclouds of spg-a over.*Add --yes/s))
+    await assert.rejects(
+      there('peer-group', 'migrate', 'spg-a', '--yes', '--wait', '--timeout', '5'),
+      ends(exitCodes.waitTimeout, /not migrated after 5 s; it goes on. murmur peer-group status spg-a/),
+    )
+    await assert.rejects(there('peer-group', 'migrate', 'spg-a', '--yes'), ends(exitCodes.conflict, /peer-group\.migrate/))
+    const status = await there('peer-group', 'status', 'spg-a')
+    assert.deepEqual(
+      ['migration_status', 'migration status', 'migration waiting', 'waiting_for_migrate'].map((field) => valueOf(status, field)),
+      ['migrating', 'migrating', '1', '1'],
+    )
+  })
+
+  await t.test('delete: asks, refuses what is in use, and ends the association at both sites', async () => {
+    await assert.rejects(murmur('system-peer', 'delete', 'dc-2'), ends(exitCodes.usage, /no terminal to ask on.*--yes/s))
+    await assert.rejects(murmur('system-peer', 'delete', 'dc-2', '--yes'), ends(exitCodes.refused, /HTTP 400/))
+    await assert.rejects(murmur('peer-group', 'delete', 'spg-a', '--yes'), ends(exitCodes.refused, /associated with a system peer/))
+    await there('peer-group-association', 'delete', '1', '--yes')
+    assert.equal((await there('peer-group-association', 'list', '-f', 'value')).out.trim(), '')
+  })
+})
+
+test('subcloud add --migrate and --secondary', async (t) => {
+  const { one, manual } = await twoControllers(t)
+  const murmur = commandOf(t, one, (done) => manual.until('the command to end', async () => done(), 1_000))
+  const file = `${one.site.config.varFolder}/values.yaml`
+  await one.site.world.files.write(file, one.values(3))
+  const values = ['--bootstrap-values', file, '--bootstrap-address', '127.1.3.2']
+  for (const [words, wanted] of [
+    [['--migrate'], /--bootstrap-values is needed/],
+    [[...values, '--migrate', '--secondary'], /one of --migrate and --secondary/],
+    [[...values, '--migrate', '--deploy-config', file], /--deploy-config is for/],
+    [[...values, '--secondary'], /--region-name is needed/],
+    [[...values, '--region-name', 'x'], /only for --secondary/],
+  ] as const)
+    await assert.rejects(murmur('subcloud', 'add', ...words), ends(exitCodes.usage, wanted))
+  const copy = await murmur('subcloud', 'add', ...values, '--secondary', '--region-name', 'abcd0000000000000000000000000001', '-f', 'json')
+  const shown = JSON.parse(copy.out) as Record<string, string>
+  assert.deepEqual([shown['deploy_status'], shown['region_name']], ['secondary', 'abcd0000000000000000000000000001'])
+})
