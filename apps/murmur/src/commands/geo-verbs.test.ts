@@ -64,10 +64,10 @@ test('system-peer, peer-group and peer-group-association: every verb and option 
     process.env[name] = value
     t.after(() => delete process.env[name])
   }
-  const peerOptions = (other: Controller) => [
-    ...['--peer-uuid', other.uuid, '--peer-name', other.name, '--manager-endpoint', `${other.origin}/v3`],
-    ...['--manager-username', 'user-admin@admin', '--peer-controller-gateway-address', '127.0.0.253'],
-  ]
+  const peerOptions = (other: Controller): string[] => {
+    const known = ['--peer-uuid', other.uuid, '--peer-name', other.name, '--manager-endpoint', `${other.origin}/v3`]
+    return [...known, '--manager-username', 'user-admin@admin', '--peer-controller-gateway-address', '127.0.0.253']
+  }
 
   await t.test('system-peer add: what is missing is told before a password is asked for; every option arrives', async () => {
     await assert.rejects(
