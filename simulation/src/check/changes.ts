@@ -148,6 +148,8 @@ export class ChangeCheck {
   #managed(id: number, before: Before, after: Before, processName: string): void {
     this.#ears.note(`${processName}: subcloud ${id} is ${after.managementState}`)
     if (after.managementState !== 'managed' || this.#ears.isForced(id)) return
+    // What was given up for a migration that does not happen is given back as it was, wherever its site is now.
+    if (before.deployStatus === 'rehome-pending' && after.deployStatus === 'complete') return
     if (before.deployStatus !== 'complete' || before.availability !== 'online')
       throw new Violation(
         'lifecycle',
