@@ -69,9 +69,17 @@ export function observe<R extends ObservedRecord>(
   const received = judged && migration === null ? copy?.receivedRevision : undefined
   const older = received !== undefined && received < synced
   const newer = received !== undefined && received > group.revision
+  const givenUp =
+    association.remote_migration === 'migrating' &&
+    there !== undefined &&
+    migration === null &&
+    there.leaderId === localId &&
+    group.system_leader_id === localId &&
+    group.migration_status === null
   const columns = {
     id: association.id,
-    remote_migration: migration,
+    // Until the members are back: what is given up must not be forgotten.
+    remote_migration: givenUp ? association.remote_migration : migration,
     synced_revision: missing ? 0 : older ? received : synced,
     sync_failure: missing ? lostText(peer.peer_name, group.peer_group_name, heard.systemPeerId) : association.sync_failure,
   }
@@ -85,13 +93,7 @@ export function observe<R extends ObservedRecord>(
     forgetMembers: missing || older || newer,
     raiseRevisionTo: newer ? received + 1 : undefined,
     leader: leaderToAdopt(record, there, localId),
-    givenUp:
-      association.remote_migration === 'migrating' &&
-      there !== undefined &&
-      migration === null &&
-      there.leaderId === localId &&
-      group.system_leader_id === localId &&
-      group.migration_status === null,
+    givenUp,
   }
 }
 

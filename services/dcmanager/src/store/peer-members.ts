@@ -92,15 +92,7 @@ export async function giveUpMembers(
 }
 
 /** Takes back what was given up for a migration that did not happen: managed again, and asked anew. */
-export async function restoreMembers(tx: Transaction<Schema>, world: World, peerGroupId: number): Promise<void> {
-  const rows = await tx.query
-    .selectFrom('subclouds')
-    .select('id')
-    .where('peer_group_id', '=', peerGroupId)
-    .where('deploy_status', '=', 'rehome-pending')
-    .orderBy('id')
-    .execute()
-  const ids = rows.map((row) => row.id)
+export async function restoreMembers(tx: Transaction<Schema>, world: World, ids: readonly number[]): Promise<void> {
   const columns = { deploy_status: 'complete', management_state: 'managed' } as const
   await updateSubclouds(tx, world, ids, columns, { deployStatus: 'rehome-pending' })
   await requestAudits(tx, world, { audits: auditNames, subcloudIds: ids })

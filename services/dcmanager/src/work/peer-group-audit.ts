@@ -11,7 +11,7 @@ import {
   type Conclusions,
 } from '../rules/migration-conclusions.ts'
 import { readAssociationFacts, updateAssociation, type AssociationRecord } from '../store/associations.ts'
-import { readDocumentsOfMany, readMembersHere, giveUpMembers } from '../store/peer-members.ts'
+import { readDocumentsOfMany, readMembersHere, giveUpMembers, restoreMembers } from '../store/peer-members.ts'
 import { announceChange, readPeerGroup, updatePeerGroup, type PeerGroupRow } from '../store/peer-groups.ts'
 import type { Schema } from '../store/schema.ts'
 import { deleteSubclouds } from '../store/subclouds.ts'
@@ -173,6 +173,36 @@ export async function settleLeader(parts: PeerAuditParts, record: AssociationRec
       await giveUpMembers(tx, site.world, standby, 'secondary')
       await giveUpMembers(tx, site.world, failed, 'rehome-failed')
     }
+    tx.afterCommit(() => tellReaders(site))
+    return true
+  })
+}
+
+/**
+ * The peer gave its migration up, and this site leads as before: it takes back what it had given up, but for members that the peer has
+ * taken over all the same. True when it is done; what fails is done at the next heartbeat.
+ */
+export async function takeBack(parts: PeerAuditParts, record: AssociationRecord, signal?: AbortSignal): Promise<boolean> {
+  const { database, site } = parts
+  const { association, group, peer } = record
+  const client = parts.peers.of(peer)
+  const call = { deadlineMs: requestMs, ...(signal === undefined ? {} : { signal }) }
+  const localId = (await parts.facts.ownSystem()).uuid
+  const there = await client.group(group.peer_group_name, call)
+  if (there === undefined || there.migrationStatus !== undefined || there.leaderId !== localId) return false
+  const members = await client.members(group.peer_group_name, call)
+  return await database.transaction(async (tx) => {
+    const here = await lockGroup(tx, record)
+    if (here === undefined || here.migration_status !== null || here.system_leader_id !== localId) return false
+    const mine = await readMembersHere(tx, group.id, association.id)
+    const { standby } = afterMigration(mine, members)
+    await giveUpMembers(tx, site.world, standby, 'secondary')
+    await restoreMembers(
+      tx,
+      site.world,
+      mine.filter((member) => member.deployStatus === 'rehome-pending' && !standby.includes(member.id)).map((member) => member.id),
+    )
+    await updateAssociation(tx, site.world, association.id, { remote_migration: null })
     tx.afterCommit(() => tellReaders(site))
     return true
   })

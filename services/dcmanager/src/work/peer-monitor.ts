@@ -18,11 +18,10 @@ import {
   writeReported,
 } from '../store/heartbeats.ts'
 import { raiseRevision, updatePeerGroup } from '../store/peer-groups.ts'
-import { restoreMembers } from '../store/peer-members.ts'
 import type { Schema } from '../store/schema.ts'
 import { writePeerAuthority, type SystemPeerRow } from '../store/system-peers.ts'
 import type { ControllerFacts } from './controller-facts.ts'
-import { auditGroup, settleLeader } from './peer-group-audit.ts'
+import { auditGroup, settleLeader, takeBack } from './peer-group-audit.ts'
 import { peerFailureOf, WrongPeer, type Peers } from './peers.ts'
 import { createRounds } from './state-rounds.ts'
 import { changesTopic } from './topics.ts'
@@ -204,13 +203,12 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
         tx,
         seen.filter((each) => each.forgetMembers).map((each) => each.columns.id),
       )
-      for (const { leader, record, givenUp, raiseRevisionTo } of seen) {
+      for (const { leader, record, raiseRevisionTo } of seen) {
         if (raiseRevisionTo !== undefined) await raiseRevision(tx, record.group.id, raiseRevisionTo)
         if (leader !== undefined)
           await updatePeerGroup(tx, world, record.group.id, { system_leader_id: leader.id, system_leader_name: leader.name })
-        if (givenUp) await restoreMembers(tx, world, record.group.id)
       }
-      return changed.length > 0 || seen.some((each) => each.leader !== undefined || each.givenUp || each.raiseRevisionTo !== undefined)
+      return changed.length > 0 || seen.some((each) => each.leader !== undefined || each.raiseRevisionTo !== undefined)
         ? await readAssociationFacts(tx, { systemPeerIds: [peer.id] })
         : before
     })
@@ -224,10 +222,15 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
   /** After the outcome is written: migrations there, then the peer's copies of our associations. */
   async function follow(peer: SystemPeerRow, records: readonly AssociationRecord[], heard: Heard): Promise<void> {
     const copies = copiesOf(records, heard)
+    const localId = (await parts.facts.ownSystem()).uuid
     let audited = false
     for (const record of records) {
       const there = heard.groups.find((group) => group.name === record.group.peer_group_name)
       if (there === undefined) continue
+      if (observe(record, heard, localId).givenUp) {
+        audited = (await takeBack(parts, record, signal)) || audited
+        continue
+      }
       if (there.migrationStatus === undefined) {
         const { migration_status: migration, system_leader_id: leader } = record.group
         if (migration !== null || leader === there.leaderId || !(await settleLeader(parts, record, signal))) continue
