@@ -104,15 +104,19 @@ test('an upload to an image that is deleted meanwhile is gone, with its bytes', 
   assert.equal((await site.call(me, 'GET', `/v2/images/${id}`)).status, 404)
 })
 
-test('a hundred uploads at the edge of a quota never go over it', async (t) => {
-  const site = await start(t, { more: 'image:\n  storageQuotaBytes: 100000\n' })
-  const ids = await Promise.all(Array.from({ length: 100 }, async () => (await site.image(me)).id))
+/** 1,000 with `npm run stress:images`. */
+const uploads = Number(process.env['IMAGE_UPLOADS'] ?? 100)
+
+test(`${uploads} uploads at the edge of a quota never go over it (attacks 20)`, async (t) => {
+  const site = await start(t, { more: `image:\n  storageQuotaBytes: ${uploads * 1_000}\n` })
+  const ids: string[] = []
+  for (let made = 0; made < uploads; made += 1) ids.push((await site.image(me)).id)
   const part = randomBytes(10_000)
   const answers = await Promise.all(ids.map((id) => site.upload(me, id, part)))
   const count = (status: number): number => answers.filter((answer) => answer.status === status).length
-  assert.equal(count(204), 10)
-  assert.equal(count(413), 90)
-  assert.equal((await site.files()).length, 10)
+  assert.equal(count(204), uploads / 10)
+  assert.equal(count(413), uploads - uploads / 10)
+  assert.equal((await site.files()).length, uploads / 10)
   // What is deleted is free again, exactly.
   const won = ids[answers.findIndex((answer) => answer.status === 204)]!
   await site.call(me, 'DELETE', `/v2/images/${won}`)
