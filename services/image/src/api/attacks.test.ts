@@ -123,7 +123,7 @@ test('uploads that two servers would read differently are refused and leave noth
     ['content-length: 10', 'abc'],
   ] as const) {
     const answer = await raw(headers, body)
-    assert.ok(answer === '' || /^HTTP\/1\.1 400/.test(answer), `${headers}: ${answer.slice(0, 60)}`)
+    assert.ok(answer === '' || answer.startsWith('HTTP/1.1 400'), `${headers}: ${answer.slice(0, 60)}`)
     assert.equal(answer.split('HTTP/1.1 ').length <= 2, true, 'one answer at most')
     // The claim of one that had begun is given back.
     while ((await site.call(me, 'GET', `/v2/images/${id}`)).body.status !== 'queued') await new Promise(setImmediate)
