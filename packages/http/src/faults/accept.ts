@@ -18,9 +18,3 @@ export function prefersJson(accept: string | undefined): boolean {
   // `application/json, */*` names JSON and takes the rest as well.
   return json > 0 && json >= html
 }
-
-/** Whether JSON would do: it is named, or anything is taken, or nothing was said. */
-export function acceptsJson(accept: string | undefined): boolean {
-  if (accept === undefined || accept.trim() === '') return true
-  return /(?:^|[,\s])(?:\*\/\*|application\/\*|application\/(?:[\w.-]+\+)?json)(?:$|[;,\s])/i.test(accept.slice(0, 1024))
-}

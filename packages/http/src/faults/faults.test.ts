@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ApiError, defineErrors } from '../errors.ts'
-import { dcmanagerFaults, keystoneFaults, plainFaults } from './index.ts'
+import { dcmanagerFaults, imageFaults, keystoneFaults, plainFaults } from './index.ts'
 
 const error = new ApiError(404, 'notFound', 'Subcloud <b>"x" & y</b> not found', { hint: 'List them first.', field: 'ref' })
 
@@ -46,6 +46,13 @@ test("dcmanager's JSON by Accept", () => {
   assert.equal(json('application/json;q=0.2, text/html'), false)
   assert.equal(json('text/html;q=0.2, application/json'), true)
   assert.equal(json('application/json;q=0'), false)
+})
+
+test("the image API's JSON, and its page for who takes anything", () => {
+  const of = (accept: string | undefined) => imageFaults.render(error, accept)
+  for (const accept of [undefined, '', 'application/json', 'application/json, */*'])
+    assert.deepEqual(JSON.parse(of(accept).body).code, '404 Not Found', accept)
+  for (const accept of ['*/*', 'text/html']) assert.match(of(accept).contentType, /^text\/html/)
 })
 
 test("the platform's text in text", () => {

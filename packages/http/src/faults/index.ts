@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { ApiError } from '../errors.ts'
-import { acceptsJson, prefersJson } from './accept.ts'
+import { prefersJson } from './accept.ts'
 import { dcmanagerPage } from './page.ts'
 
 /** How one API family spells its errors on the wire. */
@@ -54,10 +54,13 @@ export const plainFaults: Faults = {
   }),
 }
 
-/** `{"message":"…","code":"404 Not Found","title":"Not Found"}` of the image API; a page only for those who take no JSON (reference image §1.2). */
+/**
+ * `{"message":"…","code":"404 Not Found","title":"Not Found"}` of the image API for who names JSON or says nothing, a page for `*`+`/*`: the
+ * stock client breaks on this JSON, and reads pages (reference image §1.2).
+ */
 export const imageFaults: Faults = {
   render: (error, accept) =>
-    acceptsJson(accept)
+    accept === undefined || accept.trim() === '' || prefersJson(accept)
       ? {
           contentType: 'application/json',
           body: JSON.stringify({
