@@ -78,31 +78,38 @@ export function accepted<T>(what: string, answer: Answer): T {
   return answer.json as T
 }
 
-export const peerAt = async (site: Fleet): Promise<Peer> => {
+export async function peerAt(site: Fleet, name?: string): Promise<Peer> {
   const { system_peers: peers } = await site.dcmanager.get<{ system_peers: Peer[] }>('/v1.0/system-peers')
-  assert.equal(peers.length, 1)
-  return peers[0]!
+  const found = peers.filter((peer) => name === undefined || peer['peer-name'] === name)
+  assert.equal(found.length, 1)
+  return found[0]!
 }
-export const groupAt = (site: Fleet): Promise<PeerGroup> => site.dcmanager.get<PeerGroup>(`/v1.0/subcloud-peer-groups/${groupName}`)
-/** Shown one by one, since the list leaves the message out. */
-export async function associationAt(site: Fleet): Promise<Association> {
+
+export const groupAt = (site: Fleet, group = groupName): Promise<PeerGroup> =>
+  site.dcmanager.get<PeerGroup>(`/v1.0/subcloud-peer-groups/${group}`)
+
+/** The one association of the group here. Shown by itself, since the list leaves the message out. */
+export async function associationAt(site: Fleet, group = groupName): Promise<Association> {
+  const { id } = await groupAt(site, group)
   const { peer_group_associations: all } = await site.dcmanager.get<{ peer_group_associations: Association[] }>(
     '/v1.0/peer-group-associations',
   )
-  assert.equal(all.length, 1)
-  return site.dcmanager.get<Association>(`/v1.0/peer-group-associations/${all[0]!.id}`)
+  const found = all.filter((association) => association['peer-group-id'] === id)
+  assert.equal(found.length, 1)
+  return site.dcmanager.get<Association>(`/v1.0/peer-group-associations/${found[0]!.id}`)
 }
-export const membersAt = async (site: Fleet): Promise<readonly Subcloud[]> =>
-  (await site.dcmanager.get<{ subclouds: Subcloud[] }>(`/v1.0/subcloud-peer-groups/${groupName}/subclouds`)).subclouds
 
-export const untilPeer = (site: Fleet, state: string, timeoutMs: number): Promise<unknown> =>
-  site.until(`${site.name} finds its peer ${state}`, async () => (await peerAt(site))['availability-state'] === state, timeoutMs)
+export const membersAt = async (site: Fleet, group = groupName): Promise<readonly Subcloud[]> =>
+  (await site.dcmanager.get<{ subclouds: Subcloud[] }>(`/v1.0/subcloud-peer-groups/${group}/subclouds`)).subclouds
 
-export const untilAssociation = (site: Fleet, status: string, timeoutMs = 60_000): Promise<Association> =>
+export const untilPeer = (site: Fleet, state: string, timeoutMs: number, name?: string): Promise<unknown> =>
+  site.until(`${site.name} finds its peer ${state}`, async () => (await peerAt(site, name))['availability-state'] === state, timeoutMs)
+
+export const untilAssociation = (site: Fleet, status: string, timeoutMs = 60_000, group = groupName): Promise<Association> =>
   site.until(
-    `the association at ${site.name} is ${status}`,
+    `the association of ${group} at ${site.name} is ${status}`,
     async () => {
-      const association = await associationAt(site)
+      const association = await associationAt(site, group)
       if (association['sync-status'] !== status) throw new Error(`${association['sync-status']}: ${association['sync-message'] ?? ''}`)
       return association
     },
@@ -128,54 +135,59 @@ export async function platform<T>(site: Fleet, path: string): Promise<T> {
 export const systemOf = async (site: Fleet): Promise<{ uuid: string; name: string }> =>
   (await platform<{ isystems: { uuid: string; name: string }[] }>(site, '/v1/isystems')).isystems[0]!
 
-const peerOf = async (of: Fleet, gateway: string) => ({
-  peer_uuid: (await systemOf(of)).uuid,
-  peer_name: of.name,
-  manager_endpoint: of.authUrl,
-  manager_username: of.openrc['OS_USERNAME'],
-  manager_password: encoded(of.openrc['OS_PASSWORD']!),
-  peer_controller_gateway_address: gateway,
-  heartbeat_interval: heartbeat.interval,
-  heartbeat_failure_threshold: heartbeat.threshold,
-})
+/** What an operator tells a site of another one; `authUrl`, when there is a wire between them. */
+export async function addPeer(at: Fleet, of: Fleet, authUrl = of.authUrl): Promise<void> {
+  const json = {
+    peer_uuid: (await systemOf(of)).uuid,
+    peer_name: of.name,
+    manager_endpoint: authUrl,
+    manager_username: of.openrc['OS_USERNAME'],
+    manager_password: encoded(of.openrc['OS_PASSWORD']!),
+    peer_controller_gateway_address: of.address.replace(/\.1$/, '.254'),
+    heartbeat_interval: heartbeat.interval,
+    heartbeat_failure_threshold: heartbeat.threshold,
+  }
+  accepted(`peer ${of.name} at ${at.name}`, await at.dcmanager.send('POST', '/v1.0/system-peers', { json }))
+}
 
-/** The common background of reference dcmanager §7.12, made as an operator makes it. */
-export async function background({ site1, site2 }: Pair, subjects: readonly Subject[]): Promise<void> {
-  await Promise.all(subjects.map((subject) => deploy(site1, subject)))
-  const { management } = site1.prefix
-  accepted(
-    'peer at site1',
-    await site1.dcmanager.send('POST', '/v1.0/system-peers', { json: await peerOf(site2, `${management}.200.254`) }),
-  )
-  accepted('peer at site2', await site2.dcmanager.send('POST', '/v1.0/system-peers', { json: await peerOf(site1, `${management}.0.254`) }))
+/** A group of deployed subclouds, with another site that stands by for it. */
+export async function addGroup(at: Fleet, standby: Fleet, name: string, subjects: readonly Subject[]): Promise<void> {
   const group = accepted<PeerGroup>(
     'group',
-    await site1.dcmanager.send('POST', '/v1.0/subcloud-peer-groups', { json: { 'peer-group-name': groupName } }),
+    await at.dcmanager.send('POST', '/v1.0/subcloud-peer-groups', { json: { 'peer-group-name': name } }),
   )
   for (const subject of subjects)
     accepted(
       `${subject.name} joins`,
-      await site1.dcmanager.send('PATCH', `/v1.0/subclouds/${subject.name}`, {
+      await at.dcmanager.send('PATCH', `/v1.0/subclouds/${subject.name}`, {
         form: {
-          peer_group: groupName,
-          bootstrap_values: await bootstrapFile(site1, subject),
-          bootstrap_address: bootstrapAddressOf(site1, subject),
+          peer_group: name,
+          bootstrap_values: await bootstrapFile(at, subject),
+          bootstrap_address: bootstrapAddressOf(at, subject),
         },
       }),
     )
   accepted(
     'association',
-    await site1.dcmanager.send('POST', '/v1.0/peer-group-associations', {
-      json: { peer_group_id: group.id, system_peer_id: (await peerAt(site1)).id, peer_group_priority: 1 },
+    await at.dcmanager.send('POST', '/v1.0/peer-group-associations', {
+      json: { peer_group_id: group.id, system_peer_id: (await peerAt(at, standby.name)).id, peer_group_priority: 1 },
     }),
   )
+}
+
+/** The common background of reference dcmanager §7.12, made as an operator makes it. */
+export async function background({ site1, site2 }: Pair, subjects: readonly Subject[]): Promise<void> {
+  await Promise.all(subjects.map((subject) => deploy(site1, subject)))
+  await addPeer(site1, site2)
+  await addPeer(site2, site1)
+  await addGroup(site1, site2, groupName, subjects)
   await untilAssociation(site1, 'in-sync')
   await untilAssociation(site2, 'in-sync')
   await untilPeer(site1, 'available', cycleMs)
   await untilPeer(site2, 'available', cycleMs)
 }
 
-async function deploy(site: Fleet, subject: Subject): Promise<void> {
+export async function deploy(site: Fleet, subject: Subject): Promise<void> {
   accepted(
     subject.name,
     await site.dcmanager.send('POST', '/v1.0/subclouds', {

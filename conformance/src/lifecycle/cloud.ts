@@ -44,7 +44,7 @@ export const operationsOf = async (fleet: Fleet, ref: string | number): Promise<
 
 export const bootstrapFile = async (fleet: Fleet, { name, n }: Subject) => ({
   fileName: `${name}.yaml`,
-  content: await example('bootstrap-values.yaml', name, n, fleet.prefix),
+  content: await example('bootstrap-values.yaml', name, n, fleet),
 })
 
 export const bootstrapAddressOf = (fleet: Fleet, { n }: Subject): string => `${fleet.prefix.oam}.${n}.2`

@@ -34,7 +34,7 @@ export async function addByCurl(fleet: Fleet, subject: Subject): Promise<Subclou
   const bootstrap = join(folder, `${subject.name}.yaml`)
   const deployConfig = join(folder, `${subject.name}-dm.yaml`)
   await writeFile(bootstrap, (await bootstrapFile(fleet, subject)).content)
-  await writeFile(deployConfig, await example('deploy-config.yaml', subject.name, subject.n, fleet.prefix))
+  await writeFile(deployConfig, await example('deploy-config.yaml', subject.name, subject.n, fleet))
   const curl = async (...more: string[]): Promise<{ code: number; body: Subcloud }> => {
     const { stdout, stderr } = await run('curl', [
       '--silent',
@@ -134,7 +134,7 @@ async function redeploy(fleet: Fleet, subject: Subject): Promise<void> {
     password: 'Bmc-canary-0815',
   })
   try {
-    const install = { fileName: 'install.yaml', content: await example('install-values.yaml', subject.name, subject.n, fleet.prefix) }
+    const install = { fileName: 'install.yaml', content: await example('install-values.yaml', subject.name, subject.n, fleet) }
     const form = {
       ...password,
       bmc_password: encoded(bmc.password),

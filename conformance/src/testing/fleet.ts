@@ -71,13 +71,18 @@ export interface FleetOptions {
   readonly auditIntervalMs?: number
   /** Further members of the site file. */
   readonly site?: Readonly<Record<string, unknown>>
-  /** A second controller on the ground of this one: the same addresses, hosts of subclouds, playbooks and holds. It ends with its own `end`. */
+  /** Another controller on the ground of this one: the same addresses, hosts of subclouds, playbooks and holds. It ends with its own `end`. */
   readonly beside?: Fleet
+  /** Which of those it is. Default the peer. */
+  readonly as?: 'peer' | 'third'
 }
 
 /** The controllers of one ground: their names, and the third numbers of their addresses, which no subcloud has. */
 const first = { name: 'system-controller', n: 0, folder: 'controller' } as const
-const second = { name: 'peer-controller', n: 200, folder: 'peer-controller' } as const
+const others = {
+  peer: { name: 'peer-controller', n: 200, folder: 'peer-controller' },
+  third: { name: 'third-controller', n: 210, folder: 'third-controller' },
+} as const
 
 /** `management` are the first three numbers of the controller's network. */
 const partsOf = (shape: Shape, management: string): readonly Part[] =>
@@ -117,7 +122,7 @@ async function build(
   leftovers: (() => Promise<unknown>)[],
   end: () => Promise<void>,
 ): Promise<Fleet> {
-  const controller = options.beside === undefined ? first : second
+  const controller = options.beside === undefined ? first : others[options.as ?? 'peer']
   const prefix = options.beside?.prefix ?? (await freePrefix())
   const [management, oam] = [`${prefix.management}.${controller.n}`, `${prefix.oam}.${controller.n}`]
   const address = `${management}.1`

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { startChaos, type Chaos } from './lifecycle/chaos.ts'
-import type { Subject } from './lifecycle/cloud.ts'
-import { show, untilHeld } from './lifecycle/cloud.ts'
-import { addByCommandAndRedeploy, addByCurl, configure, finishKilledBootstrap, killManagerInBootstrap, phased } from './lifecycle/deploy.ts'
-import { checkDeployFiles, checkGroups } from './lifecycle/groups.ts'
-import { checkAtRest, checkStream } from './lifecycle/invariants.ts'
-import { alarms, goneAndBack, manage, remove, update } from './lifecycle/live.ts'
-import { checkSubcloudOnWire, checkTransport } from './lifecycle/wire.ts'
-import { readChanges } from './testing/events.ts'
-import { startFleet, type Shape } from './testing/fleet.ts'
+import { startChaos, type Chaos } from './chaos.ts'
+import type { Subject } from './cloud.ts'
+import { show, untilHeld } from './cloud.ts'
+import { addByCommandAndRedeploy, addByCurl, configure, finishKilledBootstrap, killManagerInBootstrap, phased } from './deploy.ts'
+import { checkDeployFiles, checkGroups } from './groups.ts'
+import { checkAtRest, checkStream } from './invariants.ts'
+import { alarms, goneAndBack, manage, remove, update } from './live.ts'
+import { checkSubcloudOnWire, checkTransport } from './wire.ts'
+import { readChanges } from '../testing/events.ts'
+import { startFleet, type Shape } from '../testing/fleet.ts'
 
 const porto: Subject = { name: 'edge-porto', n: 1 }
 const faro: Subject = { name: 'edge-faro', n: 2 }
@@ -23,7 +23,8 @@ const unreliable: Readonly<Record<Shape, readonly string[]>> = {
   scaled: ['api-1', 'audit-1', 'api-2', 'audit-2'],
 }
 
-for (const shape of ['embedded', 'scaled'] as const)
+/** The whole life of subclouds on a controller of this shape; called by one test file for each, so that they may run beside each other. */
+export function testLifecycle(shape: Shape): void {
   test(`the life of subclouds, ${shape}`, { timeout: 480_000, concurrency: true }, async (t) => {
     const fleet = await startFleet(shape)
     t.after(() => fleet.end())
@@ -87,3 +88,4 @@ for (const shape of ['embedded', 'scaled'] as const)
       for (const [name, how] of Object.entries(await fleet.stopGracefully())) assert.equal(how, 0, name)
     })
   })
+}
