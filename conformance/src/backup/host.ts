@@ -34,7 +34,7 @@ export async function startHost(fleet: Fleet, subject: Subject): Promise<Bmc> {
   })
   const given = await fleet.dcmanager.send('PATCH', `/v1.0/subclouds/${subject.name}`, {
     form: {
-      install_values: { fileName: 'install.yaml', content: await example('install-values.yaml', subject.name, subject.n, fleet.prefix) },
+      install_values: { fileName: 'install.yaml', content: await example('install-values.yaml', subject.name, subject.n, fleet) },
       bmc_password: encoded(bmcPassword),
     },
   })
