@@ -20,6 +20,7 @@ import { Engine } from './engine.ts'
 import { RedisDatabaseError } from './errors.ts'
 import { Locks, type HeldLock } from './locks.ts'
 import type { RedisDialectOptions } from './options.ts'
+import type { NearCacheCounters } from './wire/near-cache.ts'
 import { SnapshotDriver } from './snapshots.ts'
 
 const migrationLock = 'kysely-migrations'
@@ -75,6 +76,11 @@ export class RedisDialect implements Dialect {
   /** Resolves when every primary answers. */
   async ping(): Promise<void> {
     await this.#engine.wire.callAll(['PING'])
+  }
+
+  /** How often the near cache had the answer. All zero without one. */
+  get nearCache(): Readonly<NearCacheCounters> {
+    return this.#engine.wire.cacheCounters
   }
 
   /** Walks all keys: do rows, indexes and unique keys agree? See `CheckReport`. */

@@ -190,7 +190,11 @@ export class RedisConnection implements DatabaseConnection {
     for (let attempt = 1; ; attempt++) {
       // A query that others always get in the way of is answered without the check in the end: what it saw was committed, but not at one moment.
       const last = attempt >= limits.statementAttempts
-      const session = new Session(this.#engine, { validated: !(last && statement.t === 'select'), attempt })
+      const session = new Session(this.#engine, {
+        validated: !(last && statement.t === 'select'),
+        attempt,
+        nearby: attempt === 1 && statement.t === 'select',
+      })
       session.counters.attempts = attempt
       try {
         const result = await execute(session, statement)
@@ -206,6 +210,6 @@ export class RedisConnection implements DatabaseConnection {
 
   #report(session: Session): void {
     this.#engine.onStatement?.({ ...session.counters })
-    Object.assign(session.counters, { keysRead: 0, rowsFetched: 0, rowsReturned: 0, roundTrips: 0 })
+    Object.assign(session.counters, { keysRead: 0, rowsFetched: 0, rowsReturned: 0, roundTrips: 0, cacheHits: 0 })
   }
 }

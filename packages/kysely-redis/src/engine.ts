@@ -2,6 +2,7 @@ import { Catalog, type TableDefinition } from './catalog/types.ts'
 import { RedisDatabaseError } from './errors.ts'
 import { defaultLimits, type Environment, type Limits, type RedisDialectOptions, type StatementCounters } from './options.ts'
 import { parseUrl } from './wire/address.ts'
+import type { Connection } from './wire/connection.ts'
 import { keysOfCommit } from './wire/keys.ts'
 import { functionName, type LibraryFunction } from './wire/library.ts'
 import { ReplyError, type Reply } from './wire/resp.ts'
@@ -32,7 +33,6 @@ export class Engine {
     this.#suffix = view?.suffix ?? ''
     this.environment = options.environment
     this.limits = { ...defaultLimits, ...options.limits }
-    this.wire = view?.wire ?? new Wire(options.environment, parseUrl(options.url, options.clientName), this.limits.commandTimeoutMs)
     this.#namespace = checkName(options.namespace ?? 'db', 'namespace')
     this.#persistence = options.persistence
     this.waitForReplicas = options.waitForReplicas
@@ -43,6 +43,13 @@ export class Engine {
       for (const table of tables) this.#groupOf.set(table, group)
     }
     this.groups = [...groups]
+    this.wire = view?.wire ?? this.#connect(options)
+  }
+
+  #connect(options: RedisDialectOptions): Wire {
+    const prefixes = this.groups.flatMap((group) => [':r:', ':i:', ':cat'].map((part) => `${this.base(group)}${part}`))
+    const nearCache = options.nearCache && { ...options.nearCache, prefixes }
+    return new Wire(options.environment, parseUrl(options.url, options.clientName), this.limits.commandTimeoutMs, nearCache)
   }
 
   groupOf(table: string): string {
@@ -55,10 +62,15 @@ export class Engine {
   }
 
   /** Calls one of our functions on the server that has the group. */
-  async call(entry: LibraryFunction, group: string, args: readonly (string | number)[]): Promise<Reply> {
+  async call(
+    entry: LibraryFunction,
+    group: string,
+    args: readonly (string | number)[],
+    via?: (connection: Connection) => void,
+  ): Promise<Reply> {
     const key = `${this.base(group)}:n`
     const more = entry === 'commit' && this.wire.clustered ? keysOfCommit(this.base(group), args) : []
-    return await this.wire.call(key, ['FCALL', functionName(entry), 1 + more.length, key, ...more, ...args])
+    return await this.wire.call(key, ['FCALL', functionName(entry), 1 + more.length, key, ...more, ...args], via)
   }
 
   /** The catalogue as this process knows it; the server refuses to work by an old one (`schemaChanged`). */

@@ -12,5 +12,6 @@ export {
   type Socket,
   type StatementCounters,
 } from './options.ts'
+export type { NearCacheCounters, NearCacheOptions } from './wire/near-cache.ts'
 export { withRetry, type RetryOptions } from './retry.ts'
 export type { CheckReport } from './check.ts'

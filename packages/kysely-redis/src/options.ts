@@ -1,3 +1,5 @@
+import type { NearCacheOptions } from './wire/near-cache.ts'
+
 /** The least of a socket that we need; `node:net` and `node:tls` sockets are such. */
 export interface Socket {
   write(data: Uint8Array | string): unknown
@@ -90,6 +92,12 @@ export interface RedisDialectOptions {
   readonly persistence?: 'any' | 'append-only'
   /** How the server lists our connections (`CLIENT LIST`). No spaces. */
   readonly clientName?: string
+  /**
+   * Keeps what selects outside of transactions have read, until the server says that it changed (client-side tracking). For what is read
+   * much more often than written. Another process's change is seen as soon as the server's word of it has arrived, which is later than
+   * that process may have told somebody: so it is off unless asked for.
+   */
+  readonly nearCache?: NearCacheOptions
   /** Called after every statement. */
   readonly onStatement?: (counters: StatementCounters) => void
 }
@@ -100,4 +108,6 @@ export interface StatementCounters {
   rowsReturned: number
   roundTrips: number
   attempts: number
+  /** Calls that the near cache has saved. */
+  cacheHits: number
 }

@@ -34,7 +34,7 @@ const environmentOf = (world: World): Environment => ({
 
 /** `redis://` and `redis+cluster://`, see url.ts. Throws `unavailable` when the server is not there, or not fit to keep data. */
 export async function openRedis(text: string, options: DatabaseOptions): Promise<EngineParts> {
-  const { url, namespace, persistence } = readRedisUrl(text)
+  const { url, namespace, persistence, nearCacheEntries } = readRedisUrl(text)
   const statementTimeoutMs = options.statementTimeoutMs ?? 30_000
   let dialect: RedisDialect
   try {
@@ -44,6 +44,7 @@ export async function openRedis(text: string, options: DatabaseOptions): Promise
       persistence,
       environment: environmentOf(options.world),
       encodeParameter: encode,
+      ...(nearCacheEntries === undefined ? {} : { nearCache: { entries: nearCacheEntries } }),
       clientName: `murmuration-${options.name}`,
       limits: { ...limits, commandTimeoutMs: longestOutageMs },
     })

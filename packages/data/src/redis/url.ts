@@ -6,6 +6,8 @@ export interface RedisUrl {
   readonly namespace: string
   /** Whether the server must keep its data over a restart. */
   readonly persistence: 'append-only' | 'any'
+  /** Answers that are kept in the process until they change; undefined: none. */
+  readonly nearCacheEntries: number | undefined
 }
 
 const usage =
@@ -15,7 +17,7 @@ const usage =
 export function readRedisUrl(text: string): RedisUrl {
   const [url = '', query = '', ...more] = text.split('?')
   const parameters = new URLSearchParams(query)
-  const unknown = [...parameters.keys()].filter((key) => !['namespace', 'persistence'].includes(key))
+  const unknown = [...parameters.keys()].filter((key) => !['namespace', 'persistence', 'near-cache'].includes(key))
   if (more.length > 0 || unknown.length > 0) throw new DatabaseError('other', usage)
   const namespace = parameters.get('namespace') ?? 'murmuration'
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(namespace))
@@ -23,5 +25,13 @@ export function readRedisUrl(text: string): RedisUrl {
   const persistence = parameters.get('persistence') ?? 'append-only'
   if (!['append-only', 'none'].includes(persistence))
     throw new DatabaseError('other', 'The persistence of the Redis URL must be append-only or none.')
-  return { url, namespace, persistence: persistence === 'none' ? 'any' : 'append-only' }
+  const nearCache = parameters.get('near-cache') ?? '0'
+  if (!/^\d{1,7}$/.test(nearCache))
+    throw new DatabaseError('other', 'The near-cache of the Redis URL must be a number of answers to keep, or 0.')
+  return {
+    url,
+    namespace,
+    persistence: persistence === 'none' ? 'any' : 'append-only',
+    nearCacheEntries: Number(nearCache) || undefined,
+  }
 }

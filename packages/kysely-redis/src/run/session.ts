@@ -8,8 +8,10 @@ import { encodeRow } from '../values/rows.ts'
 import { compareText } from '../values/compare.ts'
 import { afterAll } from '../values/encoding.ts'
 import type { Reply } from '../wire/resp.ts'
+import type { Connection } from '../wire/connection.ts'
 import { LostReply } from '../wire/wire.ts'
 import { WriteBuffer } from './buffer.ts'
+import { keyInMember, keysOfReads, keysOfWrites, questionOf } from './nearby.ts'
 import { ReadSet } from './read-set.ts'
 
 /** A row of a table, and the key it is stored by. */
@@ -56,7 +58,7 @@ interface Ahead {
   readonly texts: readonly (string | null)[]
 }
 
-interface Pending {
+export interface Pending {
   readonly args: readonly (string | number)[]
   readonly table: Table | undefined
   readonly resolve: (reply: Reply) => void
@@ -75,7 +77,7 @@ const lost = (what: string): RedisDatabaseError =>
  */
 export class Session {
   readonly engine: Engine
-  readonly counters: StatementCounters = { keysRead: 0, rowsFetched: 0, rowsReturned: 0, roundTrips: 0, attempts: 1 }
+  readonly counters: StatementCounters = { keysRead: 0, rowsFetched: 0, rowsReturned: 0, roundTrips: 0, attempts: 1, cacheHits: 0 }
   readonly buffer = new WriteBuffer()
   readonly #reads: ReadSet
   readonly #locks = new Map<string, string>()
@@ -85,6 +87,9 @@ export class Session {
   readonly rowsPerCall: number
   /** Reads that are not the statement's own business: not checked again. */
   readonly validated: boolean
+  /** May be answered by the near cache, as long as nothing has come from the server, and all at the same number. */
+  #nearby: boolean
+  #nearbyAt: number | undefined
   #group: string | undefined
   #catalog: Catalog | undefined
   #pending: Pending[] = []
@@ -97,13 +102,14 @@ export class Session {
   /** The race is lost: whoever caught that error must not commit. */
   #doomed: RedisDatabaseError | undefined
 
-  constructor(engine: Engine, options: { readOnly?: boolean; validated?: boolean; attempt?: number } = {}) {
+  constructor(engine: Engine, options: { readOnly?: boolean; validated?: boolean; attempt?: number; nearby?: boolean } = {}) {
     this.engine = engine
     // Who loses races reads in larger steps: what is read in one call is of one moment.
     this.rowsPerCall = Math.min(mostRowsPerCall, engine.limits.rowsPerCall * 4 ** ((options.attempt ?? 1) - 1))
     this.readOnly = options.readOnly ?? false
     this.validated = options.validated ?? true
     this.#reads = new ReadSet(engine.limits)
+    this.#nearby = options.nearby ?? false
   }
 
   /** The catalogue of the group that the first table of a transaction fixes. */
@@ -412,13 +418,46 @@ export class Session {
     for (const ask of asked) if (ask.table) tables.add(ask.table.id)
     const ids = [...tables]
     const reads = asked.flatMap((ask) => ask.args)
+    const question = this.#nearby ? questionOf(engine.base(catalog.group), catalog.version, asked) : undefined
+    const known = question === undefined ? undefined : this.#near(question)
+    if (known) return known
+    const cache = question === undefined ? undefined : engine.wire.cacheFor(engine.base(catalog.group))
+    const since = cache?.begin()
+    let answered: Connection | undefined
+    let reply: Reply[]
     this.counters.roundTrips++
-    const reply = (await engine.call('read', catalog.group, [catalog.version, ids.length, ...ids, ...reads])) as Reply[]
-    if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
+    try {
+      const args = [catalog.version, ids.length, ...ids, ...reads]
+      reply = (await engine.call('read', catalog.group, args, (connection) => (answered = connection))) as Reply[]
+      if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
+    } catch (error) {
+      cache?.abandon()
+      throw error
+    }
     const versions = reply[1] as string[]
+    if (cache && since !== undefined && question !== undefined) {
+      const { keys, size } = keysOfReads(engine.base(catalog.group), asked, reply[2] as Reply[])
+      const kept = { results: reply[2] as Reply[], versions: new Map(ids.map((id, index) => [id, versions[index] ?? ''])) }
+      // Only the server that answered tells of changes, and only on the line that it answered on.
+      if (answered?.cache === cache) cache.keep(question, since, kept, keys, size)
+      else cache.abandon()
+    }
+    this.#nearby = false
     if (this.validated && ids.some((id, index) => this.#reads.changed(id, versions[index] ?? ''))) return await this.#validate(ids, reads)
     for (const [index, id] of ids.entries()) this.#reads.seen(id, versions[index] ?? '')
     return reply[2] as Reply[]
+  }
+
+  /** What the near cache knows is a read at an earlier version of its tables: whoever reads on finds out whether both are of one moment. */
+  #near(question: string): Reply[] | undefined {
+    const cache = this.engine.wire.cacheFor(this.engine.base(this.catalog.group))
+    if (!cache || (this.#nearbyAt !== undefined && this.#nearbyAt !== cache.sequence)) return undefined
+    const kept = cache.find(question)
+    if (!kept) return undefined
+    this.#nearbyAt = cache.sequence
+    this.counters.cacheHits++
+    for (const [id, version] of kept.versions) this.#reads.seen(id, version)
+    return [...kept.results]
   }
 
   /** Asks whether all that was read is still so. Throws a serialization failure when it is not. */
@@ -467,6 +506,7 @@ export class Session {
       if (error instanceof LostReply) throw new UnknownOutcome(catalog.group, id, error)
       throw error
     }
+    engine.wire.changed(() => keysOfWrites(engine.base(catalog.group), writes))
     if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
     if (reply[0] === 'conflict' && reply[1] === 'lock')
       throw new RedisDatabaseError('lock-lost', 'The lock that this transaction relies on is no longer held.')
@@ -549,12 +589,6 @@ const push = (map: Map<number, string[]>, key: number, value: string): void => {
   const list = map.get(key)
   if (list) list.push(value)
   else map.set(key, [value])
-}
-
-function keyInMember(member: string): string {
-  const bytes = Buffer.from(member)
-  const length = Number.parseInt(member.slice(-4), 16)
-  return bytes.toString('utf8', bytes.length - 4 - length, bytes.length - 4)
 }
 
 function within(member: string, low: string, high: string): boolean {

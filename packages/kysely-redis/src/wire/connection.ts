@@ -1,4 +1,5 @@
 import type { Address, Environment, Socket } from '../options.ts'
+import type { NearCache } from './near-cache.ts'
 import { encodeCommand, ReplyError, RespReader, type Reply } from './resp.ts'
 
 /** The connection ended. `sent` says whether the command may have reached the server. */
@@ -35,14 +36,22 @@ export class Connection {
   #closed: string | undefined
   #watching = false
   readonly #closing = new AbortController()
+  /** What was read through it, when the dialect keeps such. */
+  cache: NearCache | undefined
+  /** When anything came from the server last. */
+  heardMs = Number.NEGATIVE_INFINITY
 
-  constructor(environment: Environment, address: Address, timeoutMs: number, onPush: (message: Reply[]) => void = () => {}) {
+  constructor(environment: Environment, address: Address, timeoutMs: number) {
     this.#environment = environment
     this.#timeoutMs = timeoutMs
-    const reader = new RespReader((reply) => this.#received(reply), onPush)
+    const reader = new RespReader(
+      (reply) => this.#received(reply),
+      (message) => this.#told(message),
+    )
     this.#socket = environment.connect(address)
     this.#socket.unref?.()
     this.#socket.on('data', (chunk) => {
+      this.heardMs = environment.monotonicMs()
       try {
         reader.feed(chunk)
       } catch (error) {
@@ -72,6 +81,13 @@ export class Connection {
     if (selected instanceof ReplyError) throw selected
   }
 
+  /** From now on the server tells which keys change that begin so. Redis 7.0 does not note what a function reads, so all of them. */
+  async track(cache: NearCache, prefixes: readonly string[]): Promise<void> {
+    const reply = await this.send(['CLIENT', 'TRACKING', 'ON', 'BCAST', ...prefixes.flatMap((prefix) => ['PREFIX', prefix])])
+    if (reply instanceof ReplyError) throw reply
+    this.cache = cache
+  }
+
   /** Resolves with the reply, which may be an error of the server; rejects with ConnectionLost. */
   send(args: readonly (string | number)[]): Promise<Reply> {
     if (this.#closed !== undefined) return Promise.reject(new ConnectionLost(this.#closed, false))
@@ -92,6 +108,12 @@ export class Connection {
     const text = this.#out
     this.#out = ''
     if (this.#closed === undefined) this.#socket.write(text)
+  }
+
+  #told([what, keys]: Reply[]): void {
+    if (what !== 'invalidate') return
+    const all = keys === null || (keys as string[]).some((key) => key.endsWith(':cat'))
+    this.cache?.invalidate(all ? null : (keys as string[]))
   }
 
   #received(reply: Reply): void {
@@ -118,6 +140,8 @@ export class Connection {
   #end(why: string): void {
     if (this.#closed !== undefined) return
     this.#closed = why
+    this.cache?.invalidate(null)
+    this.cache = undefined
     this.#closing.abort()
     this.#socket.destroy()
     const left = this.#waiting.splice(0).slice(this.#head)

@@ -3,6 +3,7 @@ import type { Address, Environment } from '../options.ts'
 import type { Target } from './address.ts'
 import { Connection, ConnectionLost } from './connection.ts'
 import { libraryCode } from './library.ts'
+import { NearCache, type NearCacheCounters, type NearCacheOptions } from './near-cache.ts'
 import { ReplyError, type Reply } from './resp.ts'
 import { slotOf } from './slots.ts'
 
@@ -11,6 +12,12 @@ const passing: ReadonlySet<string> = new Set(['ASK', 'TRYAGAIN', 'CLUSTERDOWN', 
 /** A key that has moved away already; reads find out in the middle, commits before (keys.ts). */
 const nonLocalKey = 'non local key'
 const pauseMs = 20
+const heardWithinMs = 1_000
+
+export interface NearCacheSettings extends NearCacheOptions {
+  /** Of all keys that may be kept. */
+  readonly prefixes: readonly string[]
+}
 
 /** The command may have reached the server, and nobody knows what came of it. */
 export class LostReply extends RedisDatabaseError {
@@ -28,12 +35,16 @@ export class Wire {
   readonly #target: Target
   readonly #timeoutMs: number
   readonly #connections = new Map<string, Promise<Connection>>()
+  readonly #ready = new Map<string, Connection>()
   /** Where each slot lives; undefined until known. A single server has them all. */
   #slots: (Address | undefined)[] | undefined
   #refreshing: Promise<void> | undefined
   #closed = false
+  readonly #nearCache: NearCacheSettings | undefined
+  readonly cacheCounters: NearCacheCounters = { hits: 0, misses: 0, invalidations: 0, entries: 0 }
 
-  constructor(environment: Environment, target: Target, timeoutMs: number) {
+  constructor(environment: Environment, target: Target, timeoutMs: number, nearCache?: NearCacheSettings) {
+    this.#nearCache = nearCache
     this.#environment = environment
     this.#target = target
     this.#timeoutMs = timeoutMs
@@ -43,10 +54,30 @@ export class Wire {
     return this.#target.cluster
   }
 
-  /** Runs a command where `key` lives. Follows a cluster's redirections; throws `unavailable` when the deadline has passed. */
-  async call(key: string, args: readonly (string | number)[]): Promise<Reply> {
+  /**
+   * Runs a command where `key` lives. Follows a cluster's redirections; throws `unavailable` when the deadline has passed. `via` is told
+   * which connection has answered.
+   */
+  async call(key: string, args: readonly (string | number)[], via?: (connection: Connection) => void): Promise<Reply> {
     const slot = this.#target.cluster ? slotOf(key) : 0
-    return await this.#persist(() => this.#addressOf(slot), args)
+    return await this.#persist(() => this.#addressOf(slot), args, this.#timeoutMs, via)
+  }
+
+  /** What was read where `key` lives and is still true; undefined when nobody could say so. */
+  cacheFor(key: string): NearCache | undefined {
+    if (!this.#nearCache) return undefined
+    const address = this.#target.cluster ? this.#slots?.[slotOf(key)] : this.#target.seeds[0]
+    const connection = address && this.#ready.get(`${address.host}:${address.port}`)
+    if (!connection || connection.closed) return undefined
+    const silentMs = this.#environment.monotonicMs() - connection.heardMs
+    return silentMs <= (this.#nearCache.heardWithinMs ?? heardWithinMs) ? connection.cache : undefined
+  }
+
+  /** We have changed these keys ourselves: the server's word of it comes after its answer. */
+  changed(keys: () => readonly string[]): void {
+    if (!this.#nearCache) return
+    const changed = keys()
+    for (const connection of this.#ready.values()) connection.cache?.invalidate(changed)
   }
 
   /** Runs a command on every primary. */
@@ -60,7 +91,12 @@ export class Wire {
    * Sends until there is an answer. While a slot moves to another server, its keys are in two places: we wait until it has moved (MOVED)
    * and never ask the new server before (ASK), for it would take what has not arrived yet for missing.
    */
-  async #persist(find: () => Promise<Address>, args: readonly (string | number)[], patienceMs = this.#timeoutMs): Promise<Reply> {
+  async #persist(
+    find: () => Promise<Address>,
+    args: readonly (string | number)[],
+    patienceMs = this.#timeoutMs,
+    via?: (connection: Connection) => void,
+  ): Promise<Reply> {
     const deadline = this.#environment.monotonicMs() + patienceMs
     let moved: Address | undefined
     let maybeSent = false
@@ -72,7 +108,10 @@ export class Wire {
         address ??= await find()
         const connection = await this.#connect(address)
         const reply = await connection.send(args)
-        if (!(reply instanceof ReplyError)) return reply
+        if (!(reply instanceof ReplyError)) {
+          via?.(connection)
+          return reply
+        }
         trouble = reply
         moved = reply.word === 'MOVED' ? addressIn(reply.message, address) : undefined
         if (reply.message.includes('Function not found')) await this.#load(connection)
@@ -165,6 +204,8 @@ export class Wire {
     const connection = new Connection(this.#environment, { ...address, ...(tls ? { tls } : {}) }, this.#timeoutMs)
     try {
       await connection.greet(this.#target.credentials)
+      if (this.#nearCache) await connection.track(new NearCache(this.#nearCache, this.cacheCounters), this.#nearCache.prefixes)
+      this.#ready.set(`${address.host}:${address.port}`, connection)
     } catch (error) {
       connection.close()
       if (error instanceof ReplyError && !passing.has(error.word)) throw translateReply(error)
