@@ -1,5 +1,6 @@
 import { auditSweep } from './audit-sweep.ts'
 import { controllerBackup } from './controller-backup.ts'
+import { engines } from './engines.ts'
 import { geoHeartbeat } from './geo-heartbeat.ts'
 import { migrateGroup } from './migrate-group.ts'
 import { start } from './start.ts'
@@ -16,6 +17,7 @@ export const benchmarks = {
   'audit-sweep-tls': () => auditSweep({ tls: true, kept: false }),
   'audit-sweep-tls-kept': () => auditSweep({ tls: true, kept: true }),
   'controller-backup': controllerBackup,
+  engines,
   'geo-heartbeat': geoHeartbeat,
   'migrate-group': migrateGroup,
   start,

@@ -2,11 +2,11 @@ import { Catalog, type TableDefinition } from './catalog/types.ts'
 import { RedisDatabaseError } from './errors.ts'
 import { defaultLimits, type Environment, type Limits, type RedisDialectOptions, type StatementCounters } from './options.ts'
 import { parseUrl } from './wire/address.ts'
-import type { Connection } from './wire/connection.ts'
+import { Losses } from './losses.ts'
 import { keysOfCommit } from './wire/keys.ts'
 import { functionName, type LibraryFunction } from './wire/library.ts'
 import { ReplyError, type Reply } from './wire/resp.ts'
-import { Wire } from './wire/wire.ts'
+import { Wire, type Ongoing } from './wire/wire.ts'
 
 const nameShape = /^[A-Za-z0-9._-]{1,64}$/
 const defaultGroup = 'main'
@@ -21,6 +21,7 @@ export class Engine {
   readonly onStatement: ((counters: StatementCounters) => void) | undefined
   /** Rows per table as last seen, by `group/table id`: estimates for the planner, nothing more. */
   readonly sizes = new Map<string, number>()
+  readonly losses: Losses
   readonly #namespace: string
   readonly #persistence: RedisDialectOptions['persistence']
   readonly #groupOf = new Map<string, string>()
@@ -44,6 +45,7 @@ export class Engine {
     }
     this.groups = [...groups]
     this.wire = view?.wire ?? this.#connect(options)
+    this.losses = new Losses(this, options.onLostCommits)
   }
 
   #connect(options: RedisDialectOptions): Wire {
@@ -62,15 +64,16 @@ export class Engine {
   }
 
   /** Calls one of our functions on the server that has the group. */
-  async call(
-    entry: LibraryFunction,
-    group: string,
-    args: readonly (string | number)[],
-    via?: (connection: Connection) => void,
-  ): Promise<Reply> {
+  async call(entry: LibraryFunction, group: string, args: readonly (string | number)[], ongoing: Ongoing = {}): Promise<Reply> {
     const key = `${this.base(group)}:n`
     const more = entry === 'commit' && this.wire.clustered ? keysOfCommit(this.base(group), args) : []
-    return await this.wire.call(key, ['FCALL', functionName(entry), 1 + more.length, key, ...more, ...args], via)
+    return await this.wire.call(key, ['FCALL', functionName(entry), 1 + more.length, key, ...more, ...args], {
+      ...ongoing,
+      via: (connection) => {
+        this.losses.answered(group, connection.history)
+        ongoing.via?.(connection)
+      },
+    })
   }
 
   /** The catalogue as this process knows it; the server refuses to work by an old one (`schemaChanged`). */

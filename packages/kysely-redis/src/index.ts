@@ -8,6 +8,7 @@ export {
   type Address,
   type Environment,
   type Limits,
+  type LostCommits,
   type RedisDialectOptions,
   type Socket,
   type StatementCounters,

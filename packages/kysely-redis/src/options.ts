@@ -98,8 +98,22 @@ export interface RedisDialectOptions {
    * that process may have told somebody: so it is off unless asked for.
    */
   readonly nearCache?: NearCacheOptions
+  /**
+   * Called when another server has taken over, or the same one came back, without commits of ours that were answered: how many of the last
+   * 1,000 of the past 5 minutes are gone. Whoever can makes them again, or tells people.
+   */
+  readonly onLostCommits?: (loss: LostCommits) => void
   /** Called after every statement. */
   readonly onStatement?: (counters: StatementCounters) => void
+}
+
+export interface LostCommits {
+  readonly group: string
+  readonly lost: number
+  /** Of so many that were asked for. */
+  readonly asked: number
+  /** Milliseconds since the oldest of them was answered. */
+  readonly sinceMs: number
 }
 
 export interface StatementCounters {

@@ -44,6 +44,13 @@ export async function openRedis(text: string, options: DatabaseOptions): Promise
       persistence,
       environment: environmentOf(options.world),
       encodeParameter: encode,
+      onLostCommits: ({ lost, asked, sinceMs }) =>
+        options.world.log.error('a failover of Redis has lost commits that were answered', {
+          database: options.name,
+          lost,
+          asked,
+          sinceMs,
+        }),
       ...(nearCacheEntries === undefined ? {} : { nearCache: { entries: nearCacheEntries } }),
       clientName: `murmuration-${options.name}`,
       limits: { ...limits, commandTimeoutMs: longestOutageMs },

@@ -9,7 +9,7 @@ import { compareText } from '../values/compare.ts'
 import { afterAll } from '../values/encoding.ts'
 import type { Reply } from '../wire/resp.ts'
 import type { Connection } from '../wire/connection.ts'
-import { LostReply } from '../wire/wire.ts'
+import { LostReply, OtherHistory, type Ongoing } from '../wire/wire.ts'
 import { WriteBuffer } from './buffer.ts'
 import { keyInMember, keysOfReads, keysOfWrites, questionOf } from './nearby.ts'
 import { ReadSet } from './read-set.ts'
@@ -87,6 +87,8 @@ export class Session {
   readonly rowsPerCall: number
   /** Reads that are not the statement's own business: not checked again. */
   readonly validated: boolean
+  /** Of the server that was read from: versions of another one may be the same and mean something else. */
+  #history: string | undefined
   /** May be answered by the near cache, as long as nothing has come from the server, and all at the same number. */
   #nearby: boolean
   #nearbyAt: number | undefined
@@ -428,7 +430,12 @@ export class Session {
     this.counters.roundTrips++
     try {
       const args = [catalog.version, ids.length, ...ids, ...reads]
-      reply = (await engine.call('read', catalog.group, args, (connection) => (answered = connection))) as Reply[]
+      reply = (await engine.call(
+        'read',
+        catalog.group,
+        args,
+        this.#ongoing((connection) => (answered = connection)),
+      )) as Reply[]
       if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
     } catch (error) {
       cache?.abandon()
@@ -446,6 +453,16 @@ export class Session {
     if (this.validated && ids.some((id, index) => this.#reads.changed(id, versions[index] ?? ''))) return await this.#validate(ids, reads)
     for (const [index, id] of ids.entries()) this.#reads.seen(id, versions[index] ?? '')
     return reply[2] as Reply[]
+  }
+
+  #ongoing(via?: (connection: Connection) => void): Ongoing {
+    return {
+      history: this.#history,
+      via: (connection) => {
+        this.#history = connection.history
+        via?.(connection)
+      },
+    }
   }
 
   /** What the near cache knows is a read at an earlier version of its tables: whoever reads on finds out whether both are of one moment. */
@@ -469,7 +486,7 @@ export class Session {
     const { engine, catalog } = this
     this.counters.roundTrips++
     const args = [catalog.version, ids.length, ...ids, ...this.#reads.checks(), 'W', ...reads]
-    const reply = (await engine.call('validate', catalog.group, args)) as Reply[]
+    const reply = (await engine.call('validate', catalog.group, args, this.#ongoing())) as Reply[]
     if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
     if (reply[0] !== 'ok') throw lost(this.#nameIn(String(reply[1])))
     const versions = new Map(ids.map((id, index) => [id, (reply[1] as string[])[index] ?? '']))
@@ -501,8 +518,10 @@ export class Session {
     this.counters.roundTrips++
     let reply: Reply[]
     try {
-      reply = (await engine.call('commit', catalog.group, args)) as Reply[]
+      reply = (await engine.call('commit', catalog.group, args, this.#ongoing())) as Reply[]
     } catch (error) {
+      // The one who took over knows whether it was among what came to it; if not, it never will be.
+      if (error instanceof OtherHistory && error.maybeSent && (await outcomeOf(engine, catalog.group, id)) !== 'refused') return
       if (error instanceof LostReply) throw new UnknownOutcome(catalog.group, id, error)
       throw error
     }
@@ -512,6 +531,7 @@ export class Session {
       throw new RedisDatabaseError('lock-lost', 'The lock that this transaction relies on is no longer held.')
     if (this.changedSchema) engine.schemaChanged(catalog.group)
     if (reply[0] !== 'ok') throw lost(this.#nameIn(String(reply[1])))
+    engine.losses.answeredCommit(catalog.group, id)
     await engine.replicated(catalog.group)
   }
 
@@ -578,6 +598,9 @@ export class Session {
     return out
   }
 }
+
+const outcomeOf = async (engine: Engine, group: string, id: string): Promise<Reply> =>
+  await engine.call('outcome', group, [id, engine.limits.outcomeKeptMs])
 
 function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key)

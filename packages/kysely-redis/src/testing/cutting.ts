@@ -4,7 +4,14 @@ import { nodeEnvironment } from './environment.ts'
 
 /** Sockets that break where a test wants them to: after so many bytes sent or received since `arm`. */
 export class Scissors {
-  readonly environment: Environment = { ...nodeEnvironment, connect: (address) => this.#connect(address.host, address.port) }
+  readonly environment: Environment = {
+    ...nodeEnvironment,
+    // Thousands of cuts: nobody needs to wait for a server that is there.
+    sleep: (durationMs, signal) => nodeEnvironment.sleep(Math.min(durationMs, 2), signal),
+    connect: (address) => this.#connect(address.host, this.port ?? address.port),
+  }
+  /** Where connections go from now on, whatever the URL says: an address that moves from server to server. */
+  port: number | undefined
   /** Connections are refused from the cut on. */
   refuse = false
   #sendLeft = Number.POSITIVE_INFINITY

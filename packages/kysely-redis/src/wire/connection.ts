@@ -38,6 +38,8 @@ export class Connection {
   readonly #closing = new AbortController()
   /** What was read through it, when the dialect keeps such. */
   cache: NearCache | undefined
+  /** Which history of the data the server tells: another one after a promotion or a restart, which may have lost the end of the one before. */
+  history = ''
   /** When anything came from the server last. */
   heardMs = Number.NEGATIVE_INFINITY
 
@@ -76,6 +78,7 @@ export class Connection {
       ...(clientName === undefined ? [] : ['SETNAME', clientName]),
     ])
     if (hello instanceof ReplyError) throw hello
+    this.history = /master_replid:(\w+)/.exec(String(await this.send(['INFO', 'replication'])))?.[1] ?? ''
     if (database === 0) return
     const selected = await this.send(['SELECT', database])
     if (selected instanceof ReplyError) throw selected

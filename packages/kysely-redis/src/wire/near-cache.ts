@@ -106,7 +106,7 @@ export class NearCache {
     if (keys === null) {
       this.#forgotten = this.#sequence
       this.#counters.invalidations += this.#byKey.size
-      for (const question of [...this.#entries.keys()]) this.#drop(question)
+      for (const question of this.#entries.keys()) this.#drop(question)
       return
     }
     for (const key of keys) {
@@ -114,7 +114,7 @@ export class NearCache {
       const questions = this.#byKey.get(key)
       if (!questions) continue
       this.#counters.invalidations++
-      for (const question of [...questions]) this.#drop(question)
+      for (const question of questions) this.#drop(question)
     }
   }
 

@@ -19,6 +19,23 @@ export interface NearCacheSettings extends NearCacheOptions {
   readonly prefixes: readonly string[]
 }
 
+/** For a caller who goes on with what it was told before. */
+export interface Ongoing {
+  /** Of the server that answered before: no other one is asked. */
+  readonly history?: string | undefined
+  /** Is told which connection has answered. */
+  readonly via?: (connection: Connection) => void
+}
+
+/** Another server answers now, or the same one after a restart, and it may not know what was told before. Nothing was sent to it. */
+export class OtherHistory extends RedisDatabaseError {
+  readonly maybeSent: boolean
+  constructor(maybeSent: boolean) {
+    super('serialization', 'Redis was restarted, or another server has taken over, since the transaction began; run it again.')
+    this.maybeSent = maybeSent
+  }
+}
+
 /** The command may have reached the server, and nobody knows what came of it. */
 export class LostReply extends RedisDatabaseError {
   constructor(cause: unknown) {
@@ -55,12 +72,12 @@ export class Wire {
   }
 
   /**
-   * Runs a command where `key` lives. Follows a cluster's redirections; throws `unavailable` when the deadline has passed. `via` is told
-   * which connection has answered.
+   * Runs a command where `key` lives. Follows a cluster's redirections; throws `unavailable` when the deadline has passed,
+   * OtherHistory when somebody else would answer than before.
    */
-  async call(key: string, args: readonly (string | number)[], via?: (connection: Connection) => void): Promise<Reply> {
+  async call(key: string, args: readonly (string | number)[], ongoing?: Ongoing): Promise<Reply> {
     const slot = this.#target.cluster ? slotOf(key) : 0
-    return await this.#persist(() => this.#addressOf(slot), args, this.#timeoutMs, via)
+    return await this.#persist(() => this.#addressOf(slot), args, this.#timeoutMs, ongoing)
   }
 
   /** What was read where `key` lives and is still true; undefined when nobody could say so. */
@@ -95,7 +112,7 @@ export class Wire {
     find: () => Promise<Address>,
     args: readonly (string | number)[],
     patienceMs = this.#timeoutMs,
-    via?: (connection: Connection) => void,
+    ongoing: Ongoing = {},
   ): Promise<Reply> {
     const deadline = this.#environment.monotonicMs() + patienceMs
     let moved: Address | undefined
@@ -107,9 +124,10 @@ export class Wire {
       try {
         address ??= await find()
         const connection = await this.#connect(address)
+        if (ongoing.history !== undefined && ongoing.history !== connection.history) throw new OtherHistory(maybeSent)
         const reply = await connection.send(args)
         if (!(reply instanceof ReplyError)) {
-          via?.(connection)
+          ongoing.via?.(connection)
           return reply
         }
         trouble = reply
