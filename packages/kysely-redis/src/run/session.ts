@@ -4,15 +4,15 @@ import { fail, isSerializationFailure, RedisDatabaseError, UnknownOutcome } from
 import type { StatementCounters } from '../options.ts'
 import type { Row } from '../values/kinds.ts'
 import { versionLength } from '../values/rows.ts'
-import { encodeRow } from '../values/rows.ts'
-import { compareText } from '../values/compare.ts'
 import { afterAll } from '../values/encoding.ts'
 import type { Reply } from '../wire/resp.ts'
 import type { Connection } from '../wire/connection.ts'
 import { LostReply, OtherHistory, type Ongoing } from '../wire/wire.ts'
 import { WriteBuffer } from './buffer.ts'
+import { mergeOwn } from './merge.ts'
 import { keyInMember, keysOfReads, keysOfWrites, questionOf } from './nearby.ts'
 import { ReadSet } from './read-set.ts'
+import { writesOf } from './writes.ts'
 
 /** A row of a table, and the key it is stored by. */
 export interface Found {
@@ -274,7 +274,7 @@ export class Session {
     const last = members.at(-1)
     const more = members.length >= limit && last !== undefined
     const next = more ? { ...request, ...(reverse ? { high: `(${last}` } : { low: `(${last}` }) } : undefined
-    return { found: this.#merge(table, request, found, more ? last : undefined), next }
+    return { found: mergeOwn(this.buffer, table, request, found, more ? last : undefined), next }
   }
 
   /** How many rows the table has, own writes included. */
@@ -367,28 +367,6 @@ export class Session {
     this.counters.keysRead++
     if (text !== null) this.counters.rowsFetched++
     if (!this.#reads.row(table.id, key, text === null ? '' : text.slice(0, versionLength))) throw (this.#doomed = lost(table.name))
-  }
-
-  /** Puts own writes over what the server answered for a range, up to where the answer reaches. */
-  #merge(table: Table, request: RangeRequest, found: (Found & { member: string })[], reach: string | undefined): Found[] {
-    const own = this.buffer.find(table)
-    if (!own || own.rows.size === 0) return found
-    const { index, reverse } = request
-    const merged = found.filter((row) => !own.rows.has(row.key))
-    const low = reverse && reach !== undefined ? `[${reach}` : request.low
-    const high = !reverse && reach !== undefined ? `[${reach}` : request.high
-    const candidates = request.exactly === undefined ? own.rows.keys() : own.withKey(index, request.exactly)
-    let added = false
-    for (const key of candidates) {
-      const now = own.rows.get(key)?.now
-      if (!now) continue
-      const member = table.memberIn(index, now)
-      if (!within(member, low, high)) continue
-      merged.push({ key, row: now, member })
-      added = true
-    }
-    if (added) merged.sort((a, b) => (reverse ? compareText(b.member, a.member) : compareText(a.member, b.member)))
-    return merged
   }
 
   #ask(table: Table | undefined, args: readonly (string | number)[]): Promise<Reply> {
@@ -505,7 +483,7 @@ export class Session {
   async commit(): Promise<void> {
     if (this.#doomed) throw this.#doomed
     await this.checkDeferred()
-    const writes = [...this.#schemaWrites, ...this.#writes()]
+    const writes = [...this.#schemaWrites, ...writesOf(this.buffer, this.#filled, this.engine.limits, this.#unbounded)]
     if (writes.length === 0) return
     const { engine, catalog } = this
     const id = engine.environment.uniqueId()
@@ -561,42 +539,6 @@ export class Session {
   get #unbounded(): boolean {
     return this.#lifted || this.changedSchema
   }
-
-  #writes(): string[] {
-    const out: string[] = []
-    let rows = 0
-    const filled = this.#filled
-    for (const buffer of this.buffer.tables.values()) {
-      const { table } = buffer
-      const puts: string[] = []
-      const deletes: string[] = []
-      const added = new Map<number, string[]>()
-      const removed = new Map<number, string[]>()
-      for (const [key, { stored, now }] of buffer.rows) {
-        if (now === null && stored === null) continue
-        if (now !== stored) rows++
-        // The same row: only its entries in new indexes are missing.
-        if (now && now !== stored) puts.push(key, encodeRow(now))
-        else if (!now) deletes.push(key)
-        for (const index of table.indexes) {
-          const before = stored && !filled.has(`${table.id}/${index.id}`) ? table.memberIn(index, stored) : null
-          const after = now && table.memberIn(index, now)
-          if (before === after) continue
-          if (before !== null) push(removed, index.id, before)
-          if (after !== null) push(added, index.id, after)
-        }
-      }
-      const id = String(table.id)
-      if (puts.length > 0) out.push('P', id, String(puts.length / 2), ...puts)
-      if (deletes.length > 0) out.push('D', id, String(deletes.length), ...deletes)
-      for (const [index, members] of removed) out.push('Z', id, String(index), String(members.length), ...members)
-      for (const [index, members] of added) out.push('A', id, String(index), String(members.length), ...members)
-    }
-    if (out.length > 0) for (const [table, last] of this.buffer.counters) out.push('Q', String(table), String(last))
-    if (rows > this.engine.limits.rowsPerCommit && !this.#unbounded)
-      fail('too-large', `The transaction is too large: ${rows} rows, ${this.engine.limits.rowsPerCommit} at most.`)
-    return out
-  }
 }
 
 const outcomeOf = async (engine: Engine, group: string, id: string): Promise<Reply> =>
@@ -606,20 +548,4 @@ function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key)
   if (value === undefined) map.set(key, (value = make()))
   return value
-}
-
-const push = (map: Map<number, string[]>, key: number, value: string): void => {
-  const list = map.get(key)
-  if (list) list.push(value)
-  else map.set(key, [value])
-}
-
-function within(member: string, low: string, high: string): boolean {
-  if (low !== '-') {
-    const order = compareText(member, low.slice(1))
-    if (order < 0 || (order === 0 && low.startsWith('('))) return false
-  }
-  if (high === '+') return true
-  const order = compareText(member, high.slice(1))
-  return order < 0 || (order === 0 && !high.startsWith('('))
 }
