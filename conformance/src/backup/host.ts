@@ -30,7 +30,11 @@ export async function startHost(fleet: Fleet, subject: Subject): Promise<Bmc> {
     tlsFolder: join(fleet.varFolder, 'tls'),
     user: 'root',
     password: bmcPassword,
-    boots: (url) => runSeed(fleet, url),
+    boots: (url) =>
+      runSeed(fleet, url).catch((error: unknown) => {
+        console.error('the host did not come up', error)
+        throw error
+      }),
   })
   const given = await fleet.dcmanager.send('PATCH', `/v1.0/subclouds/${subject.name}`, {
     form: {

@@ -37,6 +37,21 @@ test('an issued certificate is good under the root, for its names, from a little
   assert.ok(Math.abs(issued.notAfterMs - (clock.nowMs + server.lifetimeMs)) < 1000)
 })
 
+test('a certificate that ends after 2049, and a name of any length', async () => {
+  const { world } = memoryWorld(Date.UTC(2048, 5, 1))
+  const authority = await createAuthority(world, '/ca', 'root')
+  for (const commonName of ['ü', 'a'.repeat(64)]) {
+    const many = Array.from({ length: 40 }, (_, n) => `a-name-that-makes-it-long-${n}.example`)
+    const issued = await authority.issue({ ...server, commonName, addresses: many, lifetimeMs: 900 * dayMs })
+    const leaf = new X509Certificate(issued.certificate)
+    assert.equal(leaf.validTo, 'Nov 18 00:00:00 2050 GMT')
+    assert.equal(leaf.toLegacyObject().subject.CN, commonName)
+    assert.equal(leaf.checkHost(many.at(-1)!), many.at(-1))
+    assert.equal(leaf.verify(new X509Certificate(authority.certificate).publicKey), true)
+  }
+  await assert.rejects(authority.issue({ ...server, commonName: 'a'.repeat(65) }), /1 to 64/)
+})
+
 test('a text in a name stays in the name', async () => {
   const { world } = memoryWorld()
   const authority = await createAuthority(world, '/ca', 'root')
