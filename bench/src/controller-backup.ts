@@ -16,6 +16,8 @@ import { addFleet } from './fleet.ts'
 const fleet = Number(process.env['BENCH_FLEET'] ?? 5_000)
 const backupGoalMs = 30_000
 const restoreGoalMs = 120_000
+/** A folder: each command leaves a CPU profile there. */
+const profiles = process.env['BENCH_CPU_PROFILES']
 const program = fileURLToPath(new URL('../../apps/murmur/src/main.ts', import.meta.url))
 const execute = promisify(execFile)
 
@@ -76,7 +78,8 @@ interface Ran {
 /** Runs the command in a shell that tells, after it, how much of the processors it took. */
 async function murmur(...args: string[]): Promise<Ran> {
   const begin = performance.now()
-  const { stdout } = await execute('sh', ['-c', '"$@" || exit $?; times', 'sh', process.execPath, program, ...args], {
+  const profiled = profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profiles, args.slice(0, 2).join('-'))}`]
+  const { stdout } = await execute('sh', ['-c', '"$@" || exit $?; times', 'sh', process.execPath, ...profiled, program, ...args], {
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', MURMUR_ARCHIVE_PASSPHRASE: 'a passphrase for a benchmark' },
     maxBuffer: 16 * 1024 * 1024,
   })

@@ -21,8 +21,8 @@ const kindNames = Object.fromEntries(Object.entries(recordKinds).map(([name, cod
 
 const deflate = promisify<InputType, ZlibOptions, Buffer>(deflateRaw)
 const inflate = promisify<InputType, ZlibOptions, Buffer>(inflateRaw)
-/** Below it compressing costs more than it saves. */
-const worthCompressing = 256
+/** Below it compressing costs more than it saves: what is small is mostly sealed, and each compressor is made anew. */
+const worthCompressing = 4_096
 
 /** Beside the main thread. */
 export async function pack(kind: RecordKind, payload: Uint8Array): Promise<Uint8Array> {

@@ -25,8 +25,7 @@ export function databaseContent(source: TransferSource): {
     for (const table of source.tables) {
       const digest = createTableDigest(table.name)
       for await (const rows of source.rows(table)) {
-        digest.add(rows)
-        yield Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+        yield Buffer.from(digest.add(rows))
       }
       const summary = digest.summary()
       tables.push(summary)

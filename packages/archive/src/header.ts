@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { ArchiveRefused, damaged } from './errors.ts'
 import { deriveKeys, type ArchiveKey } from './key.ts'
 
@@ -12,13 +12,14 @@ export const headerBytes = 66
 export interface OpenedHeader {
   /** Bound into every chunk. */
   readonly header: Uint8Array
-  readonly chunkKey: Uint8Array
+  /** A key object: bytes would be made one for each chunk, which takes longer than sealing a small one. */
+  readonly chunkKey: KeyObject
 }
 
 export async function makeHeader(key: ArchiveKey, salt: Uint8Array): Promise<OpenedHeader> {
   const keys = await deriveKeys(key, salt)
   const body = Buffer.concat([magic, Buffer.from([version, kinds[key.kind]]), salt, keys.check])
-  return { header: Buffer.concat([body, checksum(body)]), chunkKey: keys.chunks }
+  return { header: Buffer.concat([body, checksum(body)]), chunkKey: createSecretKey(keys.chunks) }
 }
 
 /** Says plainly whether it is no archive, one of a later release, a damaged one, or one of another key. */
@@ -37,7 +38,7 @@ export async function openHeader(header: Uint8Array, key: ArchiveKey): Promise<O
   const keys = await deriveKeys(key, bytes.subarray(at.salt, at.check))
   if (!timingSafeEqual(keys.check, bytes.subarray(at.check, at.checksum)))
     throw new ArchiveRefused('wrong-key', `The ${key.kind} is not the one that the archive was made with.`)
-  return { header: bytes, chunkKey: keys.chunks }
+  return { header: bytes, chunkKey: createSecretKey(keys.chunks) }
 }
 
 const checksum = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest().subarray(0, 8)

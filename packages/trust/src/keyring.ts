@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
 import type { World } from '@murmuration/world'
 import { readPrivateFile } from './private-file.ts'
 import { Secret } from './secret.ts'
@@ -86,12 +86,23 @@ export async function openKeyring(world: World, path: string): Promise<Keyring> 
   }
 }
 
+const keyObjects = new WeakMap<Key, KeyObject>()
+
+/** Made once a key: from bytes it would be made for every secret, which takes longer than sealing it. */
+function keyObjectOf(key: Key): KeyObject {
+  const known = keyObjects.get(key)
+  if (known !== undefined) return known
+  const made = createSecretKey(key.bytes)
+  keyObjects.set(key, made)
+  return made
+}
+
 /** The context and the key's id are authenticated with the text, so neither can be swapped. */
 const boundTo = (keyId: string, context: string) => Buffer.from(`sealed:v1:${keyId}:${context}`, 'utf8')
 
 function seal(world: World, key: Key, secret: Secret, context: string): Sealed {
   const nonce = world.random.bytes(nonceBytes)
-  const cipher = createCipheriv('aes-256-gcm', key.bytes, nonce, { authTagLength: tagBytes })
+  const cipher = createCipheriv('aes-256-gcm', keyObjectOf(key), nonce, { authTagLength: tagBytes })
   cipher.setAAD(boundTo(key.id, context))
   const text = Buffer.concat([cipher.update(secret.reveal(), 'utf8'), cipher.final()])
   return `sealed:v1:${key.id}:${Buffer.concat([nonce, cipher.getAuthTag(), text]).toString('base64url')}` as Sealed
@@ -105,7 +116,7 @@ function open(ring: readonly Key[], sealed: Sealed, context: string): Secret {
   if (bytes.length < nonceBytes + tagBytes || bytes.toString('base64url') !== body) throw new SealBroken('malformed', context)
   const key = ring.find((candidate) => candidate.id === id)
   if (key === undefined) throw new SealBroken('unknown-key', context)
-  const decipher = createDecipheriv('aes-256-gcm', key.bytes, bytes.subarray(0, nonceBytes), { authTagLength: tagBytes })
+  const decipher = createDecipheriv('aes-256-gcm', keyObjectOf(key), bytes.subarray(0, nonceBytes), { authTagLength: tagBytes })
   decipher.setAAD(boundTo(id, context))
   decipher.setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes))
   try {

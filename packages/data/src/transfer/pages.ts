@@ -1,5 +1,4 @@
 import { expressionBuilder, type Expression, type ExpressionBuilder, type Kysely, type SqlBool } from 'kysely'
-import { rowLine } from './digest.ts'
 import type { Cell, RowCells, TransferTable } from './source.ts'
 
 /** A page is grown or shrunk until it is about this large, so that memory depends neither on the table nor on its widest rows. */
@@ -30,11 +29,14 @@ export async function* readPages(query: Kysely<unknown>, table: TransferTable): 
     if (rows.length > 0) yield rows
     if (rows.length < limit) return
     last = rows.at(-1)
-    const bytes = rows.reduce((sum, row) => sum + rowLine(row).length, 0)
+    const bytes = rows.reduce((sum, row) => sum + row.reduce<number>((width, cell) => width + widthOf(cell), 0), 0)
     const fitting = Math.floor((pageBytes / bytes) * rows.length)
     limit = Math.max(1, Math.min(longestPageRows, limit * 4, fitting))
   }
 }
+
+/** About what a cell takes as text. */
+const widthOf = (cell: Cell): number => (typeof cell === 'string' ? cell.length + 3 : 8)
 
 /**
  * After `values` in the order of the key. The first condition says nothing new, but with it an engine enters its index where the page

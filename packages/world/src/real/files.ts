@@ -4,6 +4,9 @@ import { basename, dirname, join } from 'node:path'
 import type { FileWriter, Files, FoundFile } from '../world.ts'
 
 const pieceBytes = 64 * 1024
+/** Pieces that were read into and given back at once. */
+const spare: Buffer[] = []
+const spareMost = 32
 /** A write that died half-way leaves such a name; it is never listed. */
 const partialName = /^\..*\.partial-[0-9a-f]{16}$/
 
@@ -17,11 +20,17 @@ export const realFiles: Files = {
     try {
       for (let position = range.start; position <= range.end;) {
         // Not one for all: whoever got a piece may hold it while the next one is read.
-        const piece = Buffer.allocUnsafe(Math.min(pieceBytes, range.end - position + 1))
-        const { bytesRead } = await file.read(piece, 0, piece.length, position)
-        if (bytesRead === 0) return
+        const wanted = Math.min(pieceBytes, range.end - position + 1)
+        const piece = spare.pop() ?? Buffer.allocUnsafeSlow(pieceBytes)
+        const { bytesRead } = await file.read(piece, 0, wanted, position)
         position += bytesRead
-        yield piece.subarray(0, bytesRead)
+        // The piece of a small file is a small one: thousands of large ones would be garbage before they are full.
+        const small = bytesRead <= pieceBytes / 4
+        const own = small ? Buffer.from(piece.subarray(0, bytesRead)) : piece.subarray(0, bytesRead)
+        if (small && spare.length < spareMost) spare.push(piece)
+        if (bytesRead > 0) yield own
+        // A regular file reads short at its end only.
+        if (bytesRead < wanted) return
       }
     } finally {
       await file.close()
