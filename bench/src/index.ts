@@ -2,6 +2,7 @@ import { auditSweep } from './audit-sweep.ts'
 import { controllerBackup } from './controller-backup.ts'
 import { engines } from './engines.ts'
 import { geoHeartbeat } from './geo-heartbeat.ts'
+import { groupBackups } from './group-backup.ts'
 import { migrateGroup } from './migrate-group.ts'
 import { start } from './start.ts'
 import { subcloudList } from './subcloud-list.ts'
@@ -19,6 +20,7 @@ export const benchmarks = {
   'controller-backup': controllerBackup,
   engines,
   'geo-heartbeat': geoHeartbeat,
+  'group-backup': groupBackups,
   'migrate-group': migrateGroup,
   start,
 } as const satisfies Record<string, () => Promise<readonly string[]>>

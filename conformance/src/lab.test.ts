@@ -64,8 +64,8 @@ function isInstalled(): boolean {
 }
 
 /** `npm start` without npm, in a process group of its own. */
-function startLab(more: Readonly<Record<string, string>> = {}): Lab {
-  const child: ChildProcess = spawn('node', command, {
+function startLab(more: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Lab {
+  const child: ChildProcess = spawn('node', [...command, ...args], {
     cwd: repository,
     env: cleanEnvironment({ ...environment, ...more }),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -96,8 +96,8 @@ function startLab(more: Readonly<Record<string, string>> = {}): Lab {
 const labFile = async (): Promise<LabFile> => JSON.parse(await readFile(join(varFolder, 'lab.json'), 'utf8')) as LabFile
 const siteOf = async (name: string) => (await labFile()).sites.find((site) => site.name === name)
 const openrcOf = async (file: string): Promise<Record<string, string>> => readOpenrc(await readFile(file, 'utf8'))
-const apiOf = (openrc: Readonly<Record<string, string>>) =>
-  createApi(`http://${prefix.management}.0.1:8119`, openrc['OS_AUTH_URL']!, {
+const apiOf = (openrc: Readonly<Record<string, string>>, number = 0) =>
+  createApi(`http://${prefix.management}.${number}.1:8119`, openrc['OS_AUTH_URL']!, {
     user: openrc['OS_USERNAME']!,
     password: openrc['OS_PASSWORD']!,
     project: openrc['OS_PROJECT_NAME']!,
@@ -253,3 +253,59 @@ test('Ctrl-C ends everything; no secret lies in clear outside of the files that 
   for (const file of await filesBelow(varFolder)) assert.equal((await modeOf(file)) & 0o022, 0, `${file} can be written by others`)
   for (const secret of secrets) assert.ok(!lab!.said().includes(secret), 'the terminal has seen a secret')
 })
+
+test(
+  'npm start -- --peer: each controller knows the other, and the group is in-sync on both; again it changes nothing',
+  { timeout: 240_000 },
+  async () => {
+    lab = startLab({}, ['--peer'])
+    await lab.says('The lab is up.', 180_000)
+    const read = async () => {
+      const there = openrcOf((await siteOf('peer-controller'))!.openrc)
+      const apis = [apiOf(await openrcOf(join(varFolder, 'openrc'))), apiOf(await there, 200)] as const
+      return Promise.all(
+        apis.map(async (api) => ({
+          peers: (await api.get<{ system_peers: Record<string, unknown>[] }>('/v1.0/system-peers')).system_peers,
+          groups: (await api.get<{ subcloud_peer_groups: Record<string, unknown>[] }>('/v1.0/subcloud-peer-groups')).subcloud_peer_groups,
+          associations: (await api.get<{ peer_group_associations: Record<string, unknown>[] }>('/v1.0/peer-group-associations'))
+            .peer_group_associations,
+          members: (await api.get<{ subclouds: Subcloud[] }>('/v1.0/subcloud-peer-groups/lab/subclouds')).subclouds,
+        })),
+      )
+    }
+    /** What a second start may not change: heartbeats and audits go on. */
+    const lasting = (sites: Awaited<ReturnType<typeof read>>) =>
+      sites.map(({ peers, groups, associations, members }) => ({
+        peers: peers.map((peer) => [peer['id'], peer['peer-name'], peer['heartbeat-interval'], peer['heartbeat-failure-threshold']]),
+        groups: groups.map((group) => [group['id'], group['peer_group_name'], group['group_priority'], group['system_leader_name']]),
+        associations: associations.map((one) => [one['id'], one['association-type'], one['sync-status'], one['peer-group-priority']]),
+        members: members.map((member) => [member.name, member['management-state'], member['deploy-status']]),
+      }))
+    const expected = [
+      {
+        peers: [[1, 'peer-controller', 10, 3]],
+        groups: [[1, 'lab', 0, 'system-controller']],
+        associations: [[1, 'primary', 'in-sync', 1]],
+        members: ['subcloud1', 'subcloud2'].map((name) => [name, 'managed', 'complete']),
+      },
+      {
+        peers: [[1, 'system-controller', 10, 3]],
+        groups: [[1, 'lab', 1, 'system-controller']],
+        associations: [[1, 'non-primary', 'in-sync', null]],
+        members: ['subcloud1', 'subcloud2'].map((name) => [name, 'unmanaged', 'secondary']),
+      },
+    ]
+    assert.deepEqual(lasting(await read()), expected)
+    lab.end('SIGINT')
+    assert.equal(await lab.ended, 0)
+
+    // A lab that had a peer once keeps it.
+    lab = startLab()
+    await lab.says('The lab is up.', 180_000)
+    assert.doesNotMatch(lab.said(), /added at|joined peer group/)
+    assert.deepEqual(lasting(await read()), expected)
+    lab.end('SIGINT')
+    assert.equal(await lab.ended, 0)
+    assert.deepEqual(await processesNaming(folder), [])
+  },
+)

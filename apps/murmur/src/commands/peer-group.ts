@@ -80,7 +80,9 @@ export async function status(context: Context, ref: string, options: CommonOptio
     const group = await api.request<PeerGroupBody>('GET', pathOf(ref))
     const counts = await api.request<PeerGroupStatusBody>('GET', pathOf(ref, 'status'))
     const { migration, ...members } = counts as PeerGroupStatusBody & { migration?: Record<string, number | string | null> }
-    const progress = Object.fromEntries(Object.entries(migration ?? {}).map(([name, value]) => [`migration ${name}`, value]))
+    // Its status is the group's, which stands below.
+    const { status: _told, ...states } = migration ?? {}
+    const progress = Object.fromEntries(Object.entries(states).map(([name, value]) => [`migration ${name}`, value]))
     printShow({ ...members, ...progress, migration_status: group.migration_status, system_leader_name: group.system_leader_name }, options)
   })
 }
