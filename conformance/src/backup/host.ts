@@ -32,7 +32,7 @@ export async function startHost(fleet: Fleet, subject: Subject): Promise<Bmc> {
     password: bmcPassword,
     boots: (url) =>
       runSeed(fleet, url).catch((error: unknown) => {
-        console.error('the host did not come up', error)
+        process.stderr.write(`the host did not come up: ${String(error)}\n`)
         throw error
       }),
   })
