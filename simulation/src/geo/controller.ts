@@ -9,6 +9,7 @@ import { Playbooks, type PlaybookRun, type Refusal } from '../fleet/playbooks.ts
 import { secretText } from '../fleet/secrets.ts'
 import { copyDatabaseFile } from '../fleet/template.ts'
 import type { Counter } from '../operator/client.ts'
+import { forOldPeers } from './old-peers.ts'
 import { peerPassword, peerUser, placeOf, shellPort, type ControllerName, type Place } from './places.ts'
 import type { PreparedController } from './prepared.ts'
 import type { Errand } from './site.ts'
@@ -21,6 +22,8 @@ export interface MachineParts {
   readonly random: SeededRandom
   /** Its database file. */
   readonly path: string
+  /** Its peers are of a release that knows nothing of revisions and epochs, and so it is for them. */
+  readonly oldPeers: boolean
   /** Roles of its processes. */
   readonly shape: readonly (readonly ('api' | 'manager' | 'audit' | 'state')[])[]
 }
@@ -57,6 +60,7 @@ export class Machine implements Watched {
   #restoring = false
   #startsAfterRestore = false
   readonly #random: SeededRandom
+  readonly #oldPeers: boolean
   readonly #operator: SimulatedProcess
 
   constructor(parts: MachineParts) {
@@ -68,6 +72,7 @@ export class Machine implements Watched {
     this.firstPath = parts.path
     this.#path = parts.path
     this.#random = random
+    this.#oldPeers = parts.oldPeers
     this.#operator = parts.operator
     const { address, uuid, prefix, servicePassword } = this.place
     this.host = simulation.host(name, { addresses: [address] })
@@ -232,7 +237,7 @@ export class Machine implements Watched {
       inject: (request) => {
         const known = tapped.get(this.checks) ?? this.checks.ears.tap(endpoint, process)
         tapped.set(this.checks, known)
-        return known.inject(request)
+        return this.#oldPeers ? forOldPeers(request, (stripped) => known.inject(stripped)) : known.inject(request)
       },
     }
   }
@@ -258,6 +263,7 @@ export class Machine implements Watched {
       name: String(variables['site_owner_name']),
       epoch: Number(variables['site_owner_epoch']),
       playbook: run.playbook,
+      witnessed: (JSON.parse(this.checks.reader.jobInput(run.jobId)) as { witnessed?: boolean }).witnessed === true,
     } satisfies Errand)
     const path = run.playbook === 'ownership' ? 'show' : moment === 'first' ? 'claim' : moment === 'task' ? 'task' : 'finish'
     if (path === 'show' && moment !== 'last') return undefined

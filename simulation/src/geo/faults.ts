@@ -153,6 +153,8 @@ export function changePassword(world: GeoWorld, machine: Machine): void {
 /** Its database is kept now, and put back later: what happened between is forgotten there, and nowhere else. */
 function restoreLater(world: GeoWorld, machine: Machine, afterMs: number): void {
   const { simulation } = world
+  // Peers of the original tell no revision: that one of them forgot something is seen by nobody.
+  if (world.oldPeers) return
   const kept = machine.keepDatabase()
   simulation.note(`the database of ${machine.name} is copied`)
   simulation.at(simulation.nowMs + afterMs, `${machine.name} is restored from the copy`, () => {

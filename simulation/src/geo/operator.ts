@@ -115,7 +115,8 @@ function ofPeer({ world, random }: GeoOperator, machine: Machine): Call {
   if (draw < 0.4) return requests.tellPassword(other.name, other.passwordGeneration)
   if (draw < 0.6)
     return requests.changePeer(other.name, { peer_controller_gateway_address: `${other.place.prefix}.${random.pick([253, 254])}` })
-  return draw < 0.8 ? requests.addPeer(other.name) : requests.removePeer(other.name)
+  if (draw < 0.7) return requests.takesOver(other.name)
+  return draw < 0.85 ? requests.addPeer(other.name) : requests.removePeer(other.name)
 }
 
 function switchSite({ world, random }: GeoOperator): void {

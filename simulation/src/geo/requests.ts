@@ -6,6 +6,8 @@ import { heartbeatSeconds, heartbeatThreshold, peerPassword, peerUser, placeOf, 
 
 /* Requests of geo-redundancy, as operators send them; each knows what it promises when it is accepted. */
 
+export const maintenanceSeconds = 300
+
 export const addSite = (site: number, at: ControllerName): Call =>
   add(site, siteName(site), false, { install: false, config: false }, placeOf(at).gateway)
 
@@ -37,6 +39,14 @@ export const changePeer = (peer: ControllerName, changes: Readonly<Record<string
 
 export const tellPassword = (peer: ControllerName, generation: number): Call =>
   changePeer(peer, { manager_password: base64(peerPassword(peer, generation)) })
+
+/** Policy `rehome`, as early as it is allowed. */
+export const takesOver = (peer: ControllerName): Call =>
+  changePeer(peer, {
+    heartbeat_failure_policy: 'rehome',
+    heartbeat_maintenance_timeout: maintenanceSeconds,
+    rehome_sysadmin_password: sysadminPassword(),
+  })
 
 export const removePeer = (peer: ControllerName): Call => ({
   method: 'DELETE',

@@ -15,17 +15,26 @@ import { copyTemplate, type GeoTemplate } from './template.ts'
 import { GeoWorld } from './world.ts'
 
 const startWithinMs = 20_000
+/** One seed in so many has controllers that are of an old release to each other. */
+const oldPeersOneIn = 7
 /** What playbooks print is theirs; what becomes of it is ours. */
 const childSays = /^\s*[\d.]+ \w+\/pid \d+ +std(out|err): /
 
 /** A world as it stands at the beginning of a seed, on databases of its own. */
-export async function openWorld(ground: Ground, prepared: GeoPrepared, template: GeoTemplate, seed: string): Promise<GeoWorld> {
+export async function openWorld(
+  ground: Ground,
+  prepared: GeoPrepared,
+  template: GeoTemplate,
+  seed: string,
+  { oldPeers = false } = {},
+): Promise<GeoWorld> {
   const random = new SeededRandom(`geo shape ${seed}`)
   const world = new GeoWorld({
     seed,
     startMs: template.endMs + 10_000,
     prepared,
     databases: copyTemplate(template, ground.folder, seed),
+    oldPeers,
     shapeOf: () => (random.chance(0.2) ? [everything, ['manager', 'audit']] : [everything]),
   })
   const { simulation } = world
@@ -49,7 +58,7 @@ export async function runGeoSeed(
   seed: number,
   options: SeedOptions = {},
 ): Promise<SeedOutcome> {
-  const world = await openWorld(ground, prepared, template, String(seed))
+  const world = await openWorld(ground, prepared, template, String(seed), { oldPeers: seed % oldPeersOneIn === 3 })
   const { simulation } = world
   const course = new Course(simulation, () => world.look())
   const random = new SeededRandom(`scenario geo ${seed}`)

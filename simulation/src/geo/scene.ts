@@ -153,7 +153,7 @@ export class Scene {
 
 /** A stage for stories: templates are built once, worlds are opened anew for each. Close it at the end. */
 export async function openTheatre(): Promise<{
-  play(name: string, story: (scene: Scene) => Promise<void>, layout?: Layout): Promise<void>
+  play(name: string, story: (scene: Scene) => Promise<void>, layout?: Layout, options?: { readonly oldPeers?: boolean }): Promise<void>
   close(): Promise<void>
 }> {
   const ground = await openGround()
@@ -161,10 +161,10 @@ export async function openTheatre(): Promise<{
   const templates = new Map<Layout, GeoTemplate>()
   let plays = 0
   return {
-    async play(name, story, layout = pair) {
+    async play(name, story, layout = pair, options = {}) {
       const template = templates.get(layout) ?? (await buildGeoTemplate(ground, prepared, layout))
       templates.set(layout, template)
-      const world = await openWorld(ground, prepared, template, `story ${(plays += 1)} ${name}`.replaceAll(/\W+/g, '-'))
+      const world = await openWorld(ground, prepared, template, `story ${(plays += 1)} ${name}`.replaceAll(/\W+/g, '-'), options)
       const scene = new Scene(world)
       try {
         await scene.until('all processes are ready', 20_000, () => world.machines.every((machine) => machine.ready))

@@ -17,6 +17,8 @@ export interface Errand {
   readonly name: string
   readonly epoch: number
   readonly playbook: string
+  /** Of a takeover that nobody asked for. */
+  readonly witnessed: boolean
 }
 
 /** Something that a site let somebody do to it. */
@@ -35,6 +37,8 @@ export interface SiteParts {
   readonly nowMs: () => number
   readonly note: (what: string) => void
   readonly accepted: (accepted: Accepted) => void
+  /** Somebody took it over by himself, and had been told before for how long its owner was silent. */
+  readonly takenUnasked: (site: number, by: ControllerName, silentMs: number) => void
 }
 
 /**
@@ -51,6 +55,8 @@ export class GeoSite {
   owner: Owner | undefined
   #claimedMs = 0
   #heardMs = 0
+  /** How long its owner had been silent when a controller asked last. */
+  readonly #silentMs = new Map<ControllerName, number>()
   /** Switched off by its operators. */
   off = false
 
@@ -158,9 +164,17 @@ export class GeoSite {
   /** What playbooks do on the host, one request for each of their tasks. */
   #shell(request: HttpRequest, { pathname }: URL): HttpResponse {
     if (this.off) return answerJson(503, {})
-    const { by, system, name, epoch, playbook } = bodyOf(request) as Errand
-    if (pathname === '/show') return this.trust === undefined ? answerJson(503, {}) : this.#ownership()
-    if (pathname === '/claim' && system !== undefined) return this.#claim({ owner: system, ownerName: name, epoch })
+    const { by, system, name, epoch, playbook, witnessed } = bodyOf(request) as Errand
+    if (pathname === '/show') {
+      if (this.trust === undefined) return answerJson(503, {})
+      this.#silentMs.set(by, this.#parts.nowMs() - this.#heardMs)
+      return this.#ownership()
+    }
+    if (pathname === '/claim' && system !== undefined) {
+      if (witnessed && this.owner !== undefined && this.owner.owner !== system)
+        this.#parts.takenUnasked(this.site, by, this.#silentMs.get(by) ?? 0)
+      return this.#claim({ owner: system, ownerName: name, epoch })
+    }
     const refusal = this.#judge(system === undefined ? undefined : { system, epoch }, `${playbook} (${pathname.slice(1)})`)
     if (refusal !== undefined) return refusal
     if (pathname === '/finish' && (playbook === 'bootstrap' || playbook === 'rehome_subcloud')) void this.setUp(by)

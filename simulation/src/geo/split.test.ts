@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { siteAt } from '../fleet/places.ts'
 import { describe } from '../operator/requests.ts'
-import { ring } from './layout.ts'
+import { pair, ring } from './layout.ts'
 import type { ControllerName } from './places.ts'
 import { uuidOf } from './places.ts'
 import * as requests from './requests.ts'
@@ -166,3 +166,43 @@ test('a standby whose database was restored from before its migration leads noth
     await scene.until('north has taken all of them', 5 * minuteMs, () => migrated(scene, 'north'))
     await scene.rest()
   }))
+
+test('a takeover by itself leaves every subcloud to the controller that it hears, and takes them when it hears it no more', () =>
+  theatre.play('takeover', async (scene) => {
+    await scene.accepted('south', requests.takesOver('north'))
+    scene.world.simulation.network.partition('north', 'south')
+    const begun = (requests.maintenanceSeconds + 60) * 1_000
+    const begins = (): boolean => scene.group('south').migration_status === 'migrating'
+    await scene.until('south begins', begun, begins)
+    await scene.until('it has asked all of them', minuteMs, () => !begins())
+    assert.ok(scene.members('south').every((row) => row.deploy_status === 'secondary' && /still hears north/.test(String(row['error_description']))))
+    assert.ok(scene.members('north').every((row) => row.management_state === 'managed'))
+    assert.equal(scene.group('south').system_leader_id, uuidOf('north'))
+    scene.machine('north').shutDown()
+    await scene.until('south has taken all of them', begun + 5 * minuteMs, () => migrated(scene, 'south'))
+    scene.world.simulation.network.healAll()
+    scene.machine('north').start()
+    await scene.until('north is back', minuteMs, () => scene.machine('north').ready)
+    await scene.rest()
+    assert.equal(scene.group('north').system_leader_id, uuidOf('south'))
+  }))
+
+test('with peers of the original, which know nothing of revisions and epochs, a group is taken over, changed and taken back', () =>
+  theatre.play(
+    'old peers',
+    async (scene) => {
+      const [member] = scene.members('north')
+      await scene.accepted('north', describe(member!.id, 'told-to-old-peers'))
+      await scene.accepted('north', requests.synchronise((await scene.association('north')).id))
+      await scene.until('it is in-sync', minuteMs, () => scene.is('north', 'in-sync'))
+      assert.equal(scene.members('south').find((row) => row.name === member!.name)?.['description'], 'told-to-old-peers')
+      for (const taker of ['south', 'north'] as const) {
+        await scene.accepted(taker, requests.migrate('spg-a'))
+        await scene.until(`${taker} has taken all of them`, 5 * minuteMs, () => migrated(scene, taker))
+        await scene.rest()
+        assert.equal((await scene.association('north')).status, 'in-sync')
+      }
+    },
+    pair,
+    { oldPeers: true },
+  ))

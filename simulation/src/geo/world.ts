@@ -14,6 +14,8 @@ export interface WorldOptions {
   /** Which controllers there are, each with its database file. */
   readonly databases: ReadonlyMap<ControllerName, string>
   readonly shapeOf: (name: ControllerName) => MachineParts['shape']
+  /** To each other all controllers are of an old release. */
+  readonly oldPeers?: boolean
 }
 
 /** Several system controllers, the subclouds that they share, and the machine that operators work on. */
@@ -23,11 +25,13 @@ export class GeoWorld {
   readonly operator: SimulatedProcess
   readonly machines: readonly Machine[]
   readonly siteCheck: SiteCheck
+  readonly oldPeers: boolean
   readonly #sites: readonly GeoSite[]
   #violation: Violation | undefined
 
   constructor(options: WorldOptions) {
-    const { seed, prepared, databases } = options
+    const { seed, prepared, databases, oldPeers = false } = options
+    this.oldPeers = oldPeers
     this.simulation = createSimulation(seed, { startMs: options.startMs, orphans: 'survive' })
     this.random = new SeededRandom(`geo world ${seed}`)
     this.operator = this.simulation.host(operatorHost).boot('operator')
@@ -42,6 +46,7 @@ export class GeoWorld {
           random: this.random.fork(name),
           path,
           shape: options.shapeOf(name),
+          oldPeers: this.oldPeers,
         }),
     )
     this.simulation.onProcess((spec, context) => this.machine(context.hostName as ControllerName).playbooks.script(spec, context))
@@ -54,6 +59,7 @@ export class GeoWorld {
           nowMs: () => this.simulation.nowMs,
           note: (what) => this.simulation.note(what),
           accepted: (accepted) => this.siteCheck.accepted(accepted),
+          takenUnasked: (site, by, silentMs) => this.siteCheck.takenUnasked(site, by, silentMs),
         }),
     )
   }

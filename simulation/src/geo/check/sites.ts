@@ -1,6 +1,10 @@
 import { Violation } from '../../check/violation.ts'
+import { times } from '../../fleet/places.ts'
 import { nameOf } from '../places.ts'
 import type { Accepted } from '../site.ts'
+
+/** A site that has heard its controller within so many of its audits is its controller's. */
+const witnessAudits = 3
 
 interface Known {
   epoch: number
@@ -34,5 +38,11 @@ export class SiteCheck {
     if (writer === undefined) known.writers.set(epoch, name)
     else if (writer !== name)
       this.#fail(new Violation('one-writer', `site ${site} served ${name} (${what}) under epoch ${epoch}, which is ${writer}'s`))
+  }
+
+  /** Nobody takes over by himself what told him that it still hears its controller. */
+  takenUnasked(site: number, by: string, silentMs: number): void {
+    if (silentMs < witnessAudits * times.auditInterval)
+      this.#fail(new Violation('witness', `${by} took site ${site} over by itself, which had heard its controller ${silentMs} ms before`))
   }
 }
