@@ -97,7 +97,7 @@ async function huntAll(names: readonly string[]): Promise<number> {
     })
     if (caught === undefined) alive += 1
     say(
-      `${caught === undefined ? 'ALIVE ' : 'caught'}  ${mutant.name}  ${caught === undefined ? '' : `seed ${caught.seed}, ${caught.invariant}: ${caught.message.slice(0, 140)}`}`,
+      `${caught === undefined ? 'ALIVE ' : 'caught'}  ${mutant.name}  ${caught === undefined ? '' : `${caught.by}: ${caught.message.slice(0, 140)}`}`,
     )
   }
   say(`${wanted.length - alive} of ${wanted.length} mutants caught`)

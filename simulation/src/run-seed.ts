@@ -2,6 +2,7 @@ import { SeededRandom } from '@murmuration/world/simulated'
 import { Checks } from './check/checks.ts'
 import { alarmsTell, auditsSpread, auditsTellWithinMs, jobsEndWithinMs, unsettled } from './check/liveness.ts'
 import { filesKeepSecrets, secretsKept } from './check/secrets.ts'
+import { backupsAgree, backupsAreKept } from './check/backups.ts'
 import { Violation } from './check/violation.ts'
 import { Course } from './course.ts'
 import { endFaults, faultsForMs, planFaults } from './faults.ts'
@@ -126,7 +127,12 @@ class SeedRun {
     await this.#course.until(Math.max(auditsTellWithinMs, simulation.nowMs - calmMs), 'liveness', () =>
       unsettled(this.#fleet, this.#checks.reader, this.#checks.jobs),
     )
-    if (this.#random.int(watchedOneIn) === 0) await this.#watchCalm()
+    const { files } = this.#fleet.hand.world
+    if (this.#checks.violation === undefined) await simulation.complete(backupsAreKept(files, this.#checks.reader))
+    const watched = this.#random.int(watchedOneIn) === 0
+    if (watched) await this.#watchCalm()
+    if (this.#checks.violation !== undefined) return this.#course.events
+    if (watched) await simulation.complete(backupsAgree(files, this.#checks.reader))
     this.#checks.final()
     return this.#course.events
   }

@@ -63,6 +63,14 @@ export interface AssociationRow {
   readonly reported_status: string | null
 }
 
+export interface BackupRow {
+  readonly id: string
+  readonly subcloud_id: number
+  readonly release: string
+  readonly state: 'storing' | 'stored'
+  readonly file_name: string
+}
+
 export interface StepRow {
   readonly rowid: number
   readonly job_id: string
@@ -105,6 +113,8 @@ export class Reader {
   groups = (): { id: number; name: string; description: string }[] =>
     this.#all('select id, name, description from subcloud_group order by id')
   reservations = (): { subcloud_id: number }[] => this.#all(`select subcloud_id from subcloud_networks where purpose = 'next'`)
+
+  backups = (): BackupRow[] => this.#all(`select * from subcloud_backups where storage = 'central' order by created_at, id`)
 
   systemPeers = (): SystemPeerRow[] => this.#all('select * from system_peer order by id')
   peerGroups = (): PeerGroupRow[] => this.#all('select * from subcloud_peer_group order by id')

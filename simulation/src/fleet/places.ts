@@ -9,6 +9,8 @@ export const controllerAddress = '10.10.0.1'
 export const varFolder = '/var/lib/murmuration'
 export const playbooksFolder = '/usr/share/murmuration/playbooks'
 export const softwareVersion = '26.09'
+/** Archives of a subcloud at the system controller: few, so that seeds come to more. */
+export const backupsKept = 2
 export const ports = { identity: 5000, platform: 6385, dcmanager: 8119, identityTls: 5001, platformTls: 6386, dcagentTls: 8326 } as const
 
 export const siteHost = (site: number): string => `site-${site}`

@@ -2,6 +2,7 @@ import { loadSiteConfig, type SiteConfig } from '@murmuration/site'
 import { createAuthority, type Authority } from '@murmuration/trust'
 import { createSimulation } from '@murmuration/world/simulated'
 import {
+  backupsKept,
   auditConcurrency,
   controllerAddress,
   controllerHost,
@@ -100,6 +101,7 @@ export const siteFileOf = ({ name, address, prefix, oamPrefix }: ControllerPlace
     oam: { subnet: `${oamPrefix}.0/24`, gateway: `${oamPrefix}.254`, floating: `${oamPrefix}.1` },
   },
   playbooks: { sshKeyFile: `${varFolder}/secrets/ssh-key` },
+  backup: { keep: backupsKept },
   audit: {
     intervalMs: times.auditInterval,
     failuresToOffline,

@@ -175,7 +175,11 @@ test('a takeover by itself leaves every subcloud to the controller that it hears
     const begins = (): boolean => scene.group('south').migration_status === 'migrating'
     await scene.until('south begins', begun, begins)
     await scene.until('it has asked all of them', minuteMs, () => !begins())
-    assert.ok(scene.members('south').every((row) => row.deploy_status === 'secondary' && /still hears north/.test(String(row['error_description']))))
+    assert.ok(
+      scene
+        .members('south')
+        .every((row) => row.deploy_status === 'secondary' && /still hears north/.test(String(row['error_description']))),
+    )
     assert.ok(scene.members('north').every((row) => row.management_state === 'managed'))
     assert.equal(scene.group('south').system_leader_id, uuidOf('north'))
     scene.machine('north').shutDown()

@@ -12,12 +12,16 @@ export interface Mutant {
   readonly scenario?: ScenarioName
   /** Seeds to try first, where it takes an unlikely moment. */
   readonly seeds?: readonly number[]
+  /** The written story that notices, where no seed has its moment: a file of this package, and its title (a part of it). */
+  readonly story?: { readonly file: string; readonly title: string }
 }
 
 const rules = 'services/dcmanager/src/rules'
 const store = 'services/dcmanager/src/store'
 const work = 'services/dcmanager/src/work'
 const jobs = 'packages/jobs/src'
+const split = 'src/geo/split.test.ts'
+const acceptance = 'src/geo/acceptance.test.ts'
 
 export const mutants: readonly Mutant[] = [
   {
@@ -249,5 +253,161 @@ export const mutants: readonly Mutant[] = [
     file: 'services/platform/src/rules/ownership.ts',
     find: 'sameSystem(presented.system, current.owner) && presented.epoch === current.epoch)',
     replace: 'presented.epoch <= current.epoch)',
+  },
+  {
+    name: 'takeovers by themselves ask no witness',
+    scenario: 'geo',
+    file: `${rules}/ownership.ts`,
+    find: 'return seen.silentMs < witnessIntervals * here.auditIntervalMs',
+    replace: 'return seen.silentMs < 0 * here.auditIntervalMs',
+    story: { file: split, title: 'a takeover by itself leaves every subcloud' },
+  },
+  {
+    name: 'each site believes that it is the stronger one',
+    scenario: 'geo',
+    file: `${rules}/migration-conclusions.ts`,
+    find: '(managedHere === managedThere ? priorityThere < priorityHere : managedThere > managedHere)',
+    replace: '(managedThere < 0 && priorityThere < priorityHere)',
+  },
+  {
+    name: 'copies that name different leaders stay so',
+    scenario: 'geo',
+    file: `${work}/peer-monitor.ts`,
+    find: 'if (migration !== null || leader === there.leaderId ||',
+    replace: 'if (migration !== null || leader === there.leaderId || leader !== undefined ||',
+    story: { file: split, title: 'learns that its subclouds are not its own, and who leads' },
+  },
+  {
+    name: 'the leader that a takeover made is not recorded',
+    scenario: 'geo',
+    file: `${work}/peer-group-audit.ts`,
+    find: "await recordLeader(tx, parts, here, leader === 'peer' ? there : undefined)",
+    replace: 'await recordLeader(tx, parts, here, leader === undefined ? there : undefined)',
+  },
+  {
+    name: 'the end of a migration at a peer is not concluded',
+    scenario: 'geo',
+    file: `${work}/peer-group-audit.ts`,
+    find: "if (there.migrationStatus === undefined || record.group.migration_status === 'migrating') return 'nothing'",
+    replace: "if (there.migrationStatus !== 'migrating' || record.group.migration_status === 'migrating') return 'nothing'",
+  },
+  {
+    name: 'members are not given up while a peer migrates',
+    scenario: 'geo',
+    file: `${work}/peer-group-audit.ts`,
+    find: "await giveUpMembers(tx, world, pending, 'rehome-pending')",
+    replace: 'void pending',
+    story: { file: acceptance, title: 'GR-5' },
+  },
+  {
+    name: 'two migrations of one group at once',
+    scenario: 'geo',
+    file: `${store}/claims.ts`,
+    find: 'const job: Enqueue<Input> = {\n    subject,\n    input,\n    requestedBy: asker.userId,\n    requestId: asker.requestId,\n  }\n  const id',
+    replace:
+      "const job: Enqueue<Input> = {\n    subject,\n    ...(operation === 'peer-group.migrate' ? { exclusiveKey: null } : {}),\n    input,\n    requestedBy: asker.userId,\n    requestId: asker.requestId,\n  }\n  const id",
+  },
+  {
+    name: 'in-sync whatever the revisions are',
+    scenario: 'geo',
+    file: `${rules}/association-status.ts`,
+    find: 'facts.syncedRevision >= facts.revision &&',
+    replace: 'facts.syncedRevision >= 0 &&',
+  },
+  {
+    name: 'in-sync although the last sync failed',
+    scenario: 'geo',
+    file: `${rules}/association-status.ts`,
+    find: 'const agrees = facts.syncFailure === null &&',
+    replace: 'const agrees =',
+    story: { file: acceptance, title: 'GR-1' },
+  },
+  {
+    name: 'in-sync while a peer takes the group over',
+    scenario: 'geo',
+    file: `${rules}/association-status.ts`,
+    find: '&& facts.remoteMigration === null',
+    replace: '',
+    story: { file: acceptance, title: 'GR-5' },
+  },
+  {
+    name: 'in-sync with a peer that is away',
+    scenario: 'geo',
+    file: `${rules}/association-status.ts`,
+    find: "if (facts.peer.availability === 'unavailable')",
+    replace: 'if (facts.peer.availability === undefined)',
+    story: { file: acceptance, title: 'GR-1' },
+  },
+  {
+    name: 'changes of a group do not count its revision up',
+    scenario: 'geo',
+    file: `${store}/peer-groups.ts`,
+    find: ".set((eb) => ({ revision: eb('revision', '+', 1) }))",
+    replace: ".set((eb) => ({ revision: eb('revision', '+', 0) }))",
+  },
+  {
+    name: 'changes of a member do not count its document up',
+    scenario: 'geo',
+    file: `${store}/peer-groups.ts`,
+    find: ".set((eb) => ({ document_revision: eb('document_revision', '+', 1) }))",
+    replace: ".set((eb) => ({ document_revision: eb('document_revision', '+', 0) }))",
+  },
+  {
+    name: 'a takeover confirms what the peer never had',
+    scenario: 'geo',
+    file: `${rules}/migration-conclusions.ts`,
+    find: 'here.members.every((member) => !member.pending && copies.has(member.regionName)) &&',
+    replace: '',
+    seeds: [23],
+  },
+  {
+    name: 'a peer that was restored is believed to have what it had',
+    scenario: 'geo',
+    file: `${rules}/peer-observation.ts`,
+    find: 'const older = received !== undefined && received < synced',
+    replace: 'const older = received !== undefined && received < 0',
+  },
+  {
+    name: 'a site that was restored does not learn it from its peers',
+    scenario: 'geo',
+    file: `${rules}/peer-observation.ts`,
+    find: 'const newer = received !== undefined && received > group.revision',
+    replace: 'const newer = received !== undefined && received < 0',
+  },
+  {
+    name: 'a user agent alone is a peer',
+    scenario: 'geo',
+    file: 'services/dcmanager/src/api/peer-privileges.ts',
+    find: '&& (await isPeerAccount(desk.database, request.identity.userName))',
+    replace: '&& [isPeerAccount, desk].length > 0',
+    story: { file: acceptance, title: 'GR-4' },
+  },
+  {
+    name: 'backups of subclouds on which something works',
+    scenario: 'backup',
+    file: `${store}/backup-claims.ts`,
+    find: 'busy: kind === undefined ? undefined : { operation: kind },',
+    replace: 'busy: kind === undefined ? undefined : undefined,',
+  },
+  {
+    name: 'backups of whatever is in the group',
+    scenario: 'backup',
+    file: `${store}/backup-claims.ts`,
+    find: 'why: request.judge(row, around(row)) }))',
+    replace: 'why: request.columns === undefined ? request.judge(row, around(row)) : undefined }))',
+  },
+  {
+    name: 'backups are kept for ever',
+    scenario: 'backup',
+    file: `${work}/backup.ts`,
+    find: 'return rows.filter((row) => row.id !== context.id).slice(kept)',
+    replace: 'return rows.filter((row) => row.id !== context.id).slice(kept + 1_000)',
+  },
+  {
+    name: 'archives that nobody names stay on the disk',
+    scenario: 'backup',
+    file: `${work}/sweep-archives.ts`,
+    find: "if (!known.has(`${id}/${release}/${file.replace(/\\.part$/, '')}`)) {",
+    replace: 'if (known.size < 0) {',
   },
 ]

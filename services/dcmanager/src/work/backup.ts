@@ -43,8 +43,11 @@ export const backupKind = (parts: OperationParts): JobKind<BackupInput, void> =>
         },
         tells: true,
       })
-      // What was reserved for it and did not come is free again; a file of it is swept.
-      if (outcome.state !== 'done' && (await readBackup(tx, job.id))?.state === 'storing') await forgetBackups(tx, [job.id])
+      // What was reserved for it and did not come is free again.
+      const reservation = outcome.state === 'done' ? undefined : await readBackup(tx, job.id)
+      if (reservation?.state !== 'storing') return
+      await forgetBackups(tx, [job.id])
+      if (reservation.storage === 'central') tx.afterCommit(() => void removeHalves(parts, reservation))
     },
   })
 
@@ -107,16 +110,17 @@ async function store(parts: OperationParts, context: BackupContext): Promise<voi
   if (reservation === undefined) throw new OperationRefused('The place of this backup was given away: repeat the backup.')
   const subcloud = await subcloudOf(parts, context.input.subcloudId)
   const older = (await beyond(parts, context, parts.site.config.backup.keep - 1)).map((row) => row.file_name)
-  try {
-    const made = await createArchive(parts, context, subcloud, reservation, older)
-    await context.transaction((tx: Transaction<Schema>) => backupStored(tx, context.id, made))
-  } catch (error) {
-    // Interrupted: the next run makes it anew. Failed: half an archive is none.
-    if (reservation.storage === 'central')
-      for (const ending of ['', '.part'])
-        await parts.site.world.files.remove(`${centralPathOf(parts.site.config.varFolder, reservation)}${ending}`)
-    throw error
-  }
+  // What a failure leaves of it goes with the end of the job, and not here: this run may have lost its job without knowing it, and at
+  // the same place lies what its successor has made by now.
+  const made = await createArchive(parts, context, subcloud, reservation, older)
+  await context.transaction((tx: Transaction<Schema>) => backupStored(tx, context.id, made))
+}
+
+/** Half an archive is none. What can't be removed now is swept. */
+async function removeHalves({ site }: OperationParts, reservation: BackupRow): Promise<void> {
+  const path = centralPathOf(site.config.varFolder, reservation)
+  for (const file of [path, `${path}.part`])
+    await site.world.files.remove(file).catch((error: unknown) => site.world.log.debug('half an archive is left to the sweep', { error }))
 }
 
 /** Stored archives of the same kind beyond the newest `kept`. */
