@@ -1,7 +1,10 @@
 import { createRegistryApp, type Exposed } from '../api/registry.ts'
 import { exposed } from '../service.ts'
+import type { Caller } from '../store/caller.ts'
 import { createDirectData } from '../store/direct.ts'
+import type { CommandName, ImageData } from '../store/image-data.ts'
 import type { ImageDatabase } from '../store/schema.ts'
+import { decode, encode, encodeFailure } from '../wire/rpc.ts'
 import { steppingWorld } from './engines.ts'
 import { identityOf } from './test-site.ts'
 
@@ -67,6 +70,32 @@ export async function registryOver(
       if (result?._error === undefined) throw new Error(`${command} was not refused: ${JSON.stringify(result)}`)
       return result._error.cls as string
     },
-    at: (seconds) => ({ _type: 'datetime', _value: new Date(startMs + seconds * 1000).toISOString().slice(0, 19) }),
+    at,
   }
 }
+
+/** The same without HTTP, for who runs the scenarios a hundred times: values are encoded and decoded as on the wire. */
+export function benchOver(world: ReturnType<typeof steppingWorld>, data: ImageData): RegistryBench {
+  const call = async (command: string, kwargs: object = {}, as = admin): Promise<unknown> => {
+    const { roles, projectId } = identityOf(as)
+    const caller: Caller = { isAdmin: roles.includes('admin'), owner: projectId ?? null, userId: as }
+    const wanted = decode(JSON.parse(JSON.stringify(kwargs))) as never
+    return JSON.parse(JSON.stringify(encode(await data[command as CommandName](caller, wanted))))
+  }
+  return {
+    world,
+    post: () => Promise.reject(new Error('there is no HTTP here')),
+    rpc: call,
+    async failure(command, kwargs, as) {
+      try {
+        await call(command, kwargs, as)
+      } catch (error) {
+        return encodeFailure(error)._error.cls
+      }
+      throw new Error(`${command} was not refused`)
+    },
+    at,
+  }
+}
+
+const at = (seconds: number) => ({ _type: 'datetime' as const, _value: new Date(startMs + seconds * 1000).toISOString().slice(0, 19) })

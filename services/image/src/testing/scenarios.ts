@@ -444,6 +444,80 @@ export const furtherScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'an image has its own children, and the live ones',
+    async run(bench) {
+      const { rpc } = bench
+      await add(bench, 'C', { properties: { type: 'kernel', k: 'v' }, tags: ['t'], locations: location('c'), ...created(bench, 10) })
+      const get = async (as?: string) => {
+        const image = await rpc('image_get', { image_id: ids.C }, as)
+        const names = image.properties.map(({ name }: { name: string }) => name)
+        return [names.join(), image.locations.map(({ url }: { url: string }) => url).join(), image.tags.join()]
+      }
+      assert.deepEqual(await get(), ['type,k', 'file:///tmp/c', 't'])
+      await rpc('image_tag_create', { image_id: ids.A, value: 'other' })
+      assert.deepEqual(await get(), ['type,k', 'file:///tmp/c', 't'])
+      assert.equal(await list(bench, { filters: { properties: { unnamed: 'kernel' } } }), '')
+      await rpc('image_update', { image_id: ids.C, values: { status: 'deactivated' } })
+      assert.deepEqual(await get(p), ['type,k', '', 't'])
+      await rpc('image_tag_delete', { image_id: ids.C, value: 't' })
+      await rpc('image_property_delete', { prop_ref: 'type', image_ref: ids.C })
+      const [{ id }] = (await rpc('image_get', { image_id: ids.C })).locations
+      await rpc('image_location_delete', { image_id: ids.C, location_id: id, status: 'deleted' })
+      assert.deepEqual(await get(), ['k', '', ''])
+      assert.equal(await list(bench, { filters: { tags: ['t'] } }), '')
+      assert.equal(await list(bench, { filters: { type: 'kernel' } }), 'A')
+      // Of deleted images, what they had.
+      await rpc('image_destroy', { image_id: ids.B })
+      for (const filters of [{ deleted: true }, { 'changes-since': `${bench.at(0)._value}Z`, name: 'fake image #2' }]) {
+        const [gone] = await rpc('image_get_all', { filters })
+        assert.deepEqual([gone.id, gone.locations.length], [ids.B, 1])
+      }
+    },
+  },
+  {
+    name: 'who is a member of what, and who is nobody',
+    async run(bench) {
+      const { rpc, failure } = bench
+      await add(bench, 'C', { visibility: 'shared', owner: 'q', ...created(bench, 10) })
+      await add(bench, 'D', { visibility: 'shared', owner: 'q', ...created(bench, 11) })
+      await add(bench, 'E', { visibility: 'private', owner: null, ...created(bench, 12) })
+      const join = (image_id: string, member: string, status = 'pending') =>
+        rpc('image_member_create', { values: { image_id, member, status } })
+      const first = await join(ids.D, 'm', 'accepted')
+      await join(ids.D, 'p')
+      await join(ids.C, 'p')
+      assert.equal(await failure('image_get', { image_id: ids.C }, m), forbidden)
+      assert.equal((await rpc('image_get', { image_id: ids.D }, m)).id, ids.D)
+      const find = async (filter: object, as?: string): Promise<string> =>
+        ((await rpc('image_member_find', filter, as)) as { image_id: string; member: string }[])
+          .map(({ image_id, member }) => letterOf(image_id) + member)
+          .join()
+      assert.equal(await find({}), 'Dm,Dp,Cp')
+      assert.equal(await find({ image_id: ids.C }), 'Cp')
+      assert.equal(await find({ member: 'm' }), 'Dm')
+      assert.equal(await find({ status: 'accepted' }), 'Dm')
+      assert.equal(await find({}, q), 'Dm,Dp,Cp')
+      assert.equal(await find({}, m), 'Dm')
+      assert.equal(await find({}, 'member@nobody'), '')
+      const visible = (status: string | null, as: string) =>
+        rpc('is_image_visible', { image: { id: ids.D, owner: 'q', visibility: 'shared' }, status }, as)
+      assert.deepEqual([await visible(null, p), await visible('accepted', p), await visible('accepted', m)], [true, false, true])
+      assert.equal(await rpc('image_member_count', { image_id: ids.D }), 2)
+      await rpc('image_member_delete', { memb_id: first.id })
+      assert.equal(await rpc('image_member_count', { image_id: ids.D }), 1)
+      assert.equal(await find({ image_id: ids.D }), 'Dp')
+      assert.equal(await failure('image_get', { image_id: ids.D }, m), forbidden)
+      // What nobody owns, all may read and nobody may change.
+      assert.equal((await rpc('image_get', { image_id: ids.E }, m)).id, ids.E)
+      assert.equal(await failure('image_update', { image_id: ids.E, values: { name: 'x' } }, 'member@'), forbidden)
+      assert.equal(await list(bench, { filters: { visibility: 'private' } }), 'E')
+      await rpc('image_update', { image_id: ids.E, values: { owner: 'q' } })
+      assert.equal(await list(bench, { filters: { visibility: 'all' } }, q), 'EDCB')
+      await rpc('image_update', { image_id: ids.E, values: { owner: 'admin', visibility: 'community' } })
+      assert.equal(await list(bench), 'EDCBA')
+    },
+  },
+  {
     name: 'a status that is no longer so is no ground to write on',
     async run({ rpc, failure }) {
       const update = (status: string, from_state: string) => ({ image_id: ids.A, values: { status }, from_state })
