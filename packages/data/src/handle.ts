@@ -72,10 +72,9 @@ export function createHandle<DB>(parts: EngineParts, options: DatabaseOptions): 
   async function inTurn<T>(attempt: Attempt<DB, T>, after: (() => void)[]): Promise<T> {
     const leave = await queue.acquire()
     try {
-      const { lockSession } = parts
-      if (lockSession === undefined) return await run(query, attempt, lostRaces, after)
+      if (!parts.lockSession) return await run(query, attempt, lostRaces, after)
       return await query.connection().execute(async (connection) => {
-        const unlock = await lockSession(connection as unknown as Kysely<unknown>, lostRaces)
+        const unlock = await parts.lockSession!(connection as unknown as Kysely<unknown>, lostRaces)
         try {
           return await run(connection, attempt, undefined, after)
         } finally {

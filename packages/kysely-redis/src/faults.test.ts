@@ -137,7 +137,7 @@ test('a failover: what was lost is told, and nobody goes on with what he has rea
     await raiseIn(two, 1)
     await assert.rejects(
       two.db.transaction().execute(async (trx) => {
-        const { n } = (await trx.selectFrom('t').select('n').where('id', '=', 1).executeTakeFirstOrThrow()) as { n: number }
+        const { n } = await trx.selectFrom('t').select('n').where('id', '=', 1).executeTakeFirstOrThrow()
         assert.equal(n, 4)
         scissors.port = replica.port
         await primary.stop()

@@ -61,8 +61,9 @@ async function outcomesOn(db: Db, one: DifferentialCase): Promise<Outcome[]> {
 }
 
 async function create(db: Db, tables: readonly TablePlan[]): Promise<void> {
-  const { columns, forMigrations } = partsOf(db)
-  const { schema } = forMigrations(db.query)
+  const parts = partsOf(db)
+  const { columns } = parts
+  const { schema } = parts.forMigrations(db.query)
   for (const table of tables) {
     let builder = schema.createTable(table.name)
     for (const column of table.columns)
