@@ -279,20 +279,22 @@ test(
         peers: peers.map((peer) => [peer['id'], peer['peer-name'], peer['heartbeat-interval'], peer['heartbeat-failure-threshold']]),
         groups: groups.map((group) => [group['id'], group['peer_group_name'], group['group_priority'], group['system_leader_name']]),
         associations: associations.map((one) => [one['id'], one['association-type'], one['sync-status'], one['peer-group-priority']]),
-        members: members.map((member) => [member.name, member['management-state'], member['deploy-status']]),
+        members: members
+          .map((member) => [member.name, member['management-state'], member['deploy-status']].join())
+          .toSorted((a, b) => a.localeCompare(b)),
       }))
     const expected = [
       {
         peers: [[1, 'peer-controller', 10, 3]],
         groups: [[1, 'lab', 0, 'system-controller']],
         associations: [[1, 'primary', 'in-sync', 1]],
-        members: ['subcloud1', 'subcloud2'].map((name) => [name, 'managed', 'complete']),
+        members: ['subcloud1', 'subcloud2'].map((name) => `${name},managed,complete`),
       },
       {
         peers: [[1, 'system-controller', 10, 3]],
         groups: [[1, 'lab', 1, 'system-controller']],
         associations: [[1, 'non-primary', 'in-sync', null]],
-        members: ['subcloud1', 'subcloud2'].map((name) => [name, 'unmanaged', 'secondary']),
+        members: ['subcloud1', 'subcloud2'].map((name) => `${name},unmanaged,secondary`),
       },
     ]
     assert.deepEqual(lasting(await read()), expected)

@@ -22,8 +22,9 @@ const longestMs = 600_000
 
 /** A group of simulated subclouds is claimed and backed up by one manager; playbooks only write the archive. */
 export async function groupBackup(t: TestContext, members: number): Promise<GroupBackup> {
-  const { site, database, desk, add } = await openFleet(t, (playbook, spec) => backupScript(playbook, spec))
-  for (let n = 0; n < members; n += 1) await add(['create'])
+  const fleet = await openFleet(t, (playbook, spec) => backupScript(playbook, spec))
+  const { site, database, desk } = fleet
+  for (let n = 0; n < members; n += 1) await fleet.add(['create'])
   const { query } = database
   await query
     .updateTable('jobs')
