@@ -195,7 +195,7 @@ export async function engines(): Promise<readonly string[]> {
         r.delay.oneWayMs = p.delay.oneWayMs = 0
         const ratio = median(redisTimes) / median(postgresTimes)
         const goal = oneWayMs === 0 ? 1.2 : oneWayMs === 50 ? 1 : undefined
-        const trips = oneWayMs === 0 ? '' : `, at best ${(at(redisTimes, 0) / (2 * oneWayMs)).toFixed(1)} round trips`
+        const trips = oneWayMs === 0 ? '' : `, at best ${(at(redisTimes, 0) / (2 * oneWayMs)).toFixed(1)} times the line there and back`
         lines.push(
           `${oneWayMs} ms one way, ${name}: Redis ${spread(redisTimes)}${trips}; PostgreSQL ${spread(postgresTimes)}; ratio ${ratio.toFixed(2)}, of the fastest tenth ${(at(redisTimes, 0.1) / at(postgresTimes, 0.1)).toFixed(2)}${goal === undefined ? '' : `; goal ≤ ${goal}: ${ratio <= goal ? 'met' : 'missed'}`}`,
         )
