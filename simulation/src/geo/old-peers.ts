@@ -7,7 +7,7 @@ export async function forOldPeers(request: HttpRequest, inject: (request: HttpRe
   if (request.headers?.['user-agent'] !== 'dcmanager/1.0') return inject(request)
   const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !ours(name)))
   const response = await inject({ ...request, headers })
-  if (!String(response.headers['content-type'] ?? '').startsWith('application/json')) return response
+  if (!(response.headers['content-type'] ?? '').startsWith('application/json')) return response
   const body = JSON.stringify(JSON.parse(new TextDecoder().decode(response.body)), (name, value: unknown) =>
     ours(name) ? undefined : value,
   )
