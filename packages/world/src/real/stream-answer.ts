@@ -34,7 +34,7 @@ export async function streamAnswer(pools: Pools, url: URL, request: StreamReques
     if (address !== undefined) pinned = pools.pinned(url.origin, address, request.tls)
     answer = await (pinned ?? pools.for(url.origin, request.tls).dispatcher).request({
       path: `${url.pathname}${url.search}`,
-      method: request.method as Dispatcher.HttpMethod,
+      method: request.method,
       headers: { ...request.headers },
       body: request.body ?? null,
       idempotent: false,

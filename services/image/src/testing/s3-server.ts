@@ -60,7 +60,7 @@ export async function startS3(bucket: string, pageSize = 2): Promise<S3Server> {
     const key = decodeURIComponent(url.pathname.slice(bucket.length + 2))
     const upload = uploads.get(query.get('uploadId') ?? '')
     if (query.has('uploadId') && upload?.key !== key) return refuse(response, 404, 'NoSuchUpload')
-    switch (request.method) {
+    switch (request.method ?? '') {
       case 'GET':
         if (key === '') return list(response, query)
         return read(request, response, key, true)

@@ -37,7 +37,7 @@ export const propertyToWire = (record: PropertyDefinition, prefix = '') => ({
 })
 
 const prefixed = (properties: unknown, prefix: string): Record<string, unknown> =>
-  Object.fromEntries(Object.entries((properties ?? {}) as object).map(([name, schema]: [string, unknown]) => [prefix + name, schema]))
+  Object.fromEntries(Object.entries(properties ?? {}).map(([name, schema]: [string, unknown]) => [prefix + name, schema]))
 
 export const propertiesToWire = (records: readonly PropertyDefinition[], prefix = '') =>
   Object.fromEntries(records.map((record) => [prefix + record.name, record.json_schema]))

@@ -186,7 +186,7 @@ export async function listEntries<K extends EntryKind>(
   let marker: string | undefined
   if (typeof wanted.marker === 'string') {
     const row = await readEntry(db, kind, namespace, wanted.marker)
-    marker = markerAfter(sort, columns, 'id', (column) => row[column as keyof EntryRow] as string)
+    marker = markerAfter(sort, columns, 'id', (column) => row[column as keyof EntryRow])
   }
   if (wanted.limit === 0) return []
   const query = db.query.selectFrom('metadef_entries').selectAll().where('namespace_id', '=', namespace.id).where('kind', '=', kind)

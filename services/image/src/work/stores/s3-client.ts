@@ -55,9 +55,7 @@ export function createS3Client(world: World, place: S3Place, credentials: NonNul
     // Ours are computed over the whole; further ones are not known to every store.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: { handle, updateHttpClientConfig() {}, httpHandlerConfigs: () => ({}) } as unknown as NonNullable<
-      S3ClientConfig['requestHandler']
-    >,
+    requestHandler: { handle, updateHttpClientConfig() {}, httpHandlerConfigs: () => ({}) },
   })
 }
 

@@ -44,9 +44,9 @@ const read = async (store: ByteStore, id: string, start: number, end: number): P
   for await (const piece of store.read(id, { start, end })) pieces.push(piece)
   return Buffer.concat(pieces)
 }
-const all = async <T>(pages: AsyncIterable<readonly T[] | T>): Promise<T[]> => {
-  const found: T[] = []
-  for await (const page of pages) found.push(...(Array.isArray(page) ? (page as T[]) : [page as T]))
+const all = async (pages: AsyncIterable<readonly string[] | string>): Promise<string[]> => {
+  const found: string[] = []
+  for await (const page of pages) found.push(...(typeof page === 'string' ? [page] : page))
   return found.toSorted()
 }
 const put = async (store: ByteStore, id: string, bytes: Uint8Array): Promise<void> => {
