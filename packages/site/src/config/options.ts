@@ -206,7 +206,7 @@ export const options = {
   ),
   'image.importSchemes': option('URLs that web-download may fetch', listOf('http', 'https'), () => ['http', 'https'] as const),
   'image.importHosts': option<readonly string[]>(
-    'hosts that web-download may fetch from, as name, *.domain or address; none: all that importNetworks allows',
+    'hosts that web-download may fetch from, as name, *.domain or address; none: any',
     several(text(/^(?:\*\.)?[a-z0-9]([a-z0-9.:-]*[a-z0-9])?$/, 'a host name in small letters, *.domain, or an address')),
     () => [],
   ),
