@@ -12,7 +12,7 @@ export interface Mutant {
   readonly scenario?: ScenarioName
   /** Seeds to try first, where it takes an unlikely moment. */
   readonly seeds?: readonly number[]
-  /** The written story that notices, where no seed has its moment: a file of this package, and its title (a part of it). */
+  /** The written story or test that notices, where seeds rarely have its moment: a file, as seen from this package, and a part of its title. */
   readonly story?: { readonly file: string; readonly title: string }
 }
 
@@ -21,6 +21,7 @@ const store = 'services/dcmanager/src/store'
 const work = 'services/dcmanager/src/work'
 const jobs = 'packages/jobs/src'
 const split = 'src/geo/split.test.ts'
+const observation = '../services/dcmanager/src/rules/peer-observation.test.ts'
 const acceptance = 'src/geo/acceptance.test.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -351,6 +352,7 @@ export const mutants: readonly Mutant[] = [
     file: `${rules}/peer-observation.ts`,
     find: 'const older = received !== undefined && received < synced',
     replace: 'const older = received !== undefined && received < 0',
+    story: { file: observation, title: 'a peer that was restored from a backup' },
   },
   {
     name: 'a site that was restored does not learn it from its peers',
@@ -358,6 +360,7 @@ export const mutants: readonly Mutant[] = [
     file: `${rules}/peer-observation.ts`,
     find: 'const newer = received !== undefined && received > group.revision',
     replace: 'const newer = received !== undefined && received < 0',
+    story: { file: observation, title: 'a peer that has more than this site ever made' },
   },
   {
     name: 'a user agent alone is a peer',
@@ -366,13 +369,6 @@ export const mutants: readonly Mutant[] = [
     find: '&& (await isPeerAccount(desk.database, request.identity.userName))',
     replace: '&& [isPeerAccount, desk].length > 0',
     story: { file: acceptance, title: 'GR-4' },
-  },
-  {
-    name: 'backups of subclouds on which something works',
-    scenario: 'backup',
-    file: `${store}/backup-claims.ts`,
-    find: 'busy: kind === undefined ? undefined : { operation: kind },',
-    replace: 'busy: kind === undefined ? undefined : undefined,',
   },
   {
     name: 'backups of whatever is in the group',
@@ -387,12 +383,5 @@ export const mutants: readonly Mutant[] = [
     file: `${work}/backup.ts`,
     find: 'return rows.filter((row) => row.id !== context.id).slice(kept)',
     replace: 'return rows.filter((row) => row.id !== context.id).slice(kept + 1_000)',
-  },
-  {
-    name: 'archives that nobody names stay on the disk',
-    scenario: 'backup',
-    file: `${work}/sweep-archives.ts`,
-    find: "if (!known.has(`${id}/${release}/${file.replace(/\\.part$/, '')}`)) {",
-    replace: 'if (known.size < 0) {',
   },
 ]
