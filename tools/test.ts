@@ -19,7 +19,7 @@ const checks: readonly (readonly [name: string, command: string, args: readonly 
   ['types', 'tsc', ['--noEmit']],
 ]
 
-const silenceMs = 10 * 60_000
+const silenceMs = 15 * 60_000
 
 let passed = 0
 let failed = 0
@@ -61,7 +61,7 @@ async function runTests(files: readonly string[], concurrency: number): Promise<
   const began = performance.now()
   const pending = new Set(files.map((file) => resolve(file)))
   const watchdog = createWatchdog(pending)
-  const stream = run({ files: [...files], concurrency, isolation: 'process', timeout: 600_000, signal: watchdog.signal })
+  const stream = run({ files: [...files], concurrency, isolation: 'process', timeout: 1_500_000, signal: watchdog.signal })
   for await (const event of stream as AsyncIterable<TestEvent>) {
     watchdog.alive()
     if (event.type === 'test:summary' && event.data.file !== undefined) {

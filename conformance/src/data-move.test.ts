@@ -81,7 +81,7 @@ async function move(to: string): Promise<void> {
   await writeSite(to)
 }
 
-test('the data of a controller move from SQLite to PostgreSQL to Redis, and it goes on each time', { timeout: 600_000 }, async () => {
+test('the data of a controller move from SQLite to PostgreSQL to Redis, and it goes on each time', { timeout: 900_000 }, async () => {
   const redis = await startRedis(['--appendonly', 'yes'])
   leftovers.push(() => redis.stop())
   const postgres = new URL(await testEngine('postgres', (remove) => void leftovers.push(remove)).freshUrl())

@@ -23,7 +23,7 @@ const [one] = subjects as [Subject]
 const unreachable = /^Peer site \(peer-controller\) is unreachable\.$/
 
 /** Reference dcmanager §7.12, with two real system controllers and four real subclouds. Each scenario begins where the one before ended. */
-test('geo-redundancy: GR-1 to GR-5', { timeout: 480_000 }, async (t) => {
+test('geo-redundancy: GR-1 to GR-5', { timeout: 900_000 }, async (t) => {
   const pair = await startPair()
   t.after(() => pair.end())
   const { site1, site2 } = pair

@@ -20,7 +20,7 @@ const murmur = fileURLToPath(new URL('../../apps/murmur/src/main.ts', import.met
 const adminPassword = `@admin '%{{ 7 * 7 }}" x`
 
 /** A subcloud's life as its playbooks see it, with the real program: bootstrap, deploy config, another network. */
-test('playbooks deploy, configure and move a real site', { timeout: 240_000 }, async (t) => {
+test('playbooks deploy, configure and move a real site', { timeout: 900_000 }, async (t) => {
   const address = loopbackAddress()
   const ports = await freePorts(address, sitePorts)
   const site = await testSite(t, { ports, playbooks: { murmurCommand: [process.execPath, murmur] } })

@@ -20,7 +20,7 @@ import { startSshd } from './testing/sshd.ts'
 const adminPassword = `@over%ssh "{{ 1 }}" 'x'`
 
 /** The shipped bootstrap over a real sshd, with keys: what the lab does with a local connection, as in the field. */
-test('the bootstrap playbook over SSH', { timeout: 180_000, skip: existsSync('/usr/sbin/sshd') ? false : 'no sshd' }, async (t) => {
+test('the bootstrap playbook over SSH', { timeout: 900_000, skip: existsSync('/usr/sbin/sshd') ? false : 'no sshd' }, async (t) => {
   const address = loopbackAddress()
   const { ssh, ...ports } = await freePorts(address, [...sitePorts, 'ssh'])
   const folder = await temporaryFolder(t, 'ssh')

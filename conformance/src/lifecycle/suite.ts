@@ -25,7 +25,7 @@ const unreliable: Readonly<Record<Shape, readonly string[]>> = {
 
 /** The whole life of subclouds on a controller of this shape; called by one test file for each, so that they may run beside each other. */
 export function testLifecycle(shape: Shape): void {
-  test(`the life of subclouds, ${shape}`, { timeout: 480_000, concurrency: true }, async (t) => {
+  test(`the life of subclouds, ${shape}`, { timeout: 900_000, concurrency: true }, async (t) => {
     const fleet = await startFleet(shape)
     t.after(() => fleet.end())
     const changes = readChanges(fleet.dcmanager)
