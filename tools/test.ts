@@ -140,7 +140,7 @@ try {
   await runTests(matching('simulation/**/*.test.ts'), 2)
   say('— conformance: real processes, unmodified clients')
   // They wait for each other's heartbeats and playbooks more than they compute.
-  await runTests(matching('conformance/**/*.test.ts'), 3)
+  await runTests(matching('conformance/**/*.test.ts'), 2)
 } finally {
   await nats.stop()
   await cluster.stop()

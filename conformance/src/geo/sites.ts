@@ -41,9 +41,9 @@ export interface Association {
 export const groupName = 'spg-a'
 export const heartbeat = { interval: 10, threshold: 3 }
 /** Detection: threshold × interval, one attempt's timeout, and what a busy machine takes. */
-export const detectionMs = heartbeat.threshold * heartbeat.interval * 1_000 + 5_000 + 15_000
+export const detectionMs = heartbeat.threshold * heartbeat.interval * 1_000 + 5_000 + 30_000
 /** One heartbeat cycle and what it does. */
-export const cycleMs = heartbeat.interval * 1_000 + 15_000
+export const cycleMs = heartbeat.interval * 1_000 + 30_000
 
 /** Two system controllers on one ground, of which the first one has the subclouds. */
 export interface Pair {

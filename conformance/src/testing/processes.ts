@@ -3,7 +3,7 @@ import { openSync, closeSync } from 'node:fs'
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { until } from './until.ts'
+import { patience, until } from './until.ts'
 
 export const repository = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
 export const murmurProgram = join(repository, 'apps/murmur/src/main.ts')
@@ -47,7 +47,7 @@ export interface Running {
   readonly child: ChildProcess
 }
 
-/** Runs a command; it is killed when it takes longer than `timeoutMs`. */
+/** Runs a command; it is killed when it takes longer than `timeoutMs`, and our patience times that. */
 export function run(
   command: string,
   args: readonly string[],
@@ -59,7 +59,7 @@ export function run(
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   child.stdin.on('error', () => {})
   child.stdin.end(options.input ?? '')
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 120_000)
+  const timer = setTimeout(() => child.kill('SIGKILL'), (options.timeoutMs ?? 120_000) * patience)
   const done = new Promise<Ran>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code) => {

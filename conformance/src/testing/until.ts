@@ -4,6 +4,9 @@ import { basename } from 'node:path'
 /** What a wait says when it was in vain, beside what it waited for: for example the ends of logs. */
 export type Explain = () => Promise<string>
 
+/** Limits are told for a machine with nothing else to do; others get so many times as long before a wait is in vain. */
+export const patience = 3
+
 /**
  * Calls `probe` until it returns something (not undefined, not false) and returns that. An assertion or a lost connection
  * counts as "not yet"; the last one is told when the time is up.
@@ -14,7 +17,7 @@ export async function until<T>(
   options: { readonly timeoutMs?: number; readonly everyMs?: number; readonly explain?: Explain } = {},
 ): Promise<T> {
   const { timeoutMs = 30_000, everyMs = 100 } = options
-  const endMs = performance.now() + timeoutMs
+  const endMs = performance.now() + timeoutMs * patience
   let last: unknown
   for (;;) {
     try {
@@ -27,7 +30,7 @@ export async function until<T>(
     }
     if (performance.now() >= endMs) {
       const why = last === undefined ? '' : `\n  last: ${last instanceof Error ? last.message : JSON.stringify(last)}`
-      throw new Error(`waited ${timeoutMs} ms in vain until ${what}${why}\n${(await options.explain?.()) ?? ''}`)
+      throw new Error(`waited ${timeoutMs * patience} ms in vain until ${what}${why}\n${(await options.explain?.()) ?? ''}`)
     }
     await pause(everyMs)
   }
