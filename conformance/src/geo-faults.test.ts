@@ -41,7 +41,7 @@ const takeoverSteps = [
  * What goes wrong between controllers: three real ones in a ring of associations, four real subclouds, wires that are cut, processes
  * that are killed. Each scenario begins where the one before ended.
  */
-test('geo-redundancy under faults', { timeout: 1_200_000 }, async (t) => {
+test('geo-redundancy under faults', { timeout: 1_440_000 }, async (t) => {
   const ring = await startRing(subjects)
   t.after(() => ring.end())
   const { site1, site2, site3 } = ring

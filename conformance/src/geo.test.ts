@@ -140,7 +140,7 @@ test('geo-redundancy: GR-1 to GR-5', { timeout: 900_000 }, async (t) => {
     await untilAssociation(site1, 'in-sync', 2 * cycleMs)
     await untilAssociation(site2, 'in-sync', 2 * cycleMs)
     for (const site of [site1, site2]) assert.equal((await groupAt(site)).system_leader_name, (await peerAt(site1))['peer-name'], site.name)
-    assert.equal((await groupAt(site2)).migration_status, null)
+    await site2.until('site1 has taken note of the end', async () => (await groupAt(site2)).migration_status === null, cycleMs)
     await site1.until('the alarm says who manages the group', async () => (await alarmsAt(site1, /spg-a/)).length > 0, cycleMs)
   })
 

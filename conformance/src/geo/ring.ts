@@ -164,13 +164,14 @@ export async function killAtEachStep(
       .all(...kinds)
       .map(({ id }) => String(id))
     const recorded = database.prepare(`select j.id, s.name from job_steps s join jobs j on j.id = s.job_id where j.kind in (${marks})`)
+    const living = database.prepare(`select count(*) as jobs from jobs where kind in (${marks}) and finished_at is null`)
     const died: string[] = []
     await begin()
     await until(
       `${victim.name} dies at each step, and the work ends`,
       async () => {
         // Asked first: what is recorded by the end of the work is seen below.
-        const ended = await over()
+        const ended = (await over()) && living.get(...kinds)?.['jobs'] === 0
         const fresh = recorded.all(...kinds).find(({ id, name }) => !earlier.includes(String(id)) && !died.includes(String(name)))
         if (fresh === undefined) return ended
         died.push(String(fresh['name']))

@@ -461,7 +461,7 @@ test('more operations than places for playbooks: they wait for their turn, and n
     count: 20,
     script: async (playbook, spec) => {
       most = Math.max(most, (now += 1))
-      await new Promise<void>((done) => void setImmediate(done))
+      await setImmediate()
       await backupScript(playbook, spec)
       now -= 1
     },
