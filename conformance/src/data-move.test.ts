@@ -44,7 +44,7 @@ async function start(): Promise<{ readonly groups: Api; readonly images: Api; re
   const apiAt = (port: number): Api =>
     createApi(`http://${address}:${port}`, OS_AUTH_URL, { user: OS_USERNAME, password: OS_PASSWORD, project: OS_PROJECT_NAME })
   const apis = { groups: apiAt(8119), images: apiAt(9292), identity: apiAt(5000) }
-  const up = (): Promise<boolean> => Promise.all([apis.groups.get('/v1.0/subcloud-groups'), apis.images.get('/v2/images'), apis.identity.get('/v3/projects')]).then(() => true, () => false) // prettier-ignore
+  const up = (): Promise<boolean> => Promise.all([apis.groups.get('/v1.0/subcloud-groups'), apis.images.get('/v2/images'), apis.identity.get('/v3/projects')]).then(() => true) // prettier-ignore
   await until('every service to answer', up, { explain: said, timeoutMs: 120_000 })
   return apis
 }

@@ -132,7 +132,12 @@ export function createApi(base: string, authUrl: string, credentials: Credential
   }
   const api: Api = {
     base,
-    token: () => (token ??= again(() => signIn(authUrl, credentials))),
+    token: () =>
+      (token ??= again(() => signIn(authUrl, credentials)).catch((error: unknown) => {
+        // Who could not sign in, since the service was starting, tries anew the next time.
+        token = undefined
+        throw error
+      })),
     async send(method, path, sent = {}) {
       const form = sent.form === undefined ? undefined : multipart(sent.form)
       const body = form?.body ?? (sent.json === undefined ? undefined : JSON.stringify(sent.json))
