@@ -19,17 +19,17 @@ export interface Scenario {
 export const scenarios = {
   fleet: {
     about: 'one system controller of several processes, twenty subclouds, operators and faults',
-    share: 800,
+    share: 912,
     load: () => import('./fleet/stage.ts'),
   },
   geo: {
     about: 'two or three system controllers that stand by for each other: peers, groups, associations, migrations, and faults between them',
-    share: 150,
+    share: 64,
     load: () => import('./geo/stage.ts'),
   },
   backup: {
     about: 'the same fleet, whose operators back it up, delete backups and restore it',
-    share: 50,
+    share: 24,
     load: () => import('./fleet/backup-stage.ts'),
   },
 } as const satisfies Record<string, Scenario>
