@@ -103,7 +103,12 @@ class Folder:
 def with_data_where_they_are(wanted, present):
     """Its data may have been moved since (murmur db copy): where they are now is known here, and only here."""
     moved = DATA_URL.search(present)
-    return DATA_URL.sub('', wanted).rstrip('\n') + '\n' + moved.group(0) + '\n' if moved else wanted
+    if not moved:
+        return wanted
+    # In its place, so that a site that is wanted as it is stays as it is.
+    if DATA_URL.search(wanted):
+        return DATA_URL.sub(lambda _: moved.group(0), wanted, count=1)
+    return wanted.rstrip('\n') + '\n' + moved.group(0) + '\n'
 
 
 def secret(value):

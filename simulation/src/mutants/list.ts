@@ -150,9 +150,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the repair sweep takes living operations for lost',
     file: `${work}/repair.ts`,
-    find: 'const lost = rows.filter((row) => !busy.has(exclusiveKeyOf(row.id)))\n  for (const [status, members] of Map.groupBy(lost, (row) => row.deploy_status))',
+    find: 'const lost = rows.filter((row) => !busy.has(row.id))\n  for (const [status, members] of Map.groupBy(lost, (row) => row.deploy_status))',
     replace:
-      'const lost = rows.filter((row) => busy.has(exclusiveKeyOf(row.id)))\n  for (const [status, members] of Map.groupBy(lost, (row) => row.deploy_status))',
+      'const lost = rows.filter((row) => busy.has(row.id))\n  for (const [status, members] of Map.groupBy(lost, (row) => row.deploy_status))',
   },
   {
     name: 'one failed audit makes offline',

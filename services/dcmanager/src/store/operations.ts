@@ -1,5 +1,5 @@
 import type { Queryable } from '@murmuration/data'
-import { liveJobFor, readJobs, readSteps, type JobKind, type JobRow, type StepRow } from '@murmuration/jobs'
+import { liveJobFor, liveJobs, readJobs, readSteps, type JobKind, type JobRow, type StepRow } from '@murmuration/jobs'
 import { exclusiveKeyOf, type OperationName } from '../rules/operations.ts'
 import type { Schema } from './schema.ts'
 
@@ -14,6 +14,12 @@ export const queued = <Input>(name: OperationName): JobKind<Input, never> => ({
 
 export const runningOperation = (db: Queryable<Schema>, subcloudId: number): Promise<JobRow | undefined> =>
   liveJobFor(db, exclusiveKeyOf(subcloudId))
+
+/** Those of these subclouds on which an operation works or waits: one statement. */
+export async function busySubclouds(db: Queryable<Schema>, ids: readonly number[]): Promise<ReadonlySet<number>> {
+  const byKey = new Map(ids.map((id) => [exclusiveKeyOf(id), id]))
+  return new Set((await liveJobs(db, [...byKey.keys()])).map((job) => byKey.get(job.exclusive_key!)!))
+}
 
 /** What ran on a subcloud, newest first, with the recorded steps of each. Two statements. */
 export async function readOperations(

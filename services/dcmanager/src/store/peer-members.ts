@@ -4,11 +4,11 @@ import type { World } from '@murmuration/world'
 import type { Selectable } from 'kysely'
 import type { DeployStatus } from '../rules/lifecycle.ts'
 import type { MemberHere } from '../rules/migration-conclusions.ts'
-import { exclusiveKeyOf } from '../rules/operations.ts'
 import { auditNames } from '../rules/audit-plan.ts'
 import { resetAlarms } from './alarms.ts'
 import { requestAudits } from './audits.ts'
 import { openDocument, type DocumentKind } from './documents.ts'
+import { busySubclouds } from './operations.ts'
 import type { PeerGroupMemberSyncTable, Schema } from './schema.ts'
 import type { SubcloudRow } from './subclouds.ts'
 import { updateSubclouds } from './subclouds.ts'
@@ -48,18 +48,6 @@ async function readSynced(db: Queryable<Schema>, associationId: number): Promise
 
 /** What a peer has for certain; a failure leaves it open what became of the last that was sent. */
 const confirmedRevision = (row: Synced | undefined): number => (row === undefined || row.failure !== null ? 0 : row.synced_revision)
-
-/** Those on which an operation works or waits. */
-async function busySubclouds(db: Queryable<Schema>, ids: readonly number[]): Promise<ReadonlySet<number>> {
-  if (ids.length === 0) return new Set()
-  const keys = new Map(ids.map((id) => [exclusiveKeyOf(id), id]))
-  const held = await db.query
-    .selectFrom('jobs')
-    .select('exclusive_key')
-    .where('exclusive_key', 'in', [...keys.keys()])
-    .execute()
-  return new Set(held.map((job) => keys.get(job.exclusive_key ?? '') ?? 0))
-}
 
 /**
  * Takes subclouds out of this site's hands, with all that follows (reference dcmanager §4.6, §7.10): unmanaged, endpoints unknown, alarm

@@ -144,6 +144,15 @@ export interface RestoreSource {
   readonly sha256: string | null
 }
 
+/** What the request says, for every way to restore. */
+const wishesOf = (parts: OperationParts, row: SubcloudRow, input: RestoreInput): Record<string, AnsibleValue> => ({
+  ...operatorValuesOf(parts, row.id, input.operatorValues),
+  local: input.localOnly,
+  restore_registry_images: input.registryImages,
+  software_version: input.release,
+  restore_timeout: input.timeoutSeconds,
+})
+
 /** Reference §6.5, restore_subcloud_backup.yml. The archive is verified before anything is touched. */
 export async function restoreArchive(
   parts: OperationParts,
@@ -162,11 +171,7 @@ export async function restoreArchive(
     files: {
       'inventory.yml': inventoryOf(config, row, input.bootstrapAddress),
       [overridesName]: {
-        ...operatorValuesOf(parts, row.id, input.operatorValues),
-        local: input.localOnly,
-        restore_registry_images: input.registryImages,
-        software_version: input.release,
-        restore_timeout: input.timeoutSeconds,
+        ...wishesOf(parts, row, input),
         expected_region_name: row.region_name,
         ...(input.localOnly
           ? {}
@@ -215,11 +220,7 @@ export async function restoreByBmc(
     files: {
       'inventory.yml': inventoryOf(config, row, input.bootstrapAddress),
       [overridesName]: {
-        ...operatorValuesOf(parts, row.id, input.operatorValues),
-        local: input.localOnly,
-        restore_registry_images: input.registryImages,
-        software_version: input.release,
-        restore_timeout: input.timeoutSeconds,
+        ...wishesOf(parts, row, input),
         ...(run.route.from === 'factory' ? {} : { expected_region_name: row.region_name }),
       },
       'rvmc-config.yaml': bmcSettings(values, image, parts.secretsInFiles ? password : undefined),

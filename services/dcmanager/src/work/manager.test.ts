@@ -27,7 +27,7 @@ import { createManager } from './manager.ts'
 import type { Values } from './overrides.ts'
 import { repair, repairRows } from './repair.ts'
 import { fromTables } from '../testing/everything.ts'
-import { asker, openFleet, untilAborted, type Fleet } from './testing/fleet.ts'
+import { asker, columnsOf, openFleet, untilAborted, type Fleet } from './testing/fleet.ts'
 import { bootstrapValues } from './testing/test-site.ts'
 import { waitForJob } from './wait-for-job.ts'
 
@@ -114,21 +114,7 @@ test(
     const values = bootstrapValues('127.201.7.2')
     const network = { subnet: '127.201.7.0/24', start: '127.201.7.2', end: '127.201.7.10', gateway: '127.201.7.1' }
     const { row, jobId } = await claimForeign(fleet.desk, asker, () => '', {
-      columns: {
-        name: 'edge-7',
-        description: null,
-        location: null,
-        software_version: '26.09',
-        region_name: region,
-        management_subnet: network.subnet,
-        management_gateway_ip: network.gateway,
-        management_start_ip: network.start,
-        management_end_ip: network.end,
-        systemcontroller_gateway_ip: '127.0.0.254',
-        external_oam_subnet_ip_family: '4',
-        data_install: null,
-        bootstrap_address: network.start,
-      },
+      columns: columnsOf('edge-7', region, network),
       groupId: undefined,
       documents: { bootstrap_values: values },
       network: { keys: networkKeys(network), oam: undefined, field: 'management' },

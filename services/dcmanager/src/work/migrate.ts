@@ -1,5 +1,5 @@
 import { json, type Queryable, type Transaction } from '@murmuration/data'
-import { defineJob, enqueueAll, liveJobs, type JobContext, type JobKind } from '@murmuration/jobs'
+import { defineJob, enqueueAll, type JobContext, type JobKind } from '@murmuration/jobs'
 import type { World } from '@murmuration/world'
 import { noError } from '../rules/error-description.ts'
 import { auditNames } from '../rules/audit-plan.ts'
@@ -7,7 +7,7 @@ import { endOfMigration, migratable } from '../rules/migration.ts'
 import { exclusiveKeyOf, type MigrateInput, type RehomeInput } from '../rules/operations.ts'
 import { requestAudits } from '../store/audits.ts'
 import { endCounts, moveMembers, readMigrationMembers, type MigrationMember } from '../store/migration-members.ts'
-import { queued } from '../store/operations.ts'
+import { busySubclouds, queued } from '../store/operations.ts'
 import { readPeerGroup, updatePeerGroup, type PeerGroupColumns } from '../store/peer-groups.ts'
 import type { Schema } from '../store/schema.ts'
 import { updateSubclouds } from '../store/subclouds.ts'
@@ -88,7 +88,9 @@ async function startSome(parts: RehomeParts, context: MigrateContext, members: r
   const password =
     sysadminPassword === undefined ? undefined : keyring.open(sysadminPassword, `peer-group:${peerGroupId}:sysadmin_password`)
   await context.transaction(async (tx: Transaction<Schema>) => {
-    const ids = await freeOf(tx, members)
+    const all = members.map((member) => member.subcloud_id)
+    const busy = await busySubclouds(tx, all)
+    const ids = all.filter((id) => !busy.has(id))
     const columns = { deploy_status: 'pre-rehome', error_description: noError } as const
     const claimed = await updateSubclouds(tx, world, ids, columns, { deployStatus: migratable })
     const started = claimed.map((row) => row.id)
@@ -109,7 +111,7 @@ async function startSome(parts: RehomeParts, context: MigrateContext, members: r
       })),
     )
     await moveMembers(tx, world, peerGroupId, started, ['waiting'], 'rehoming')
-    const others = members.map((member) => member.subcloud_id).filter((id) => !started.includes(id))
+    const others = all.filter((id) => !started.includes(id))
     await moveMembers(
       tx,
       world,
@@ -121,13 +123,6 @@ async function startSome(parts: RehomeParts, context: MigrateContext, members: r
     )
     tx.afterCommit(() => tell(parts, 'managers'))
   })
-}
-
-/** Nobody works on these now. */
-async function freeOf(tx: Transaction<Schema>, members: readonly MigrationMember[]): Promise<number[]> {
-  const ids = members.map((member) => member.subcloud_id)
-  const busy = new Set((await liveJobs(tx, ids.map(exclusiveKeyOf))).map((job) => job.exclusive_key))
-  return ids.filter((id) => !busy.has(exclusiveKeyOf(id)))
 }
 
 /** Those that an audit has found online are managed; who is not online in time is left to the operator. */

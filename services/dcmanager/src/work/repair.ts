@@ -1,11 +1,11 @@
 import type { Database, Transaction } from '@murmuration/data'
-import { liveJobs, readJobs } from '@murmuration/jobs'
+import { readJobs } from '@murmuration/jobs'
 import type { Site } from '@murmuration/site'
 import { failedBackupStatusOf, transientBackupStatuses } from '../rules/backup-status.ts'
 import { failedStatusOf, transientStatuses } from '../rules/lifecycle.ts'
-import { exclusiveKeyOf } from '../rules/operations.ts'
 import type { Schema } from '../store/schema.ts'
 import { releaseReserved } from '../store/networks.ts'
+import { busySubclouds } from '../store/operations.ts'
 import { updateSubclouds } from '../store/subclouds.ts'
 import { leftoversOf } from './delete.ts'
 import { sweepOperationFolders } from './playbooks/operation-folder.ts'
@@ -49,8 +49,11 @@ async function repairPage(site: Site, tx: Transaction<Schema>, after: number): P
     .limit(idsAtOnce)
     .execute()
   if (rows.length === 0) return { repaired: 0, next: undefined }
-  const busy = await busyOf(tx, rows)
-  const lost = rows.filter((row) => !busy.has(exclusiveKeyOf(row.id)))
+  const busy = await busySubclouds(
+    tx,
+    rows.map((row) => row.id),
+  )
+  const lost = rows.filter((row) => !busy.has(row.id))
   for (const [status, members] of Map.groupBy(lost, (row) => row.deploy_status)) {
     const ids = members.map((row) => row.id)
     const columns = { deploy_status: failedStatusOf(status), error_description: lostText }
@@ -58,15 +61,6 @@ async function repairPage(site: Site, tx: Transaction<Schema>, after: number): P
     if (status === 'reconfiguring-network') await releaseReserved(tx, ids)
   }
   return { repaired: lost.length, next: rows.length < idsAtOnce ? undefined : rows.at(-1)!.id }
-}
-
-/** The keys of those on which an operation works or waits. */
-async function busyOf(tx: Transaction<Schema>, rows: readonly { readonly id: number }[]): Promise<ReadonlySet<string | null>> {
-  const jobs = await liveJobs(
-    tx,
-    rows.map((row) => exclusiveKeyOf(row.id)),
-  )
-  return new Set(jobs.map((job) => job.exclusive_key))
 }
 
 /** As `repairRows`, for the status of backups (reference §3.4 "restart"). */
@@ -95,8 +89,11 @@ async function repairBackupPage(
     .limit(idsAtOnce)
     .execute()
   if (rows.length === 0) return { repaired: 0, next: undefined }
-  const busy = await busyOf(tx, rows)
-  const lost = rows.filter((row) => !busy.has(exclusiveKeyOf(row.id)))
+  const busy = await busySubclouds(
+    tx,
+    rows.map((row) => row.id),
+  )
+  const lost = rows.filter((row) => !busy.has(row.id))
   for (const [status, members] of Map.groupBy(lost, (row) => row.backup_status!)) {
     const ids = members.map((row) => row.id)
     await updateSubclouds(tx, site.world, ids, { backup_status: failedBackupStatusOf(status) }, { backupStatus: status })

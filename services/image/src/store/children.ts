@@ -87,16 +87,26 @@ export async function deleteLocation(db: Db, imageId: string, locationId: number
     .set({ status, deleted: 1, deleted_at: at, updated_at: at })
     .where('id', '=', locationId)
     .execute()
-  if (row.data_id !== null && status === 'deleted') await discard(db, { id: row.data_id }, at)
+  if (row.data_id !== null && status === 'deleted') await discard(db, { ids: [row.data_id] }, at)
+}
+
+/** Which bytes: these, or all of an image. */
+type Bytes = { readonly ids: readonly string[] } | { readonly imageId: string }
+
+/** Where these bytes lie is no location any more; they become garbage. */
+export async function dropLocations(db: Db, which: Bytes, now: Timestamp): Promise<void> {
+  const update = db.query
+    .updateTable('image_locations')
+    .set({ status: 'deleted', deleted: 1, deleted_at: now, updated_at: now })
+    .where('deleted', '=', 0)
+  await ('ids' in which ? update.where('data_id', 'in', which.ids) : update.where('image_id', '=', which.imageId)).execute()
+  await discard(db, which, now)
 }
 
 /** Bytes that nobody wants any more: whoever sweeps removes them, and only then nobody pays for them. */
-export async function discard(db: Db, which: { id: string } | { imageId: string }, now: Timestamp): Promise<void> {
-  await db.query
-    .updateTable('image_data')
-    .set({ state: 'garbage', lease_until: null, updated_at: now })
-    .where('id' in which ? 'id' : 'image_id', '=', 'id' in which ? which.id : which.imageId)
-    .execute()
+export async function discard(db: Db, which: Bytes, now: Timestamp): Promise<void> {
+  const update = db.query.updateTable('image_data').set({ state: 'garbage', lease_until: null, updated_at: now })
+  await ('ids' in which ? update.where('id', 'in', which.ids) : update.where('image_id', '=', which.imageId)).execute()
 }
 
 export async function readTags(db: Db, imageId: string): Promise<string[]> {

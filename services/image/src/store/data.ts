@@ -4,7 +4,7 @@ import type { Selectable } from 'kysely'
 import { DataRefused } from '../rules/refusals.ts'
 import { mayFollow, type ImageStatus } from '../rules/status.ts'
 import type { Caller } from './caller.ts'
-import { addLocations, discard } from './children.ts'
+import { addLocations, discard, dropLocations } from './children.ts'
 import { readMutable, readRow, withChildren } from './read-images.ts'
 import type { ImageRecord } from './records.ts'
 import type { DataTable, Db, Tx } from './schema.ts'
@@ -159,7 +159,7 @@ export async function failData(
   const row = await tx.query.selectFrom('image_data').selectAll().where('id', '=', id).where('state', '=', 'writing').executeTakeFirst()
   if (row === undefined) return null
   const now = timestamp(world.clock.nowMs())
-  await discard(tx, { id }, now)
+  await discard(tx, { ids: [id] }, now)
   if (from !== to)
     await tx.query
       .updateTable('images')
@@ -210,13 +210,7 @@ export async function loseData(tx: Tx, world: World, id: string): Promise<ImageS
   const row = await tx.query.selectFrom('image_data').selectAll().where('id', '=', id).where('state', '=', 'stored').executeTakeFirst()
   if (row === undefined) return undefined
   const now = timestamp(world.clock.nowMs())
-  await tx.query
-    .updateTable('image_locations')
-    .set({ status: 'deleted', deleted: 1, deleted_at: now, updated_at: now })
-    .where('data_id', '=', id)
-    .where('deleted', '=', 0)
-    .execute()
-  await discard(tx, { id }, now)
+  await dropLocations(tx, { ids: [id] }, now)
   const left = await tx.query
     .selectFrom('image_locations')
     .select('id')
@@ -251,15 +245,7 @@ export async function removeData(
   if (there.length === 0) throw new DataRefused('NotFound', `Image ${imageId} is not in the store '${store}'.`)
   if (elsewhere.length === 0)
     throw new DataRefused('Forbidden', `'${store}' is the last store of image ${imageId}: delete the image instead.`)
-  for (const { id } of there) {
-    await tx.query
-      .updateTable('image_locations')
-      .set({ status: 'deleted', deleted: 1, deleted_at: now, updated_at: now })
-      .where('data_id', '=', id)
-      .where('deleted', '=', 0)
-      .execute()
-    await discard(tx, { id }, now)
-  }
+  await dropLocations(tx, { ids: there.map((row) => row.id) }, now)
   return null
 }
 

@@ -5,7 +5,7 @@ import { DataRefused } from '../rules/refusals.ts'
 import { shownSource } from '../rules/import-source.ts'
 import type { ImageStatus } from '../rules/status.ts'
 import type { Caller } from './caller.ts'
-import { deleteProperties, discard, writeProperties } from './children.ts'
+import { deleteProperties, dropLocations, writeProperties } from './children.ts'
 import { readMutable, readRow } from './read-images.ts'
 import type { TaskRecord } from './records.ts'
 import type { Tx } from './schema.ts'
@@ -151,13 +151,7 @@ export async function endImport(tx: Tx, world: World, { input, failed, message }
       .execute()
     return
   }
-  await tx.query
-    .updateTable('image_locations')
-    .set({ status: 'deleted', deleted: 1, deleted_at: now, updated_at: now })
-    .where('image_id', '=', imageId)
-    .where('deleted', '=', 0)
-    .execute()
-  await discard(tx, { imageId }, now)
+  await dropLocations(tx, { imageId }, now)
   await move('queued')
 }
 

@@ -1,10 +1,11 @@
-import { json, keysetPage, markerAfter, timestamp } from '@murmuration/data'
+import { json, timestamp } from '@murmuration/data'
 import type { World } from '@murmuration/world'
 import type { Selectable } from 'kysely'
 import { DataRefused } from '../rules/refusals.ts'
 import { asText } from '../rules/text.ts'
 import { readMoment } from '../rules/moments.ts'
 import { seesDeleted, type Caller } from './caller.ts'
+import { listPage, type PageWanted } from './list-page.ts'
 import { taskRecord, taskStub, type TaskRecord, type TaskStub } from './records.ts'
 import type { Db, TaskTable, Tx } from './schema.ts'
 import type { Values } from './values.ts'
@@ -91,10 +92,8 @@ export async function deleteTask(tx: Tx, world: World, caller: Caller, { task_id
   return taskRecord(row)
 }
 
-export interface TaskFilter {
+export interface TaskFilter extends PageWanted {
   readonly filters?: Readonly<Record<string, unknown>> | null
-  readonly marker?: string | null
-  readonly limit?: number | null
   readonly sort_key?: string | null
   readonly sort_dir?: string | null
   readonly admin_as_user?: boolean
@@ -104,7 +103,6 @@ const columns = Object.fromEntries(
   ['id', 'type', 'status', 'owner', 'expires_at', 'image_id', 'created_at', 'updated_at'].map((column) => [column, column]),
 )
 const filtered = ['id', 'type', 'status', 'owner', 'image_id', 'request_id', 'user_id'] as const
-const all = 1_000_000_000
 
 /** Without input, result and message. Others than administrators see their own, and `admin_as_user` never shows more. */
 export async function listTasks(db: Db, caller: Caller, wanted: TaskFilter): Promise<TaskStub[]> {
@@ -120,17 +118,6 @@ export async function listTasks(db: Db, caller: Caller, wanted: TaskFilter): Pro
     const value = filters?.[column]
     if (value !== undefined && value !== null) query = query.where(column, '=', asText(value))
   }
-  let marker: string | undefined
-  if (typeof wanted.marker === 'string') {
-    const row = await readTask(db, caller, wanted.marker, false)
-    marker = markerAfter(sort, columns, 'id', (column) => row[column as keyof Row])
-  }
-  if (wanted.limit === 0) return []
-  const page = await keysetPage<Row>(
-    query,
-    { limit: wanted.limit ?? all, sort, ...(marker === undefined ? {} : { marker }) },
-    columns,
-    'id',
-  )
-  return page.rows.map(taskStub)
+  const rows = await listPage<Row>(query, wanted, { sort, columns }, (marker) => readTask(db, caller, marker, false))
+  return rows.map(taskStub)
 }

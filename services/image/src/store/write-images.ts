@@ -8,7 +8,7 @@ import {
   deleteLocation,
   deleteProperties,
   deleteTags,
-  discard,
+  dropLocations,
   readTags,
   updateLocation,
   writeProperties,
@@ -127,15 +127,9 @@ export async function destroyImage(tx: Tx, world: World, caller: Caller, { image
     .set({ ...gone, status: 'deleted' })
     .where('id', '=', id)
     .execute()
-  await tx.query
-    .updateTable('image_locations')
-    .set({ ...gone, status: 'deleted' })
-    .where('image_id', '=', id)
-    .where('deleted', '=', 0)
-    .execute()
+  await dropLocations(tx, { imageId: id }, at)
   for (const table of ['image_properties', 'image_members', 'image_tags'] as const)
     await tx.query.updateTable(table).set(gone).where('image_id', '=', id).where('deleted', '=', 0).execute()
-  await discard(tx, { imageId: id }, at)
   const [image] = await withChildren(tx, caller, [await readRow(tx, id, { deleted: true })], { deleted: true })
   return image as ImageRecord
 }

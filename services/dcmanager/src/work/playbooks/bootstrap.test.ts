@@ -26,7 +26,9 @@ const nastyAdmin = `@ab%{{ 7*7 }} {% raw %} "double" 'single' \\back $(id) #hash
 async function setUp(t: TestContext) {
   const address = loopbackAddress()
   const site = await testSite(t, { ports: await freePorts(address, sitePorts) })
-  const run = await bootstrapRun(site, subcloudRow(address), { ...bootstrapValues(address), admin_password: nastyAdmin })
+  // With a place for its data: what the site says of it itself must not make it start anew.
+  const values = { ...bootstrapValues(address), admin_password: nastyAdmin, data_url: 'sqlite:/var/lib/edge/{service}.db' }
+  const run = await bootstrapRun(site, subcloudRow(address), values)
   t.after(() => run.stopSite())
   return { site, run }
 }

@@ -60,21 +60,7 @@ export async function openFleet(
         gateway: values.management_gateway_address,
       }
       return claimNewSubcloud(desk, asker, () => '', {
-        columns: {
-          name: `edge-${count}`,
-          description: null,
-          location: null,
-          software_version: '26.09',
-          region_name: count.toString(16).padStart(32, '0'),
-          management_subnet: network.subnet,
-          management_gateway_ip: network.gateway,
-          management_start_ip: network.start,
-          management_end_ip: network.end,
-          systemcontroller_gateway_ip: '127.0.0.254',
-          external_oam_subnet_ip_family: '4',
-          data_install: null,
-          bootstrap_address: network.start,
-        },
+        columns: columnsOf(`edge-${count}`, count.toString(16).padStart(32, '0'), network),
         groupId: undefined,
         documents: { bootstrap_values: values, ...documents },
         network: { keys: networkKeys(network), oam: undefined, field: 'management' },
@@ -87,6 +73,28 @@ export async function openFleet(
       database.query.selectFrom('subclouds').select(['deploy_status', 'error_description']).where('id', '=', id).executeTakeFirstOrThrow(),
   }
 }
+
+/** A subcloud of this network, as a request would say it. */
+export const columnsOf = (
+  name: string,
+  region: string,
+  network: { readonly subnet: string; readonly gateway: string; readonly start: string; readonly end: string },
+) =>
+  ({
+    name,
+    description: null,
+    location: null,
+    software_version: '26.09',
+    region_name: region,
+    management_subnet: network.subnet,
+    management_gateway_ip: network.gateway,
+    management_start_ip: network.start,
+    management_end_ip: network.end,
+    systemcontroller_gateway_ip: '127.0.0.254',
+    external_oam_subnet_ip_family: '4',
+    data_install: null,
+    bootstrap_address: network.start,
+  }) as const
 
 const scripted = (played: string[], script: Script): World['processes'] => ({
   async start(spec) {

@@ -1,7 +1,8 @@
-import { bulkInsert, json, keysetPage, markerAfter, timestamp } from '@murmuration/data'
+import { bulkInsert, json, timestamp } from '@murmuration/data'
 import type { World } from '@murmuration/world'
 import { DataRefused, type Refusal } from '../../rules/refusals.ts'
 import type { Caller } from '../caller.ts'
+import { listPage, type PageWanted } from '../list-page.ts'
 import type { Db, Tx } from '../schema.ts'
 import type { Values } from '../values.ts'
 import { nameOf, textOf } from './names.ts'
@@ -164,14 +165,11 @@ export async function createTags(
   return addEntries(tx, world, 'tag', namespace, of.list)
 }
 
-export interface EntryFilter {
-  readonly marker?: string | null
-  readonly limit?: number | null
+export interface EntryFilter extends PageWanted {
   readonly sort_key?: string | null
   readonly sort_dir?: string | null
 }
 const columns = Object.fromEntries(['id', 'name', 'created_at', 'updated_at'].map((column) => [column, column]))
-const all = 1_000_000_000
 
 /** The marker is a name. */
 export async function listEntries<K extends EntryKind>(
@@ -183,18 +181,7 @@ export async function listEntries<K extends EntryKind>(
 ): Promise<EntryRecords[K][]> {
   const namespace = await readNamespace(db, caller, namespaceName)
   const sort = sortOf(wanted.sort_key ?? 'created_at', wanted.sort_dir ?? 'desc', columns)
-  let marker: string | undefined
-  if (typeof wanted.marker === 'string') {
-    const row = await readEntry(db, kind, namespace, wanted.marker)
-    marker = markerAfter(sort, columns, 'id', (column) => row[column as keyof EntryRow])
-  }
-  if (wanted.limit === 0) return []
   const query = db.query.selectFrom('metadef_entries').selectAll().where('namespace_id', '=', namespace.id).where('kind', '=', kind)
-  const page = await keysetPage<EntryRow>(
-    query,
-    { limit: wanted.limit ?? all, sort, ...(marker === undefined ? {} : { marker }) },
-    columns,
-    'id',
-  )
-  return page.rows.map((row) => entryRecord(kind, row))
+  const rows = await listPage<EntryRow>(query, wanted, { sort, columns }, (marker) => readEntry(db, kind, namespace, marker))
+  return rows.map((row) => entryRecord(kind, row))
 }

@@ -1,8 +1,9 @@
-import { flag, keysetPage, markerAfter, timestamp, type SortKey } from '@murmuration/data'
+import { flag, timestamp, type SortKey } from '@murmuration/data'
 import type { World } from '@murmuration/world'
 import type { Selectable } from 'kysely'
 import { DataRefused } from '../../rules/refusals.ts'
 import type { Caller } from '../caller.ts'
+import { listPage, type PageWanted } from '../list-page.ts'
 import type { Db, NamespaceTable, Tx } from '../schema.ts'
 import type { Values } from '../values.ts'
 import { nameOf, textOf } from './names.ts'
@@ -95,17 +96,14 @@ export async function deleteNamespace(tx: Tx, caller: Caller, name: string): Pro
   return namespace
 }
 
-export interface NamespaceFilter {
+export interface NamespaceFilter extends PageWanted {
   /** A namespace's name. */
-  readonly marker?: string | null
-  readonly limit?: number | null
   readonly sort_key?: string | null
   readonly sort_dir?: string | null
   readonly filters?: Readonly<Record<string, unknown>> | null
 }
 
 const columns = Object.fromEntries(['namespace', 'created_at', 'updated_at', 'visibility', 'owner', 'id'].map((column) => [column, column]))
-const all = 1_000_000_000
 
 export async function listNamespaces(db: Db, caller: Caller, wanted: NamespaceFilter): Promise<NamespaceRecord[]> {
   const sort = sortOf(wanted.sort_key ?? 'created_at', wanted.sort_dir ?? 'desc', columns)
@@ -121,19 +119,8 @@ export async function listNamespaces(db: Db, caller: Caller, wanted: NamespaceFi
         .select('metadef_associations.namespace_id')
         .where('metadef_associations.resource_type', 'in', types.map(String)),
     )
-  let marker: string | undefined
-  if (typeof wanted.marker === 'string') {
-    const row = await readNamespace(db, caller, wanted.marker)
-    marker = markerAfter(sort, columns, 'id', (column) => row[column as keyof NamespaceRecord] as string)
-  }
-  if (wanted.limit === 0) return []
-  const page = await keysetPage<Row>(
-    query,
-    { limit: wanted.limit ?? all, sort, ...(marker === undefined ? {} : { marker }) },
-    columns,
-    'id',
-  )
-  return page.rows.map(namespaceRecord)
+  const rows = await listPage<Row>(query, wanted, { sort, columns }, (marker) => readNamespace(db, caller, marker))
+  return rows.map(namespaceRecord)
 }
 
 export function sortOf(key: string, direction: string, columns: Readonly<Record<string, string>>): SortKey[] {

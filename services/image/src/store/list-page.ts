@@ -1,0 +1,27 @@
+import { keysetPage, markerAfter, type SortKey } from '@murmuration/data'
+
+/** What every list of the registry takes besides its filters; the marker is the name or id of the last one that the caller has. */
+export interface PageWanted {
+  readonly marker?: string | null
+  readonly limit?: number | null
+}
+
+const all = 1_000_000_000
+
+/** One page of a query, in the order `sort`, after the row that `marked` finds for the marker. */
+export async function listPage<Row extends { readonly id: number | string }>(
+  query: Parameters<typeof keysetPage<Row>>[0],
+  wanted: PageWanted,
+  order: { readonly sort: readonly SortKey[]; readonly columns: Readonly<Record<string, string>> },
+  marked: (marker: string) => Promise<object>,
+): Promise<readonly Row[]> {
+  const { sort, columns } = order
+  let marker: string | undefined
+  if (typeof wanted.marker === 'string') {
+    const row = (await marked(wanted.marker)) as Readonly<Record<string, string | number | null>>
+    marker = markerAfter(sort, columns, 'id', (column) => row[column] ?? null)
+  }
+  if (wanted.limit === 0) return []
+  const request = { limit: wanted.limit ?? all, sort, ...(marker === undefined ? {} : { marker }) }
+  return (await keysetPage<Row>(query, request, columns, 'id')).rows
+}
