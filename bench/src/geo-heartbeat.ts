@@ -1,6 +1,6 @@
 import { createStockPeer } from '@murmuration/clients/testing'
 import { countStatements, updateFrom, type Database } from '@murmuration/data'
-import { away, createLinks, createPeerMonitor, here, openGeoFixture, type Schema } from '@murmuration/dcmanager/bench'
+import { away, createLinks, createPeerMonitor, here, openGeoFixture, recordSent, type Schema } from '@murmuration/dcmanager/bench'
 import { createRealWorld } from '@murmuration/world'
 import { openBenchSite } from './site.ts'
 
@@ -49,7 +49,7 @@ async function measure(associations: number, members: number) {
   for (let n = 1; n <= associations; n++) {
     const name = `spg-${n}`
     const group = await fixture.addGroup({ peer_group_name: name })
-    await fixture.addAssociation(group, peer, { synced_revision: 1, reported_status: 'in-sync' })
+    const association = await fixture.addAssociation(group, peer, { synced_revision: 1, reported_status: 'in-sync' })
     await fixture.addMembers(group.id, members)
     const copy = stock.addGroup({ peer_group_name: name, group_priority: 1, system_leader_id: here.uuid })
     stock.associations.push({ id: 100_000 + n, 'peer-group-id': copy.id, 'system-peer-id': systemPeerId, 'sync-status': 'in-sync' })
@@ -58,6 +58,14 @@ async function measure(associations: number, members: number) {
       .select(['name', 'region_name'])
       .where('peer_group_id', '=', group.id)
       .execute()
+    await database.transaction((tx) =>
+      recordSent(
+        tx,
+        world,
+        association.id,
+        rows.map((row) => ({ regionName: row.region_name, revision: 1, failure: null })),
+      ),
+    )
     for (const row of rows) stock.addSubcloud({ name: row.name, 'region-name': row.region_name, peer_group_id: copy.id })
   }
 
