@@ -8,7 +8,7 @@ import type { Engine } from './engine.ts'
 import { describeTables } from './catalog/describe.ts'
 import { fail, isSerializationFailure } from './errors.ts'
 import { pauseMs } from './retry.ts'
-import { execute, type QueryIr } from './run/execute.ts'
+import { execute, executeAlone, type QueryIr } from './run/execute.ts'
 import { Session } from './run/session.ts'
 
 /** Connections are nothing but the state of a transaction: all of them share the sockets of the engine. */
@@ -187,24 +187,27 @@ export class RedisConnection implements DatabaseConnection {
   /** A statement outside of a transaction is one of its own, and is run again after a lost race. */
   async #alone(statement: QueryIr): Promise<QueryResult<Record<string, unknown>>> {
     const { environment, limits } = this.#engine
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1, hopes = statement.t === 'insert' && !statement.conflict; ; attempt++) {
       // A query that others always get in the way of is answered without the check in the end: what it saw was committed, but not at one moment.
       const last = attempt >= limits.statementAttempts
       const session = new Session(this.#engine, {
         validated: !(last && statement.t === 'select'),
         attempt,
         nearby: attempt === 1 && statement.t === 'select',
+        hopeful: hopes && !last,
       })
       session.counters.attempts = attempt
       try {
-        const result = await execute(session, statement)
+        const result = await executeAlone(session, statement)
         await session.commit()
         this.#report(session)
         return result
       } catch (error) {
         if (!isSerializationFailure(error) || last) throw error
       }
-      await environment.sleep(pauseMs(attempt, environment.random()))
+      // Nobody was in the way of a hope that was wrong.
+      if (!hopes) await environment.sleep(pauseMs(attempt, environment.random()))
+      hopes = false
     }
   }
 

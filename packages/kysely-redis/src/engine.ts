@@ -3,13 +3,14 @@ import { RedisDatabaseError } from './errors.ts'
 import { defaultLimits, type Environment, type Limits, type RedisDialectOptions, type StatementCounters } from './options.ts'
 import { parseUrl } from './wire/address.ts'
 import { Losses } from './losses.ts'
-import { keysOfCommit } from './wire/keys.ts'
+import { keysOfChange, keysOfCommit } from './wire/keys.ts'
 import { functionName, type LibraryFunction } from './wire/library.ts'
 import { ReplyError, type Reply } from './wire/resp.ts'
 import { Wire, type Ongoing } from './wire/wire.ts'
 
 const nameShape = /^[A-Za-z0-9._-]{1,64}$/
 const defaultGroup = 'main'
+const keysOf: Partial<Record<LibraryFunction, typeof keysOfCommit>> = { commit: keysOfCommit, change: keysOfChange }
 
 /** What all connections of one dialect share: the way to the servers, the catalogues, the limits. */
 export class Engine {
@@ -66,7 +67,8 @@ export class Engine {
   /** Calls one of our functions on the server that has the group. */
   async call(entry: LibraryFunction, group: string, args: readonly (string | number)[], ongoing: Ongoing = {}): Promise<Reply> {
     const key = `${this.base(group)}:n`
-    const more = entry === 'commit' && this.wire.clustered ? keysOfCommit(this.base(group), args) : []
+    const touched = this.wire.clustered ? keysOf[entry] : undefined
+    const more = touched?.(this.base(group), args) ?? []
     return await this.wire.call(key, ['FCALL', functionName(entry), 1 + more.length, key, ...more, ...args], {
       ...ongoing,
       via: (connection) => {

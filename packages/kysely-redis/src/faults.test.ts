@@ -29,7 +29,32 @@ const raise = async ({ db }: Opened): Promise<unknown> =>
     .where('id', '=', 1)
     .execute()
 
+/** The same, in one call: it would find another value if it came twice. */
+const raiseFrom = async ({ db }: Opened, n: number): Promise<unknown> =>
+  await db
+    .updateTable('t')
+    .set({ n: n + 1 })
+    .where('id', '=', 1)
+    .where('n', '=', n)
+    .returning('n')
+    .executeTakeFirst()
+
 for (const direction of ['send', 'receive'] as const) {
+  test(`an update by the server alone is applied exactly once, at whichever byte its exchange is cut while we ${direction}`, async () => {
+    const scissors = new Scissors()
+    await using opened = await counter(scissors)
+    scissors.arm('none', 0)
+    await raiseFrom(opened, 0)
+    const length = direction === 'send' ? scissors.sent : scissors.received
+    for (let at = 0; at < length; at++) {
+      scissors.arm(direction, at)
+      assert.deepEqual(await raiseFrom(opened, at + 1), { n: at + 2 }, `cut after ${at} of ${length} bytes`)
+    }
+    assert.equal(scissors.cuts, length)
+    scissors.arm('none', 0)
+    assert.deepEqual((await opened.dialect.check()).problems, [])
+  })
+
   test(`an update is applied exactly once, at whichever byte its exchange is cut while we ${direction}`, async () => {
     const scissors = new Scissors()
     await using opened = await counter(scissors)

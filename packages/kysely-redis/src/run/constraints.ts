@@ -152,6 +152,11 @@ export class ConstraintKeeper {
       (unique) =>
         unique.columns.length === foreign.references.length && unique.columns.every((place, at) => foreign.references[at] === place),
     )
+    const own = this.#session.buffer.find(parent)?.rows.has(key) ?? false
+    if (this.#session.hopeful && (index ?? parent.primary).primary && !own) {
+      this.#session.assumed.present(parent, key)
+      return true
+    }
     return (await withKey(this.#session, parent, index ?? parent.primary, key, 1)).length > 0
   }
 

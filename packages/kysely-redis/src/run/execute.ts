@@ -4,6 +4,7 @@ import type { Output } from '../bind/bound.ts'
 import type { CteIr, DeleteIr, Expr, InsertIr, SelectIr, SourceIr, UpdateIr } from '../compile/ir.ts'
 import { fail } from '../errors.ts'
 import { toOutside, type Row } from '../values/kinds.ts'
+import { changeDirectly } from './change.ts'
 import { explainSelect } from './explain.ts'
 import { SelectRunner } from './select.ts'
 import type { Session } from './session.ts'
@@ -11,6 +12,14 @@ import { Writer, type Written } from './write.ts'
 
 export type QueryIr = SelectIr | InsertIr | UpdateIr | DeleteIr
 type Result = QueryResult<Record<string, unknown>>
+
+/** A statement that is a transaction of its own; `session.commit` ends it. */
+export async function executeAlone(session: Session, ir: QueryIr): Promise<Result> {
+  const changed = ir.t === 'update' || ir.t === 'delete' ? await changeDirectly(session, ir) : undefined
+  if (!changed) return await execute(session, ir)
+  session.counters.rowsReturned += changed.rows.length
+  return resultOf(ir, changed)
+}
 
 /** Runs one statement in a session. A failure takes back what the statement has written. */
 export async function execute(session: Session, ir: QueryIr): Promise<Result> {

@@ -1,14 +1,16 @@
 import type { Catalog, Index, Table } from '../catalog/types.ts'
 import type { Engine } from '../engine.ts'
-import { fail, isSerializationFailure, RedisDatabaseError, UnknownOutcome } from '../errors.ts'
+import { fail, isSerializationFailure, RedisDatabaseError } from '../errors.ts'
 import type { StatementCounters } from '../options.ts'
 import type { Row } from '../values/kinds.ts'
 import { versionLength } from '../values/rows.ts'
 import { afterAll } from '../values/encoding.ts'
 import type { Reply } from '../wire/resp.ts'
 import type { Connection } from '../wire/connection.ts'
-import { LostReply, OtherHistory, type Ongoing } from '../wire/wire.ts'
+import type { Ongoing } from '../wire/wire.ts'
+import { Assumptions } from './assumptions.ts'
 import { WriteBuffer } from './buffer.ts'
+import { sendCommit } from './commit.ts'
 import { mergeOwn } from './merge.ts'
 import { keyInMember, keysOfReads, keysOfWrites, questionOf } from './nearby.ts'
 import { ReadSet } from './read-set.ts'
@@ -83,6 +85,9 @@ export class Session {
   readonly #locks = new Map<string, string>()
   /** What was fetched with other rows, because it will be asked for next; noted as read already. */
   readonly #ahead = { rows: new Map<number, Map<string, string | null>>(), entries: new Map<string, Map<string, Ahead>>() }
+  readonly assumed = new Assumptions()
+  /** An insert on its own, tried for the first time: nobody is in its way, most likely. */
+  readonly hopeful: boolean
   readonly readOnly: boolean
   readonly rowsPerCall: number
   /** Reads that are not the statement's own business: not checked again. */
@@ -104,11 +109,15 @@ export class Session {
   /** The race is lost: whoever caught that error must not commit. */
   #doomed: RedisDatabaseError | undefined
 
-  constructor(engine: Engine, options: { readOnly?: boolean; validated?: boolean; attempt?: number; nearby?: boolean } = {}) {
+  constructor(
+    engine: Engine,
+    options: { readOnly?: boolean; validated?: boolean; attempt?: number; nearby?: boolean; hopeful?: boolean } = {},
+  ) {
     this.engine = engine
     // Who loses races reads in larger steps: what is read in one call is of one moment.
     this.rowsPerCall = Math.min(mostRowsPerCall, engine.limits.rowsPerCall * 4 ** ((options.attempt ?? 1) - 1))
     this.readOnly = options.readOnly ?? false
+    this.hopeful = options.hopeful ?? false
     this.validated = options.validated ?? true
     this.#reads = new ReadSet(engine.limits)
     this.#nearby = options.nearby ?? false
@@ -463,7 +472,7 @@ export class Session {
   async #validate(ids: readonly number[], reads: readonly (string | number)[]): Promise<Reply[]> {
     const { engine, catalog } = this
     this.counters.roundTrips++
-    const args = [catalog.version, ids.length, ...ids, ...this.#reads.checks(), 'W', ...reads]
+    const args = [catalog.version, ids.length, ...ids, ...this.#reads.checks(), ...this.assumed.checks(), 'W', ...reads]
     const reply = (await engine.call('validate', catalog.group, args, this.#ongoing())) as Reply[]
     if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
     if (reply[0] !== 'ok') throw lost(this.#nameIn(String(reply[1])))
@@ -486,30 +495,19 @@ export class Session {
     const writes = [...this.#schemaWrites, ...writesOf(this.buffer, this.#filled, this.engine.limits, this.#unbounded)]
     if (writes.length === 0) return
     const { engine, catalog } = this
-    const id = engine.environment.uniqueId()
     const locks = [...this.#locks].flatMap(([lock, value]) => ['F', lock, value])
-    const args = [id, String(engine.limits.outcomeKeptMs), catalog.version, ...locks, ...this.#reads.checks(), 'W', ...writes]
+    const args = [...locks, ...this.#reads.checks(), ...this.assumed.checks(), 'W', ...writes]
     let size = 0
     for (const arg of args) size += arg.length
     if (size > engine.limits.charactersPerCommit && !this.#unbounded)
       fail('too-large', `The transaction is too large: ${size} characters, ${engine.limits.charactersPerCommit} at most.`)
     this.counters.roundTrips++
-    let reply: Reply[]
-    try {
-      reply = (await engine.call('commit', catalog.group, args, this.#ongoing())) as Reply[]
-    } catch (error) {
-      // The one who took over knows whether it was among what came to it; if not, it never will be.
-      if (error instanceof OtherHistory && error.maybeSent && (await outcomeOf(engine, catalog.group, id)) !== 'refused') return
-      if (error instanceof LostReply) throw new UnknownOutcome(catalog.group, id, error)
-      throw error
-    }
-    engine.wire.changed(() => keysOfWrites(engine.base(catalog.group), writes))
-    if (reply[0] === 'schema') throw engine.schemaChanged(catalog.group)
-    if (reply[0] === 'conflict' && reply[1] === 'lock')
+    const touched = (): readonly string[] => keysOfWrites(engine.base(catalog.group), writes)
+    const [word, problem] = await sendCommit(engine, catalog, 'commit', args, touched, this.#ongoing())
+    if (word === 'conflict' && problem === 'lock')
       throw new RedisDatabaseError('lock-lost', 'The lock that this transaction relies on is no longer held.')
     if (this.changedSchema) engine.schemaChanged(catalog.group)
-    if (reply[0] !== 'ok') throw lost(this.#nameIn(String(reply[1])))
-    engine.losses.answeredCommit(catalog.group, id)
+    if (word !== 'ok') throw lost(this.#nameIn(String(problem)))
     await engine.replicated(catalog.group)
   }
 
@@ -540,9 +538,6 @@ export class Session {
     return this.#lifted || this.changedSchema
   }
 }
-
-const outcomeOf = async (engine: Engine, group: string, id: string): Promise<Reply> =>
-  await engine.call('outcome', group, [id, engine.limits.outcomeKeptMs])
 
 function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key)

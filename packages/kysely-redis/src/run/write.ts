@@ -5,6 +5,7 @@ import type { Binder } from '../bind/selects.ts'
 import type { Index, Table } from '../catalog/types.ts'
 import type { AssignmentIr, ConflictIr, DeleteIr, Expr, InsertIr, UpdateIr } from '../compile/ir.ts'
 import { fail } from '../errors.ts'
+import { encodeKey } from '../values/encoding.ts'
 import { fitColumn, type Kind, type Row, type Value } from '../values/kinds.ts'
 import { ConstraintKeeper, violated } from './constraints.ts'
 import { SelectRunner } from './select.ts'
@@ -41,7 +42,7 @@ export class Writer {
     const outputs = ir.returning ? this.#binder.outputs(ir.returning, scope) : []
     const conflict = ir.conflict && this.#bindConflict(ir.conflict, table)
     const keeper = new ConstraintKeeper(this.#session)
-    const taken = await this.#lookUp(table, rows, given)
+    const taken = await this.#lookUp(table, rows, given, ir.conflict !== undefined)
     const results: Row[] = []
     for (const row of rows) {
       const clash = table.uniques.flatMap((index) => {
@@ -230,21 +231,43 @@ export class Writer {
     }
   }
 
+  /**
+   * Does the key begin with a reference to a row that this transaction has made? Then nobody has it: who refers to a row that was not
+   * there would have been refused.
+   */
+  #belongsToNew(table: Table, index: Index, row: Row): boolean {
+    return table.definition.foreign.some(({ table: id, columns, references }) => {
+      const parent = this.#session.catalog.byId.get(id)
+      if (!parent || columns.length !== parent.primary.columns.length) return false
+      if (!columns.every((place, at) => index.columns[at] === place && references[at] === parent.primary.columns[at])) return false
+      const key = columns.map((place) => encodeKey(row[place] ?? null, table.kinds[place] as Kind)).join('')
+      const made = this.#session.buffer.find(parent)?.rows.get(key)
+      return made !== undefined && made.now !== null && made.stored === null
+    })
+  }
+
   /** Who has the values of the new rows' unique keys now: asked for all rows and all keys at once. */
-  async #lookUp(table: Table, rows: readonly Row[], given: boolean): Promise<Taken> {
+  async #lookUp(table: Table, rows: readonly Row[], given: boolean, conflicts: boolean): Promise<Taken> {
     const taken = new Taken(table)
     const asks: Promise<void>[] = []
+    const own = this.#session.buffer.find(table)
     for (const index of table.uniques) {
-      const keys = new Set(
-        rows.filter((row) => index.columns.every((place) => (row[place] ?? null) !== null)).map((row) => table.keyIn(index, row)),
-      )
+      const whole = rows.filter((row) => index.columns.every((place) => (row[place] ?? null) !== null))
+      const keys = new Map(whole.map((row) => [table.keyIn(index, row), row]))
       if (index.primary && !given) {
-        for (const key of keys) this.#session.expectAbsent(table, key)
+        for (const key of keys.keys()) this.#session.expectAbsent(table, key)
         continue
       }
-      if (index.primary) asks.push(this.#session.get(table, [...keys]).then((found) => taken.note(index, found)))
+      const asked: string[] = []
+      for (const [key, row] of keys) {
+        const written = index.primary ? own?.rows.has(key) : (own?.withKey(index, key).length ?? 0) > 0
+        if (written || conflicts || !(this.#session.hopeful || this.#belongsToNew(table, index, row))) asked.push(key)
+        else if (index.primary) this.#session.assumed.absent(table, key)
+        else this.#session.assumed.free(table, index, key)
+      }
+      if (index.primary && asked.length > 0) asks.push(this.#session.get(table, asked).then((found) => taken.note(index, found)))
       else
-        for (const key of keys)
+        for (const key of asked)
           asks.push(
             this.#session
               .range(table, { index, low: `[${key}`, high: `(${key}\x7f`, reverse: false, limit: 1, exactly: key })

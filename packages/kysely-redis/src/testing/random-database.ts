@@ -354,13 +354,26 @@ export class RandomDatabase {
     }
   }
 
+  /** One row by its key, and values that are given: what the server may do alone. */
+  #byKey(db: AnyDb, table: TablePlan, deletes: boolean): Built {
+    const [column, other] = [this.#pick(table.columns), this.#pick(table.columns)]
+    const id = this.#int(0, 14)
+    const value = this.#stored(other)
+    const also = (eb: Eb): Expression<SqlBool> =>
+      eb.and([eb('id', '=', id), ...(this.#flip() ? [eb(other.name, value === null ? 'is' : '=', value as never)] : [])])
+    if (deletes) return db.deleteFrom(table.name).where(also).returningAll()
+    const query = db.updateTable(table.name).set({ [column.name]: column.name === 'id' ? id : this.#stored(column) } as never).where(also) // prettier-ignore
+    return this.#flip() ? query.returningAll() : query
+  }
+
   /** A change: what it returns and how many rows it touches must be the same everywhere. */
   write(db: AnyDb): Built {
     const table = this.#pick(this.tables)
     const own = [[table, table.name]] as const
     const free = table.columns.filter((column) => column.name !== 'id' && !table.unique?.includes(column.name))
     const where = (eb: Eb): Expression<SqlBool> => this.#condition(eb, own, 1)
-    const choice = this.#int(0, 3)
+    const choice = this.#int(0, 5)
+    if (choice > 3) return this.#byKey(db, table, choice === 4)
     if (choice === 0) return db.deleteFrom(table.name).where(where).returningAll()
     const column = free.length > 0 ? this.#pick(free) : undefined
     if (choice === 1 && column) {

@@ -7,6 +7,9 @@ export const versionLength = 16
 /** One JSON array in the order of the columns. */
 export const encodeRow = (row: Row): string => JSON.stringify(row.map(jsonOf))
 
+/** One value as it stands in a row's text; equal values have equal texts. */
+export const encodeValue = (value: Value): string => JSON.stringify(jsonOf(value))
+
 const jsonOf = (value: Value): unknown => {
   if (typeof value === 'bigint') return value.toString()
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')

@@ -19,6 +19,7 @@ export function keysOfCommit(base: string, args: readonly (string | number)[]): 
         at += 3 + 2 * count
         break
       case 'D':
+      case 'E':
         for (let index = 0; index < count; index++) row(table, args[at + 3 + index])
         at += 3 + count
         break
@@ -52,4 +53,17 @@ export function keysOfCommit(base: string, args: readonly (string | number)[]): 
     }
   }
   return [...keys]
+}
+
+/** The same of `change` (see change.ts). */
+export function keysOfChange(base: string, args: readonly (string | number)[]): string[] {
+  const [id, , , table, key] = args
+  const keys = [`${base}:c:${id}`, `${base}:cat`, `${base}:tv`, `${base}:r:${table}:${key}`, `${base}:i:${table}:0`]
+  for (let at = 6; at < args.length;) {
+    const op = args[at]
+    if (op === 'X') keys.push(`${base}:i:${table}:${args[at + 1]}`)
+    if (op === 'N') keys.push(`${base}:i:${args[at + 1]}:${args[at + 2]}`)
+    at += op === 'D' ? 1 : op === 'X' ? 4 + Number(args[at + 3]) : 3
+  }
+  return keys
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { changeSource } from './change.ts'
 
 /**
  * What runs on the server. KEYS[1] is `{namespace/group}:n`, the group's commit number; all other keys of a group begin alike and lie
@@ -132,6 +133,12 @@ local function check(keys, argv, at)
         if redis.call('GETRANGE', prefix .. argv[at + 1 + 2 * i], 0, 15) ~= argv[at + 2 + 2 * i] then return nil, 'row ' .. argv[at + 1] end
       end
       at = at + 3 + 2 * count
+    elseif op == 'E' then
+      local prefix, count = rbase .. argv[at + 1] .. ':', tonumber(argv[at + 2])
+      for i = 1, count do
+        if redis.call('EXISTS', prefix .. argv[at + 2 + i]) == 0 then return nil, 'row ' .. argv[at + 1] end
+      end
+      at = at + 3 + count
     elseif op == 'R' then
       local members = index_range(ibase .. argv[at + 1] .. ':' .. argv[at + 2], argv[at + 3], argv[at + 4], argv[at + 5], argv[at + 6])
       if redis.sha1hex(table.concat(members, '\n')) ~= argv[at + 7] then return nil, 'range ' .. argv[at + 1] end
@@ -311,13 +318,14 @@ local function lock_keep(keys, argv)
 end
 `
 
-const entries = ['read', 'validate', 'commit', 'outcome', 'snapshot', 'forget', 'lock_acquire', 'lock_keep'] as const
+const entries = ['read', 'validate', 'commit', 'change', 'outcome', 'snapshot', 'forget', 'lock_acquire', 'lock_keep'] as const
 export type LibraryFunction = (typeof entries)[number]
 
 /** Processes of different versions may share a server: a library's name holds the digest of its text. */
-const digest = createHash('sha256').update(source).digest('hex').slice(0, 12)
+const code = source + changeSource
+const digest = createHash('sha256').update(code).digest('hex').slice(0, 12)
 export const functionName = (entry: LibraryFunction): string => `kr_${digest}_${entry}`
 export const libraryCode = `#!lua name=kysely_redis_${digest}
-${source}
+${code}
 ${entries.map((entry) => `redis.register_function{ function_name = '${functionName(entry)}', callback = ${entry} }`).join('\n')}
 `
