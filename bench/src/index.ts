@@ -1,3 +1,4 @@
+import { associationSync } from './association-sync.ts'
 import { auditSweep } from './audit-sweep.ts'
 import { controllerBackup } from './controller-backup.ts'
 import { engines } from './engines.ts'
@@ -12,6 +13,7 @@ export { record } from './results.ts'
 
 /** Each measures, and says in lines for people what came out and how that compares with a limit of the same run. */
 export const benchmarks = {
+  'association-sync': associationSync,
   'subcloud-list': subcloudList,
   'token-validation': tokenValidation,
   'audit-sweep': () => auditSweep({ tls: false, kept: true }),

@@ -25,6 +25,7 @@ export async function startWire(to: Fleet, address: string): Promise<Wire> {
   let isCut = false
   let isOld = false
   let laterMs = 0
+  let askedNew = false
 
   const answer = (from: IncomingMessage, reply: ServerResponse, body: Buffer): void => {
     if (isCut) return void held.add(reply)
@@ -37,6 +38,8 @@ export async function startWire(to: Fleet, address: string): Promise<Wire> {
   }
   const carry = (port: number) => (asked: IncomingMessage, reply: ServerResponse) => {
     if (isCut) return void held.add(reply)
+    // It has no such path, as no stock peer has; and nobody who looked asks for it.
+    if (isOld && asked.url?.endsWith('/standby-copies') === true) askedNew = true
     const headers = Object.fromEntries(Object.entries(asked.headers).filter(([name]) => !isOld || !ours.test(name)))
     const there = request({ host: to.address, port, method: asked.method, path: asked.url, headers }, (from) => {
       const parts: Buffer[] = []
@@ -67,7 +70,10 @@ export async function startWire(to: Fleet, address: string): Promise<Wire> {
       for (const reply of held) reply.destroy()
       held.clear()
     },
-    old: (is) => void (isOld = is),
+    old(is) {
+      if (askedNew) throw new Error('a controller was asked for what one of its release does not have')
+      isOld = is
+    },
     slow: (ms) => void (laterMs = ms),
     async close() {
       for (const server of servers) server.closeAllConnections()

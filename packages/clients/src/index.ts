@@ -31,10 +31,12 @@ export {
   type PeerClientOptions,
   type PeerCall,
   type StandbyDocument,
+  type StandbyOutcome,
   type GroupColumnsThere,
   type AuditRequest,
   type AssociationThere,
   type PeerGroupThere,
+  type MembersThere,
   type SubcloudThere,
   type SystemPeerThere,
 } from './peer.ts'

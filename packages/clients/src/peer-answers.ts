@@ -45,6 +45,12 @@ export interface SubcloudThere {
   readonly ownerEpoch: number | undefined
 }
 
+export interface MembersThere {
+  readonly subclouds: readonly SubcloudThere[]
+  /** How many standby copies it takes in one request; undefined for peers that take them one by one. */
+  readonly standbysAtOnce: number | undefined
+}
+
 const maxId = 2_147_483_647
 const uuid = /^[0-9a-fA-F-]{32,36}$/
 /** A document with certificates in it; more is not kept for one subcloud. */
@@ -100,6 +106,9 @@ export function readSubcloudThere(answer: Answer): SubcloudThere {
   }
 }
 
+export const readStandbysAtOnce = (answer: Answer): number | undefined =>
+  optional(answer.object()('murmuration-standby-copies'), (count) => count.integer(1, 10_000))
+
 const longestSaid = 300
 
 /**
@@ -116,10 +125,13 @@ export function refusalOf(response: HttpResponse): string {
   } catch {
     said = text.replaceAll(/<(style|title|script)[^>]*>[\s\S]*?<\/\1>/gi, ' ')
   }
-  return said
-    .replaceAll(/<[^>]*>/g, ' ')
+  return harmless(said.replaceAll(/<[^>]*>/g, ' '))
+}
+
+/** One line of limited length without control characters. */
+export const harmless = (said: string): string =>
+  said
     .replaceAll(/[^\x20-\x7e\u00a1-\uffff]|[\u2028\u2029]/g, ' ')
     .replaceAll(/\s+/g, ' ')
     .trim()
     .slice(0, longestSaid)
-}

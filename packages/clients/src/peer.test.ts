@@ -61,7 +61,8 @@ test('everything of a sync with a stock peer, in its own spelling', async () => 
   assert.equal(added.deployStatus, 'secondary')
   assert.equal((await client.joinGroup(document.regionName, created.id)).peerGroupId, created.id)
   assert.equal((await client.updateStandby(document.regionName, { ...document, release: '26.10' })).name, 'edge-porto')
-  assert.equal((await client.members('spg-a')).length, 1)
+  const { subclouds, standbysAtOnce } = await client.members('spg-a')
+  assert.deepEqual([subclouds.length, standbysAtOnce], [1, undefined])
   assert.equal((await client.surrender(document.regionName)).deployStatus, 'rehome-pending')
   await client.auditGroup({
     id: 5,
@@ -96,6 +97,42 @@ test('a form carries any value whole', async () => {
     description: document.description!,
     release: '26.09',
   })
+})
+
+test('many standby copies: the members of the forms in one request, and what became of each', async () => {
+  const { stock, client } = open()
+  const outcome = { 'deploy-status': null, status: null, message: null }
+  const answers = [
+    { ...outcome, region_name: 'a', outcome: 'written', 'deploy-status': 'secondary' },
+    { ...outcome, region_name: 'b', outcome: 'not-standby', 'deploy-status': 'complete' },
+    { ...outcome, region_name: 'c', outcome: 'name-taken' },
+    { ...outcome, region_name: 'd', outcome: 'refused', status: 400, message: `no${'!'.repeat(500)}\u001b` },
+  ]
+  stock.refuse = () => ({ status: 200, headers: {}, body: Buffer.from(JSON.stringify({ standby_copies: answers })) })
+  const outcomes = await client.writeStandbys(7, [document, { ...document, installValues: '{}', bmcPassword: undefined, location: 'PT' }])
+  const { what, body } = stock.requests.at(-1)!
+  assert.equal(what, 'POST /v1.0/subcloud-peer-groups/7/standby-copies')
+  const common = {
+    region_name: document.regionName,
+    bootstrap_values: document.bootstrapValues,
+    'bootstrap-address': '192.0.2.77',
+    description: document.description,
+    release: '26.09',
+  }
+  assert.deepEqual(JSON.parse(body), {
+    standby_copies: [
+      { ...common, bmc_password: 'Qm1jIQ==' },
+      { ...common, install_values: '{}', location: 'PT' },
+    ],
+  })
+  assert.deepEqual(
+    [outcomes.get('a'), outcomes.get('b'), outcomes.get('c')],
+    [{ outcome: 'written', deployStatus: 'secondary' }, { outcome: 'not-standby', deployStatus: 'complete' }, { outcome: 'name-taken' }],
+  )
+  const last = outcomes.get('d')
+  assert.ok(last?.outcome === 'refused' && last.refusal.status === 400 && /^no!{298}$/.test(last.refusal.said))
+  answers[0]!.outcome = 'eaten'
+  await assert.rejects(client.writeStandbys(7, [document]), SiteAnswerRefused)
 })
 
 test('a changed password there is noticed at the next question, and one changed here is used for it', async () => {

@@ -6,12 +6,15 @@ import { startDeadline, type Deadline } from './deadline.ts'
 import { createKeystoneSession } from './keystone-session.ts'
 import { formOf, type FormPart } from './multipart.ts'
 import {
+  harmless,
   readAssociationThere,
   readPeerGroup,
+  readStandbysAtOnce,
   readSubcloudThere,
   readSystemPeerThere,
   refusalOf,
   type AssociationThere,
+  type MembersThere,
   type PeerGroupThere,
   type SubcloudThere,
   type SystemPeerThere,
@@ -59,6 +62,13 @@ export interface StandbyDocument {
   readonly release: string
 }
 
+/** What became of one of many copies that were sent at once. */
+export type StandbyOutcome =
+  | { readonly outcome: 'written'; readonly deployStatus: string }
+  | { readonly outcome: 'name-taken' }
+  | { readonly outcome: 'not-standby'; readonly deployStatus: string }
+  | { readonly outcome: 'refused'; readonly refusal: PeerRefused }
+
 export interface AuditRequest {
   readonly id: number
   readonly peerUuid: string
@@ -92,7 +102,7 @@ export interface PeerClient {
   deleteGroup(name: string, call?: PeerCall): Promise<boolean>
   /** Asks it to look at this group of ours now. */
   auditGroup(request: AuditRequest, call?: PeerCall): Promise<void>
-  members(groupName: string, call?: PeerCall): Promise<readonly SubcloudThere[]>
+  members(groupName: string, call?: PeerCall): Promise<MembersThere>
 
   associations(call?: PeerCall): Promise<readonly AssociationThere[]>
   createAssociation(ids: { readonly peerGroupId: number; readonly systemPeerId: number }, call?: PeerCall): Promise<AssociationThere>
@@ -104,6 +114,11 @@ export interface PeerClient {
   addStandby(document: StandbyDocument, call?: PeerCall): Promise<SubcloudThere>
   updateStandby(regionName: string, document: StandbyDocument, call?: PeerCall): Promise<SubcloudThere>
   joinGroup(regionName: string, peerGroupId: number, call?: PeerCall): Promise<SubcloudThere>
+  /**
+   * Adds or updates copies and makes them members, so many at once as `members` told that it takes: only peers of our kind do. By region;
+   * a copy of which the peer says nothing is absent.
+   */
+  writeStandbys(peerGroupId: number, documents: readonly StandbyDocument[], call?: PeerCall): Promise<ReadonlyMap<string, StandbyOutcome>>
   /** Gives it up there: unmanaged and waiting to be rehomed (reference §7.9 step 4a). */
   surrender(regionName: string, call?: PeerCall): Promise<SubcloudThere>
   deleteSubcloud(name: string, call?: PeerCall): Promise<boolean>
@@ -275,7 +290,10 @@ export function createPeerClient(world: World, options: PeerClientOptions): Peer
     async members(groupName, call) {
       const asked = { ...call, maxResponseBytes: peerLimits.membersBytes }
       const answer = await ask('listing the members', 'GET', `subcloud-peer-groups/${ref(groupName)}/subclouds`, asked)
-      return entries(answer, 'subclouds').map(readSubcloudThere)
+      return {
+        subclouds: entries(answer, 'subclouds').map(readSubcloudThere),
+        standbysAtOnce: readStandbysAtOnce(answer),
+      }
     },
 
     associations: async (call) =>
@@ -312,6 +330,14 @@ export function createPeerClient(world: World, options: PeerClientOptions): Peer
     async joinGroup(regionName, peerGroupId, call) {
       const form = [{ name: 'peer_group', value: String(peerGroupId) }]
       return readSubcloudThere(await ask('joining the peer group', 'PATCH', `subclouds/${ref(regionName)}`, { ...call, form }))
+    },
+    async writeStandbys(peerGroupId, documents, call) {
+      const json = { standby_copies: documents.map(standbyCopy) }
+      const answer = await ask('writing the standby copies', 'POST', `subcloud-peer-groups/${peerGroupId}/standby-copies`, {
+        ...call,
+        json,
+      })
+      return new Map(entries(answer, 'standby_copies').map(readStandbyOutcome))
     },
     async surrender(regionName, call) {
       const form = [
@@ -356,10 +382,26 @@ function standbyParts(document: StandbyDocument, how: 'add' | 'update'): FormPar
   ]
 }
 
+/** The members of the forms, in one object. */
+const standbyCopy = (document: StandbyDocument): object => ({
+  region_name: document.regionName,
+  ...Object.fromEntries(standbyParts(document, 'add').map(({ name, value }) => [name, value])),
+})
+
+function readStandbyOutcome(answer: Answer): [region: string, outcome: StandbyOutcome] {
+  const copy = answer.object()
+  const region = copy('region_name').text(255)
+  const outcome = copy('outcome').oneOf('written', 'name-taken', 'not-standby', 'refused')
+  if (outcome === 'name-taken') return [region, { outcome }]
+  if (outcome !== 'refused') return [region, { outcome, deployStatus: copy('deploy-status').text(64) }]
+  const said = harmless(copy('message').text(4_096, /^/))
+  return [region, { outcome, refusal: new PeerRefused('the standby copy', copy('status').integer(400, 599), said) }]
+}
+
 /** Operators give it with or without the version. */
 function keystoneUrlOf(endpoint: string): string {
   const trimmed = endpoint.replace(/\/+$/, '')
   return trimmed.endsWith('/v3') ? trimmed : `${trimmed}/v3`
 }
 
-export type { AssociationThere, PeerGroupThere, SubcloudThere, SystemPeerThere }
+export type { AssociationThere, MembersThere, PeerGroupThere, SubcloudThere, SystemPeerThere }

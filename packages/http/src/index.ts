@@ -2,7 +2,7 @@
 export { createApp, type App, type AppOptions, type Gate, type TypeBoxProvider } from './app.ts'
 export { ApiError, defineErrors, type ErrorDefinition } from './errors.ts'
 export type { Faults } from './faults/index.ts'
-export { keystoneFaults, dcmanagerFaults, imageFaults, plainFaults } from './faults/index.ts'
+export { keystoneFaults, dcmanagerFaults, imageFaults, plainFaults, sentenceOf } from './faults/index.ts'
 export type { Identity, TokenValidator } from './identity.ts'
 export { Unauthenticated, IdentityUnavailable } from './identity.ts'
 export { createPolicy, type Policy, type PolicyRule, type OperatorPolicy, type Decision, PolicyInvalid } from './policy/index.ts'

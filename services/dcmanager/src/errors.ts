@@ -300,6 +300,11 @@ export const errors = defineErrors({
   unknownGroupVerb: { status: 400, message: 'Invalid request: the operation "{verb}" does not exist', hint: 'Operations are {known}.' },
   peerGroupInvalid: { status: 400, message: 'Invalid peer_group_id {group}', hint: 'List them with GET /v1.0/subcloud-peer-groups.' },
   systemPeerInvalid: { status: 400, message: 'Invalid system_peer_id {peer}', hint: 'List them with GET /v1.0/system-peers.' },
+  peersOnly: {
+    status: 403,
+    message: 'This operation is for system peers',
+    hint: 'It needs the account that the record of a system peer names here, and is used by the sync of a peer group association.',
+  },
   peerGroupUnknown: {
     status: 400,
     message: 'Invalid peer_group {group}: there is no such peer group',

@@ -66,6 +66,8 @@ const expected: Readonly<Record<string, Who>> = {
   'DELETE /v1.0/system-peers/{peer_ref}': 'AoC',
   // New.
   'GET /v1.0/controller-authority': 'RoOoC',
+  // And of them only system peers, by their accounts.
+  'POST /v1.0/subcloud-peer-groups/{group_ref}/standby-copies': 'AoC',
   'GET /v1.0/alarms': 'RoOoC',
   'POST /v1.0/subcloud-backup': 'AoOoC',
   'PATCH /v1.0/subcloud-backup/delete/{release}': 'AoOoC',

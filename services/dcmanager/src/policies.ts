@@ -164,6 +164,13 @@ export const policies: readonly PolicyRule[] = [
     description: 'Modify, migrate or audit a subcloud peer group.',
   },
   {
+    name: 'dc_api:subcloud_peer_groups:write_standby_copies',
+    check: adminOrConfigurator,
+    operations: at('POST /v1.0/subcloud-peer-groups/{group_ref}/standby-copies'),
+    description:
+      'As a system peer: write standby copies of members of a subcloud peer group. dc_api:subclouds:create and dc_api:subclouds:modify are needed too.',
+  },
+  {
     name: 'dc_api:peer_group_associations:create',
     check: adminOrConfigurator,
     operations: at('POST /v1.0/peer-group-associations'),

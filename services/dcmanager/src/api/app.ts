@@ -7,6 +7,7 @@ import { groupRoutes } from './groups.ts'
 import { peerGroupMigrateRoutes } from './peer-group-migrate.ts'
 import { peerGroupRoutes } from './peer-groups.ts'
 import { phasedDeployRoutes } from './phased-deploy.ts'
+import { standbyCopyRoutes } from './standby-copies.ts'
 import { addSubcloudRoutes } from './subcloud-add.ts'
 import { deleteSubcloudRoutes } from './subcloud-delete.ts'
 import { patchSubcloudRoutes } from './subcloud-patch.ts'
@@ -45,6 +46,7 @@ export async function createDcmanagerApp(context: ApiContext, options: ApiOption
     groupRoutes,
     peerGroupRoutes,
     peerGroupMigrateRoutes,
+    standbyCopyRoutes,
     associationRoutes,
     systemPeerRoutes,
     controllerAuthorityRoutes,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromTables } from '../testing/everything.ts'
-import { geoBench, localUuid, peerUuid } from '../testing/geo-bench.ts'
+import { geoBench, localUuid, peerToken, peerUuid } from '../testing/geo-bench.ts'
 
 test('peer groups: create, list, show, members, status, delete (reference §1.12, §1.16)', async (t) => {
   const bench = await geoBench(t)
@@ -225,4 +225,84 @@ test('audit: every member of the contract, and only from a peer of the group', a
   const [audited, from, remote] = bench.audited[0]!
   const { peer_uuid: _, ...expected } = body
   assert.deepEqual([audited.peer_group_name, from, remote], ['ours', peerUuid, expected])
+})
+
+test('standby copies: for system peers only; a bad request names the field, a bad copy is told and leaves the others alone', async (t) => {
+  const bench = await geoBench(t)
+  await bench.addPeer()
+  const leader = { 'system-leader-id': peerUuid, 'system-leader-name': 'dc-madrid' }
+  const group = await bench.addGroup('spg-south', { 'group-priority': 1, ...leader })
+  const path = `/v1.0/subcloud-peer-groups/${group}/standby-copies`
+  const copy = (n: number, more: Readonly<Record<string, unknown>> = {}) => ({
+    region_name: `${n}a`.padStart(32, '0'),
+    bootstrap_values: bench.values(n),
+    'bootstrap-address': `127.1.${n}.2`,
+    release: '26.09',
+    ...more,
+  })
+  const send = (copies: unknown, url = path) => bench.asPeer('POST', url, { json: { standby_copies: copies } })
+  const before = await fromTables(bench.database)
+  for (const asked of [{}, { headers: { 'user-agent': 'dcmanager/1.0' } }, { token: peerToken }]) {
+    const refused = await bench.call('POST', path, { json: { standby_copies: [copy(3)] }, ...asked })
+    assert.deepEqual([refused.status, refused.json.description.slice(0, 35)], [403, 'This operation is for system peers.'], refused.text)
+  }
+  for (const [copies, field] of [
+    [[], 'standby_copies'],
+    [Array.from({ length: 51 }, (_, n) => copy(n)), 'standby_copies'],
+    [[copy(3, { region_name: undefined })], 'standby_copies.0.region_name'],
+    [[copy(3), copy(4, { secondary: 'true' })], 'standby_copies.1.secondary'],
+    [[copy(3), copy(4, { release: 26 })], 'standby_copies.1.release'],
+    [[copy(3), copy(4, { bootstrap_values: 'x'.repeat(1_048_577) })], 'standby_copies.1.bootstrap_values'],
+    [[copy(3), copy(3)], 'standby_copies.1.region_name'],
+  ] as const) {
+    const { status, json, text } = await send(copies)
+    assert.deepEqual([status, json.field], [400, field], text)
+  }
+  assert.equal((await send([copy(3)], '/v1.0/subcloud-peer-groups/77/standby-copies')).status, 404)
+  assert.equal((await send(Array.from({ length: 17 }, (_, n) => copy(n, { bootstrap_values: 'x'.repeat(1_000_000) })))).status, 413)
+  assert.deepEqual(await fromTables(bench.database), before)
+
+  const outcomes = async (copies: unknown) => {
+    const { status, json, text } = await send(copies)
+    assert.equal(status, 200, text)
+    return (json.standby_copies as Record<string, unknown>[]).map((each) =>
+      [each['outcome'], each['deploy-status'], each['status']].join(' '),
+    )
+  }
+  const mixed = [
+    copy(3),
+    copy(4, { bootstrap_values: bench.values(3) }),
+    copy(5, { bootstrap_values: bench.values(3).replace('name: subcloud3', 'name: subcloud5') }),
+    copy(6, { bootstrap_values: 'name: [', 'bootstrap-address': '127.1.6.2' }),
+    copy(7, { region_name: 'RegionOne' }),
+    copy(8, { 'bootstrap-address': 'nowhere' }),
+    copy(9),
+  ]
+  const expected = ['written secondary ', 'name-taken  ', ...Array<string>(4).fill('refused  400'), 'written secondary ']
+  assert.deepEqual(await outcomes(mixed), expected)
+  const rows = await bench.database.query.selectFrom('subclouds').select(['id', 'name', 'peer_group_id', 'document_revision']).execute()
+  assert.deepEqual(
+    rows.map((row) => [row.name, row.peer_group_id]),
+    [
+      ['subcloud3', group],
+      ['subcloud9', group],
+    ],
+  )
+  // The same again is the same, and nothing of it is new.
+  assert.deepEqual(await outcomes(mixed), expected)
+  const documents = () => bench.database.query.selectFrom('subclouds').select(['id', 'document_revision']).execute()
+  assert.deepEqual(
+    await documents(),
+    rows.map(({ id, document_revision }) => ({ id, document_revision })),
+  )
+  // One that left the group joins again; one that this site manages by now is left alone.
+  await bench.database.query.updateTable('subclouds').set({ peer_group_id: null }).where('name', '=', 'subcloud3').execute()
+  await bench.database.query.updateTable('subclouds').set({ deploy_status: 'complete' }).where('name', '=', 'subcloud9').execute()
+  assert.deepEqual(await outcomes([copy(9), copy(3, { location: 'Porto' })]), ['not-standby complete ', 'written secondary '])
+  const moved = await bench.database.query.selectFrom('subclouds').selectAll().where('name', '=', 'subcloud3').executeTakeFirstOrThrow()
+  assert.deepEqual([moved.peer_group_id, moved.location], [group, 'Porto'])
+  // Only who may use it is told of it.
+  const list = `/v1.0/subcloud-peer-groups/${group}/subclouds`
+  assert.equal((await bench.asPeer('GET', list)).json['murmuration-standby-copies'], 50)
+  assert.equal((await bench.call('GET', list)).json['murmuration-standby-copies'], undefined)
 })

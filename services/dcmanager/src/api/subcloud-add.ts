@@ -1,15 +1,8 @@
 import { errors, invalidField } from '../errors.ts'
 import { addPhases } from '../rules/phases.ts'
 import { nameProblem, reservedRegions } from '../rules/names.ts'
-import {
-  claimForeign,
-  claimNewSubcloud,
-  claimSecondary,
-  type Asker,
-  type Claimed,
-  type NewSubcloud,
-  type SubcloudToAdd,
-} from '../store/claims.ts'
+import { claimForeign, claimNewSubcloud, claimSecondary, type Asker, type Claimed, type NewSubcloud } from '../store/claims.ts'
+import type { SubcloudToAdd } from '../store/new-subclouds.ts'
 import { runningOperation } from '../store/operations.ts'
 import { findSubcloud, readSubcloud, type SubcloudRow } from '../store/subclouds.ts'
 import { subcloudToWire } from '../wire/subcloud.ts'
@@ -39,7 +32,10 @@ export function addSubcloudRoutes(app: App, context: ApiContext): void {
     const form = await readForm(request, namesOf(AddForm))
     return accept(context.desk, request, reply, form.content, async (asker) => {
       const members = withFileMembers(form, namesOf(AddForm))
-      if (members.has('secondary')) return addSecondary(context, form, asker, await hasPeerPrivileges(context, request))
+      if (members.has('secondary')) {
+        const copy = await secondaryToAdd(context, form, await hasPeerPrivileges(context, request))
+        return secondaryAnswer(await claimSecondary(context.desk, asker, secondaryAnswer, copy))
+      }
       if (members.flag('migrate') === true) return addForeign(context, form, asker)
       const claimed = await claimNewSubcloud(context.desk, asker, answerOf, await newSubcloud(context, form, 'subcloud.add'))
       return answerOf(claimed)
@@ -102,9 +98,9 @@ async function newSubcloud(context: ApiContext, sent: Form, operation: NewSubclo
 
 /**
  * `secondary`, whatever its value, as peers send it (reference dcmanager §1.7): the copy of a subcloud that another site manages. No
- * password and no image, for nothing is done at the subcloud; its region is the one that it has.
+ * password and no image, for nothing is done at the subcloud; its region is the one that it has. All validation that needs no lock.
  */
-async function addSecondary(context: ApiContext, sent: Form, asker: Asker, byPeer: boolean): Promise<string> {
+export async function secondaryToAdd(context: ApiContext, sent: Form, byPeer: boolean): Promise<SubcloudToAdd> {
   await requireQuietController(context, 'softwareBusy')
   const form = withFileMembers(sent, namesOf(AddForm))
   const foreign = form.has('deploy_config') ? 'deploy_config' : (['migrate', 'enroll'] as const).find((name) => form.flag(name) === true)
@@ -116,8 +112,7 @@ async function addSecondary(context: ApiContext, sent: Form, asker: Asker, byPee
   const problem = /^[0-9a-f]{32}$/i.test(region) ? undefined : nameProblem(region, 'subcloud')
   const ours = [...reservedRegions, ...(await controllerNetwork(context)).regions]
   if (problem !== undefined || ours.includes(region)) throw invalidField('region_name', problem ?? 'is a region of this system controller')
-  const row = await claimSecondary(context.desk, asker, secondaryAnswer, rowToAdd(form, values, region))
-  return secondaryAnswer(row)
+  return rowToAdd(form, values, region)
 }
 
 /**

@@ -45,17 +45,15 @@ interface Wanted extends DocumentsWanted {
 }
 
 /** PATCH without verb (reference dcmanager §1.7, §4.6): everything it names in one transaction, or nothing. */
-export async function updateSubcloudByForm(
-  context: ApiContext,
-  row: SubcloudRow,
-  form: Form,
-  asker: Asker,
-  byPeer: boolean,
-): Promise<string> {
+export const updateSubcloudByForm = async (...request: Parameters<typeof updateByForm>): Promise<string> =>
+  answerOf(await updateByForm(...request))
+
+/** The same, for who needs no answer on the wire. */
+export async function updateByForm(context: ApiContext, row: SubcloudRow, form: Form, asker: Asker, byPeer: boolean): Promise<Updated> {
   const { desk } = context
   const wanted = await readWanted(context, row, form, byPeer)
   try {
-    return answerOf(await claim(desk, asker, answerOf, (tx) => apply(context, tx, asker, row.id, wanted)))
+    return await claim(desk, asker, answerOf, (tx) => apply(context, tx, asker, row.id, wanted))
   } catch (error) {
     if (wanted.name !== undefined && isUniqueViolation(error) && /subclouds/.test(error.constraint ?? ''))
       throw errors.renameTaken({ name: wanted.name })

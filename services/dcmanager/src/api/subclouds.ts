@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type, type Static } from 'typebox'
 import { errors } from '../errors.ts'
 import { allDeployStatuses, type DeployStatus } from '../rules/lifecycle.ts'
+import { standbyCopiesOffer } from '../rules/standby-copies.ts'
 import { rehomeDataForPeer, shownRehomeData } from '../rules/rehome-data.ts'
 import { findGroup } from '../store/groups.ts'
 import { readRehomeData } from '../store/rehome-data.ts'
@@ -114,7 +115,7 @@ export async function memberListText(
     page.rows.map(({ row }) => row.id),
   )
   const texts = new Map([...payloads].map(([id, payload]) => [id, whole ? rehomeDataForPeer(payload) : shownRehomeData(payload)]))
-  return subcloudListText(page, 'name', texts)
+  return subcloudListText(page, 'name', texts, whole ? standbyCopiesOffer : undefined)
 }
 
 const noSubclouds = '{"subclouds":[]}'

@@ -1,4 +1,5 @@
-import { bulkInsert, isUniqueViolation, timestamp, type Database, type Transaction } from '@murmuration/data'
+import { isUniqueViolation, type Database, type Transaction } from '@murmuration/data'
+import { ApiError } from '@murmuration/http'
 import { cancel, enqueue, SubjectBusy, type Enqueue } from '@murmuration/jobs'
 import type { Keyring, Secret } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
@@ -7,16 +8,13 @@ import { ruleOf, type DeployStatus } from '../rules/lifecycle.ts'
 import { requireVerb } from '../rules/management.ts'
 import { exclusiveKeyOf, type DeployInput, type OperationName, type Phase, type RehomeInput } from '../rules/operations.ts'
 import { sharedDocuments } from '../rules/replicated.ts'
-import type { NetworkKeys } from '../rules/addresses.ts'
-import { resetAlarms } from './alarms.ts'
-import { recordChanges } from './changes.ts'
 import { readDocuments, writeDocuments, type Documents } from './documents.ts'
-import { defaultGroupId, findGroup } from './groups.ts'
 import { remember, type Remembered } from './idempotency.ts'
 import { findConflict, lockNetworks, reserveNetwork } from './networks.ts'
+import { conflictRefusal, insertSubclouds, type Added, type NetworkClaim, type SubcloudToAdd } from './new-subclouds.ts'
 import { queued, runningOperation } from './operations.ts'
-import { touchMember } from './peer-groups.ts'
-import { endpointTypes, type Schema } from './schema.ts'
+import { announceChange, readPeerGroup, touchMember } from './peer-groups.ts'
+import type { Schema } from './schema.ts'
 import { readSubcloud, updateSubcloud, type SubcloudColumns, type SubcloudRow } from './subclouds.ts'
 
 /**
@@ -75,42 +73,10 @@ function busy({ running }: SubjectBusy): Error {
 
 // --- a new subcloud ------------------------------------------------------------------------------------------------
 
-/** What a row is made of, whatever becomes of it then. */
-export interface SubcloudToAdd {
-  readonly columns: Pick<
-    SubcloudRow,
-    | 'name'
-    | 'description'
-    | 'location'
-    | 'software_version'
-    | 'region_name'
-    | 'management_subnet'
-    | 'management_gateway_ip'
-    | 'management_start_ip'
-    | 'management_end_ip'
-    | 'systemcontroller_gateway_ip'
-    | 'external_oam_subnet_ip_family'
-    | 'data_install'
-    | 'bootstrap_address'
-  >
-  /** Id as text; default group when absent. */
-  readonly groupId: string | undefined
-  readonly documents: Documents
-  readonly network: NetworkClaim
-}
-
 export interface NewSubcloud extends SubcloudToAdd {
   readonly operation: 'subcloud.add' | 'subcloud.create'
   readonly phases: readonly Phase[]
   readonly sysadminPassword: Secret | undefined
-}
-
-/** Addresses that a request wants for its subcloud. */
-export interface NetworkClaim {
-  readonly keys: NetworkKeys
-  readonly oam: { readonly first: string; readonly last: string } | undefined
-  /** The member that named the range, for the refusal. */
-  readonly field: string
 }
 
 export interface Claimed {
@@ -134,6 +100,39 @@ export const claimNewSubcloud = (desk: Desk, asker: Asker, answerOf: AnswerOf<Cl
 export const claimSecondary = (desk: Desk, asker: Asker, answerOf: AnswerOf<SubcloudRow>, given: SubcloudToAdd): Promise<SubcloudRow> =>
   refusingTwins(given.columns.name, () => claim(desk, asker, answerOf, (tx) => insertSubcloud(desk, tx, given, 'secondary')))
 
+/**
+ * As `claimSecondary` for many of one peer, as members of a group here: one transaction, whose statements do not grow with them. In their
+ * order: the row, or why this one is refused; nothing of it is written then.
+ */
+export async function claimStandbyCopies(
+  desk: Desk,
+  asker: Asker,
+  given: readonly SubcloudToAdd[],
+  peerGroupId: number,
+): Promise<readonly Added[]> {
+  if (given.length === 0) return []
+  try {
+    return await claim(
+      desk,
+      asker,
+      () => '',
+      async (tx) => {
+        if ((await readPeerGroup(tx, peerGroupId)) === undefined) throw errors.peerGroupNotFound()
+        const added = await insertSubclouds(desk, tx, given, 'secondary', peerGroupId)
+        if (added.some((each) => !(each instanceof ApiError))) await announceChange(tx, desk.world, [peerGroupId])
+        return added
+      },
+    )
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error
+    if (given.length === 1) return [errors.nameTaken({ name: given[0]!.columns.name }, { field: 'name' })]
+    // One of them met a request of somebody else: that one is to be told, and no other.
+    const alone: Added[] = []
+    for (const each of given) alone.push(...(await claimStandbyCopies(desk, asker, [each], peerGroupId)))
+    return alone
+  }
+}
+
 /** Accepts a subcloud that another system controller has deployed (reference dcmanager §1.7 `migrate`): its takeover begins at once. */
 export const claimForeign = (
   desk: Desk,
@@ -156,59 +155,9 @@ export const claimForeign = (
   )
 
 async function insertSubcloud(desk: Desk, tx: Transaction<Schema>, given: SubcloudToAdd, deployStatus: DeployStatus): Promise<SubcloudRow> {
-  const { world, keyring } = desk
-  // Names and ranges are claimed under one lock, so two requests at the same time get one answer each: yes and no.
-  await lockNetworks(tx)
-  const { name, region_name: region } = given.columns
-  const twin = await tx.query
-    .selectFrom('subclouds')
-    .select(['id', 'name', 'region_name'])
-    .where((eb) => eb.or([eb('name', 'in', [name, region]), eb('region_name', 'in', [name, region])]))
-    .executeTakeFirst()
-  if (twin !== undefined && (twin.name === name || twin.region_name === name)) throw errors.nameTaken({ name }, { field: 'name' })
-  if (twin !== undefined) throw errors.regionTaken({ region }, { field: 'region_name' })
-  const group = await findGroup(tx, given.groupId ?? String(defaultGroupId))
-  if (group === undefined) throw errors.groupInvalid({ group: given.groupId ?? defaultGroupId }, { field: 'group_id' })
-  await refuseConflict(tx, given.network)
-
-  const at = timestamp(world.clock.nowMs())
-  const row = await tx.query
-    .insertInto('subclouds')
-    .values({
-      ...given.columns,
-      management_state: 'unmanaged',
-      availability_status: 'offline',
-      deploy_status: deployStatus,
-      error_description: 'No errors present',
-      openstack_installed: 0,
-      first_identity_sync_complete: 0,
-      enrolled_with_vcsr: 0,
-      rehomed: 0,
-      group_id: group.id,
-      initial_deployment: 1,
-      revision: 1,
-      created_at: at,
-      updated_at: null,
-    })
-    .returningAll()
-    .executeTakeFirstOrThrow()
-  await bulkInsert(
-    tx,
-    'subcloud_status',
-    endpointTypes.map((type) => ({
-      subcloud_id: row.id,
-      endpoint_type: type,
-      sync_status: 'unknown',
-      created_at: at,
-      updated_at: null,
-    })),
-  )
-  await bulkInsert(tx, 'subcloud_audits', [{ subcloud_id: row.id, next_audit_at: at }])
-  await resetAlarms(tx, world, [row.id])
-  await reserveNetwork(tx, row.id, 'current', given.network.keys)
-  await writeDocuments(tx, world, keyring, row.id, given.documents)
-  await recordChanges(tx, world, [{ subcloudId: row.id, kind: 'created', columns: row }])
-  return row
+  const [added] = await insertSubclouds(desk, tx, [given], deployStatus)
+  if (added instanceof ApiError) throw added
+  return added!
 }
 
 async function refusingTwins<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -224,9 +173,7 @@ async function refusingTwins<T>(name: string, work: () => Promise<T>): Promise<T
 /** 400 when another subcloud holds some of the addresses. Under `lockNetworks`, so that the answer stays true until the commit. */
 export async function refuseConflict(tx: Transaction<Schema>, network: NetworkClaim, exceptSubcloudId?: number): Promise<void> {
   const conflict = await findConflict(tx, network.keys, network.oam, exceptSubcloudId)
-  if (conflict?.what === 'range') throw errors.networkOverlap({ field: network.field, other: conflict.name }, { field: network.field })
-  if (conflict?.what === 'oam')
-    throw errors.oamOverlap({ field: 'external_oam_subnet', other: conflict.name }, { field: 'bootstrap_values.external_oam_subnet' })
+  if (conflict !== undefined) throw conflictRefusal(network, conflict)
 }
 
 // --- an operation on a subcloud that is there ------------------------------------------------------------------------

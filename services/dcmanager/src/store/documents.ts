@@ -9,22 +9,32 @@ export type Documents = Partial<Record<DocumentKind, unknown>>
 const contextOf = (subcloudId: number, kind: DocumentKind): string => `subcloud:${subcloudId}:${kind}`
 
 /** What operators hand in holds passwords anywhere, so it is sealed whole. One statement for all kinds. */
-export async function writeDocuments(
+export const writeDocuments = (
   db: Queryable<Schema>,
   world: World,
   keyring: Keyring,
   subcloudId: number,
   documents: Documents,
+): Promise<void> => writeDocumentsOfMany(db, world, keyring, [{ subcloudId, documents }])
+
+/** As `writeDocuments`, of many subclouds in one statement. */
+export async function writeDocumentsOfMany(
+  db: Queryable<Schema>,
+  world: World,
+  keyring: Keyring,
+  many: readonly { readonly subcloudId: number; readonly documents: Documents }[],
 ): Promise<void> {
   const updatedAt = timestamp(world.clock.nowMs())
-  const rows = Object.entries(documents)
-    .filter(([, value]) => value !== undefined)
-    .map(([kind, value]) => ({
-      subcloud_id: subcloudId,
-      kind,
-      sealed: sealDocument(keyring, subcloudId, kind as DocumentKind, value),
-      updated_at: updatedAt,
-    }))
+  const rows = many.flatMap(({ subcloudId, documents }) =>
+    Object.entries(documents)
+      .filter(([, value]) => value !== undefined)
+      .map(([kind, value]) => ({
+        subcloud_id: subcloudId,
+        kind,
+        sealed: sealDocument(keyring, subcloudId, kind as DocumentKind, value),
+        updated_at: updatedAt,
+      })),
+  )
   if (rows.length === 0) return
   await upsert(db, 'subcloud_documents', rows, { conflict: ['subcloud_id', 'kind'], update: ['sealed', 'updated_at'] })
 }

@@ -22,6 +22,14 @@ export async function findGroup(db: Queryable<Schema>, ref: string): Promise<Gro
     .executeTakeFirst()
 }
 
+/** Those of these ids that are there. */
+export async function readGroups(db: Queryable<Schema>, ids: readonly number[]): Promise<ReadonlySet<number>> {
+  const possible = [...new Set(ids)].filter((id) => id <= maxId)
+  if (possible.length === 0) return new Set()
+  const rows = await db.query.selectFrom('subcloud_group').select('id').where('id', 'in', possible).execute()
+  return new Set(rows.map((row) => row.id))
+}
+
 /** With the number of subclouds in each, in one statement. */
 export function listGroups(db: Queryable<Schema>): Promise<(GroupRow & { subcloud_count: number })[]> {
   return db.query

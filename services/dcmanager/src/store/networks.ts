@@ -18,66 +18,96 @@ export interface NetworkConflict {
   readonly what: 'range' | 'oam'
 }
 
+/** What a subcloud wants of the address space. */
+export interface NetworkWanted {
+  readonly keys: NetworkKeys
+  readonly oam: { readonly first: string; readonly last: string } | undefined
+}
+
+/** What another subcloud holds of it. */
+export interface TakenRange extends NetworkKeys {
+  readonly name: string
+}
+
 /**
- * The first other subcloud whose address range overlaps start…end, or whose management subnet contains the OAM subnet. Shared
- * management subnets are allowed (reference dcmanager §4.8).
+ * Ranges of other subclouds that are in the way of any of these: they overlap start…end, or their management subnet contains the OAM
+ * subnet. Shared management subnets are allowed (reference dcmanager §4.8). One statement, however many are wanted.
  */
-export async function findConflict(
-  db: Queryable<Schema>,
-  network: NetworkKeys,
-  oam: { readonly first: string; readonly last: string } | undefined,
-  exceptSubcloudId?: number,
-): Promise<NetworkConflict | undefined> {
-  const row = await db.query
+export async function findTaken(db: Queryable<Schema>, wanted: readonly NetworkWanted[], exceptSubcloudId?: number): Promise<TakenRange[]> {
+  const rows = await db.query
     .selectFrom('subcloud_networks as taken')
     .innerJoin('subclouds', 'subclouds.id', 'taken.subcloud_id')
-    .select((eb) => [
-      'subclouds.name',
-      eb
-        .case()
-        .when(eb.and([eb('taken.first_key', '<=', network.last), eb('taken.last_key', '>=', network.first)]))
-        .then('range')
-        .else('oam')
-        .end()
-        .as('what'),
-    ])
+    .select(['subclouds.name', 'taken.first_key', 'taken.last_key', 'taken.subnet_first_key', 'taken.subnet_last_key'])
     .where((eb) =>
-      eb.or([
-        eb.and([eb('taken.first_key', '<=', network.last), eb('taken.last_key', '>=', network.first)]),
-        ...(oam === undefined
-          ? []
-          : [eb.and([eb('taken.subnet_first_key', '<=', oam.first), eb('taken.subnet_last_key', '>=', oam.last)])]),
-      ]),
+      eb.or(
+        wanted.flatMap(({ keys, oam }) => [
+          eb.and([eb('taken.first_key', '<=', keys.last), eb('taken.last_key', '>=', keys.first)]),
+          ...(oam === undefined
+            ? []
+            : [eb.and([eb('taken.subnet_first_key', '<=', oam.first), eb('taken.subnet_last_key', '>=', oam.last)])]),
+        ]),
+      ),
     )
     .$if(exceptSubcloudId !== undefined, (query) => query.where('taken.subcloud_id', '!=', exceptSubcloudId!))
     .orderBy('taken.subcloud_id')
-    .limit(1)
-    .executeTakeFirst()
-  return row === undefined ? undefined : { name: row.name, what: row.what === 'range' ? 'range' : 'oam' }
+    .execute()
+  return rows.map((row) => ({
+    name: row.name,
+    first: row.first_key,
+    last: row.last_key,
+    subnetFirst: row.subnet_first_key,
+    subnetLast: row.subnet_last_key,
+  }))
 }
 
-export async function reserveNetwork(
+/** The first of these ranges that is in the way of this one. */
+export function inTheWay(ranges: readonly TakenRange[], { keys, oam }: NetworkWanted): NetworkConflict | undefined {
+  for (const taken of ranges) {
+    if (taken.first <= keys.last && taken.last >= keys.first) return { name: taken.name, what: 'range' }
+    if (oam !== undefined && taken.subnetFirst <= oam.first && taken.subnetLast >= oam.last) return { name: taken.name, what: 'oam' }
+  }
+  return undefined
+}
+
+/** The first other subcloud that is in the way of this network. */
+export async function findConflict(
+  db: Queryable<Schema>,
+  keys: NetworkKeys,
+  oam: NetworkWanted['oam'],
+  exceptSubcloudId?: number,
+): Promise<NetworkConflict | undefined> {
+  const wanted = { keys, oam }
+  return inTheWay(await findTaken(db, [wanted], exceptSubcloudId), wanted)
+}
+
+export interface Reservation {
+  readonly subcloudId: number
+  readonly purpose: SubcloudNetworkTable['purpose']
+  readonly keys: NetworkKeys
+}
+
+export const reserveNetwork = (
   tx: Transaction<Schema>,
   subcloudId: number,
   purpose: SubcloudNetworkTable['purpose'],
-  network: NetworkKeys,
-): Promise<void> {
-  await upsert(
+  keys: NetworkKeys,
+): Promise<void> => reserveNetworks(tx, [{ subcloudId, purpose, keys }])
+
+/** One statement, however many there are. */
+export const reserveNetworks = (tx: Transaction<Schema>, reservations: readonly Reservation[]): Promise<void> =>
+  upsert(
     tx,
     'subcloud_networks',
-    [
-      {
-        subcloud_id: subcloudId,
-        purpose,
-        first_key: network.first,
-        last_key: network.last,
-        subnet_first_key: network.subnetFirst,
-        subnet_last_key: network.subnetLast,
-      },
-    ],
+    reservations.map(({ subcloudId, purpose, keys }) => ({
+      subcloud_id: subcloudId,
+      purpose,
+      first_key: keys.first,
+      last_key: keys.last,
+      subnet_first_key: keys.subnetFirst,
+      subnet_last_key: keys.subnetLast,
+    })),
     { conflict: ['subcloud_id', 'purpose'], update: ['first_key', 'last_key', 'subnet_first_key', 'subnet_last_key'] },
   )
-}
 
 /**
  * The good end of a network reconfiguration: what was reserved becomes what is held, in the row, in the ranges and in the stored

@@ -5,12 +5,13 @@ import { eachEngine, type TestEngine } from '@murmuration/data/testing'
 import { openKeyring, Secret, type Keyring } from '@murmuration/trust'
 import { createRealWorld } from '@murmuration/world'
 import { networkKeys } from '../rules/addresses.ts'
-import { claimFlow, claimNewSubcloud, type Asker, type Desk, type NewSubcloud } from './claims.ts'
+import { claimFlow, claimNewSubcloud, claimStandbyCopies, type Asker, type Desk, type NewSubcloud } from './claims.ts'
 import { readDocuments } from './documents.ts'
 import { countMembers, findGroup, insertGroup, listGroups } from './groups.ts'
 import { findRemembered } from './idempotency.ts'
 import { migrations } from './migrations/index.ts'
 import { adoptNetwork, findConflict, reserveNetwork } from './networks.ts'
+import { insertPeerGroup } from './peer-groups.ts'
 import type { Schema, SyncStatus } from './schema.ts'
 import { listSubclouds, sortColumns } from './subcloud-list.ts'
 import { deleteSubcloud, findSubcloud, updateSubcloud, updateSubclouds } from './subclouds.ts'
@@ -205,6 +206,52 @@ eachEngine('dcmanager store', (engine) => {
     // What belonged to it went with it, and its addresses are free again.
     assert.equal((await desk.database.query.selectFrom('subcloud_status').selectAll().where('subcloud_id', '=', 2).execute()).length, 0)
     assert.equal(await findConflict(desk.database, newSubcloud(2).network.keys, undefined), undefined)
+  })
+
+  test('standby copies of a peer: many with as many statements as one; each is judged with those before it', async () => {
+    const desk = await openDesk(engine)
+    await add(desk, 1)
+    const { id: groupId } = await insertPeerGroup(desk.database, world, {
+      peer_group_name: 'spg-a',
+      group_priority: 1,
+      group_state: 'enabled',
+      max_subcloud_rehoming: 10,
+      system_leader_id: 'x',
+      system_leader_name: 'x',
+      migration_status: null,
+    })
+    const claimed = (...list: readonly NewSubcloud[]) => countStatements(() => claimStandbyCopies(desk, asker, list, groupId))
+    const one = await claimed(newSubcloud(2))
+    const sameRange = { ...newSubcloud(9), network: newSubcloud(4).network }
+    const many = await claimed(
+      newSubcloud(3),
+      newSubcloud(4),
+      newSubcloud(5, { name: 'subcloud3' }),
+      sameRange,
+      newSubcloud(6, { name: 'subcloud1' }),
+      { ...newSubcloud(7), groupId: '999' },
+      newSubcloud(8),
+    )
+    assert.deepEqual(
+      many.result.map((each) => (each instanceof Error ? each.code : `${each.name} ${each.deploy_status} ${each.peer_group_id}`)),
+      [
+        `subcloud3 secondary ${groupId}`,
+        `subcloud4 secondary ${groupId}`,
+        'nameTaken',
+        'networkOverlap',
+        'nameTaken',
+        'groupInvalid',
+        `subcloud8 secondary ${groupId}`,
+      ],
+    )
+    assert.equal(many.texts.length, one.texts.length)
+    for (const added of many.result)
+      if (!(added instanceof Error))
+        assert.deepEqual(await readDocuments(desk.database, desk.keyring, added.id), {
+          bootstrap_values: { name: added.name, admin_password: 'S3cret' },
+        })
+    assert.equal((await desk.database.query.selectFrom('subcloud_peer_group').select('revision').executeTakeFirstOrThrow()).revision, 3)
+    await assert.rejects(claimStandbyCopies(desk, asker, [newSubcloud(10)], 77), /Subcloud Peer Group not found/)
   })
 
   test('refs: ids, names, regions', async () => {

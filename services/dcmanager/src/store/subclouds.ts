@@ -40,6 +40,12 @@ export const idOf = (ref: string): number | undefined => (/^[0-9]{1,10}$/.test(r
 export const readSubcloud = (db: Queryable<Schema>, id: number): Promise<SubcloudRow | undefined> =>
   db.query.selectFrom('subclouds').selectAll().where('id', '=', id).executeTakeFirst()
 
+/** Those of these regions, by region. */
+export async function readRegions(db: Queryable<Schema>, regions: readonly string[]): Promise<ReadonlyMap<string, SubcloudRow>> {
+  const rows = await db.query.selectFrom('subclouds').selectAll().where('region_name', 'in', regions).execute()
+  return new Map(rows.map((row) => [row.region_name, row]))
+}
+
 /**
  * Writes columns of one subcloud, counts its revision up, and tells the change stream. Undefined, and nothing written, when the
  * row is gone or is not as `expected`.

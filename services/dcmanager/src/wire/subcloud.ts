@@ -67,6 +67,8 @@ export function subcloudListText(
   page: { readonly rows: readonly SubcloudWithStatuses[]; readonly next?: string },
   nameAs: NameAs = 'name',
   rehomeData?: ReadonlyMap<number, string>,
+  /** New: beside the list. */
+  more: Readonly<Record<string, number>> = {},
 ): string {
   const tails = new Map<EndpointStatuses, string>()
   const items = page.rows.map(({ row, statuses }) => {
@@ -80,5 +82,6 @@ export function subcloudListText(
     return text.slice(0, -1) + tail
   })
   const next = page.next === undefined ? '' : `,"next":${JSON.stringify(page.next)}`
-  return `{"subclouds":[${items.join()}]${next}}`
+  const beside = Object.entries(more).map(([name, value]) => `,${JSON.stringify(name)}:${value}`)
+  return `{"subclouds":[${items.join()}]${next}${beside.join('')}}`
 }

@@ -4,7 +4,8 @@ import { standbyClass } from '../rules/migration-conclusions.ts'
 import type { AssociationDeleteInput } from '../rules/operations.ts'
 import { deleteAssociation, readAssociation, updateAssociation } from '../store/associations.ts'
 import type { Schema } from '../store/schema.ts'
-import { atOnce, SyncRefused, syncLimits, type AssociationParts } from './association-sync.ts'
+import { SyncRefused, syncLimits, type AssociationParts } from './association-sync.ts'
+import { atOnce } from './at-once.ts'
 import { isUnreachable, peerFailureOf } from './peers.ts'
 
 /** Standby copies are left at the peer: the association is kept, and says so. */
@@ -59,7 +60,7 @@ async function remove(parts: AssociationParts, context: JobContext<AssociationDe
   if (there === null) return
 
   const left = await context.step('members', async () => {
-    const copies = (await client.members(name, call)).filter((copy) => standbyClass.has(copy.deployStatus))
+    const copies = (await client.members(name, call)).subclouds.filter((copy) => standbyClass.has(copy.deployStatus))
     const failures: string[] = []
     let done = 0
     await atOnce(syncLimits.membersAtOnce, copies, async (copy) => {

@@ -1,25 +1,19 @@
-import type { PeerClient, SubcloudThere } from '@murmuration/clients'
+import type { PeerClient } from '@murmuration/clients'
 import type { Database, Transaction } from '@murmuration/data'
 import { defineJob, TerminalError, type JobContext, type JobKind } from '@murmuration/jobs'
 import type { Site } from '@murmuration/site'
-import { standbyClass, standbyHere } from '../rules/migration-conclusions.ts'
+import { standbyHere } from '../rules/migration-conclusions.ts'
 import type { AssociationSyncInput } from '../rules/operations.ts'
 import { planSync } from '../rules/sync-plan.ts'
 import { readAssociation, updateAssociation, type AssociationRecord } from '../store/associations.ts'
 import { forgetSyncedMembers } from '../store/heartbeats.ts'
 import { announceChange } from '../store/peer-groups.ts'
-import {
-  forgetSent,
-  readDocumentsOfMany,
-  readMembersToSync,
-  recordSent,
-  type MemberToSend,
-  type SentMember,
-} from '../store/peer-members.ts'
+import { forgetSent, readDocumentsOfMany, readMembersToSync, recordSent, type SentMember } from '../store/peer-members.ts'
 import type { Schema } from '../store/schema.ts'
+import { atOnce } from './at-once.ts'
 import type { ControllerFacts } from './controller-facts.ts'
 import { isUnreachable, peerFailureOf, WrongPeer, type Peers } from './peers.ts'
-import { standbyDocumentOf, IncompleteRehomeData } from './standby-document.ts'
+import { createStandbySender } from './standby-sender.ts'
 
 export interface AssociationParts {
   readonly site: Site
@@ -29,7 +23,7 @@ export interface AssociationParts {
 }
 
 export const syncLimits = {
-  /** Members that are sent to one peer at once (reference dcmanager §7.7). */
+  /** Members that are sent to one peer at once (reference dcmanager §7.7), where each takes requests of its own. */
   membersAtOnce: 10,
   /** Members whose outcome is recorded together; what a crash sends again at most. */
   membersPerRecord: 50,
@@ -189,7 +183,7 @@ function failuresText(peerName: string, failures: readonly MemberFailure[]): str
   return `Peer site (${peerName}): ${failures.length} subcloud(s) could not be synced: ${named.join(', ')}${more}.`
 }
 
-/** Step 8: sends what differs, ten at a time, and takes away what is no member any more. Returns what did not go well, for people. */
+/** Step 8: sends what differs and takes away what is no member any more. Returns what did not go well, for people. */
 async function syncMembers(
   parts: AssociationParts,
   context: Context,
@@ -205,7 +199,7 @@ async function syncMembers(
     regionName: member.row.region_name,
     documentRevision: member.row.document_revision,
   }))
-  const copies = await client.members(group.peer_group_name, call)
+  const { subclouds: copies, standbysAtOnce } = await client.members(group.peer_group_name, call)
   // Standby copies of what the peer manages are not sent: that site says what it is (reference §7.7).
   const theirs = all.filter(({ row }) => standbyHere.has(row.deploy_status))
   const plan = planSync(
@@ -219,19 +213,18 @@ async function syncMembers(
       .filter((copy) => !known.has(copy.regionName))
       .map((copy) => ({ name: copy.name, why: `it is no member here, and waits there for its new controller (${copy.deployStatus})` })),
   ]
+  const { membersAtOnce } = syncLimits
+  const gateway = peer.peer_controller_gateway_ip
+  const sender = createStandbySender({ client, groupIdThere, gateway, standbysAtOnce, membersAtOnce, call })
   let done = 0
   for (let at = 0; at < plan.send.length; at += syncLimits.membersPerRecord) {
     const part = plan.send.slice(at, at + syncLimits.membersPerRecord)
-    const documents = await readDocumentsOfMany(
-      database,
-      site.keyring,
-      part.map(({ member }) => member.row.id),
-      ['bootstrap_values', 'install_values'],
-    )
+    const ids = part.map(({ member }) => member.row.id)
+    const documents = await readDocumentsOfMany(database, site.keyring, ids, ['bootstrap_values', 'install_values'])
     const sent: SentMember[] = []
     try {
-      await atOnce(syncLimits.membersAtOnce, part, async ({ member, there }) => {
-        const why = await sendMember(member, documents.get(member.row.id) ?? {}, there)
+      const members = part.map(({ member, there }) => ({ ...member, documents: documents.get(member.row.id) ?? {}, there }))
+      await sender.send(members, (member, why) => {
         if (why !== undefined) failures.push({ name: member.name, why })
         sent.push({ regionName: member.regionName, revision: why === undefined ? member.documentRevision : 0, failure: why ?? null })
         context.progress(`${++done} of ${plan.send.length} subclouds sent`)
@@ -259,48 +252,4 @@ async function syncMembers(
         peer.peer_name,
         failures.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
       )
-
-  /** Undefined when the peer has it; otherwise why not. Throws when there is nobody to talk to. */
-  async function sendMember(
-    member: MemberToSend,
-    documents: Parameters<typeof standbyDocumentOf>[1],
-    listed: SubcloudThere | undefined,
-  ): Promise<string | undefined> {
-    const { row } = member
-    try {
-      const document = standbyDocumentOf(row, documents, peer.peer_controller_gateway_ip)
-      // Not in the group there: it may be all the same, left by a sync that was interrupted in between.
-      const found = listed ?? (await client.subcloud(row.region_name, call)) ?? (await client.subcloud(row.name, call))
-      if (found !== undefined && found.regionName !== row.region_name) return `another subcloud has this name there`
-      if (found !== undefined && !standbyClass.has(found.deployStatus)) return `it is ${found.deployStatus} there, and not a standby copy`
-      let copy = found === undefined ? await client.addStandby(document, call) : await client.updateStandby(row.region_name, document, call)
-      if (copy.peerGroupId !== groupIdThere) copy = await client.joinGroup(row.region_name, groupIdThere, call)
-      return standbyClass.has(copy.deployStatus) ? undefined : `its copy is ${copy.deployStatus} there`
-    } catch (error) {
-      if (error instanceof IncompleteRehomeData) return error.message
-      const why = peerFailureOf(error)
-      if (why === undefined || isUnreachable(error) || context.signal.aborted) throw error
-      return why
-    }
-  }
-}
-
-/** Runs `work` for each, so many at a time; the first throw ends it, after those under way. */
-export async function atOnce<T>(most: number, list: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const left = list[Symbol.iterator]()
-  let failed = false
-  const worker = async (): Promise<void> => {
-    for (const item of left) {
-      if (failed) return
-      try {
-        await work(item)
-      } catch (error) {
-        failed = true
-        throw error
-      }
-    }
-  }
-  const ends = await Promise.allSettled(Array.from({ length: Math.min(most, list.length) }, worker))
-  const first = ends.find((end) => end.status === 'rejected')
-  if (first !== undefined) throw first.reason
 }

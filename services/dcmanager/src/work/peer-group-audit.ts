@@ -62,7 +62,7 @@ export async function auditGroup(
 
   const client = parts.peers.of(peer)
   const call = { deadlineMs: requestMs, ...(known.signal === undefined ? {} : { signal: known.signal }) }
-  const members = await client.members(group.peer_group_name, call)
+  const { subclouds: members } = await client.members(group.peer_group_name, call)
   const copy = known.copy ?? (await copyThere(parts, record, call))
   const outOfSyncThere = copy?.syncStatus === 'out-of-sync'
   const primary = association.association_type === 'primary'
@@ -159,7 +159,7 @@ export async function settleLeader(parts: PeerAuditParts, record: AssociationRec
   const call = { deadlineMs: requestMs, ...(signal === undefined ? {} : { signal }) }
   const there = await client.group(group.peer_group_name, call)
   if (there === undefined || there.migrationStatus !== undefined || there.leaderId === group.system_leader_id) return false
-  const members = await client.members(group.peer_group_name, call)
+  const { subclouds: members } = await client.members(group.peer_group_name, call)
   const localId = (await parts.facts.ownSystem()).uuid
   return await database.transaction(async (tx) => {
     const here = await lockGroup(tx, record)
@@ -190,7 +190,7 @@ export async function takeBack(parts: PeerAuditParts, record: AssociationRecord,
   const localId = (await parts.facts.ownSystem()).uuid
   const there = await client.group(group.peer_group_name, call)
   if (there === undefined || there.migrationStatus !== undefined || there.leaderId !== localId) return false
-  const members = await client.members(group.peer_group_name, call)
+  const { subclouds: members } = await client.members(group.peer_group_name, call)
   return await database.transaction(async (tx) => {
     const here = await lockGroup(tx, record)
     if (here === undefined || here.migration_status !== null || here.system_leader_id !== localId) return false

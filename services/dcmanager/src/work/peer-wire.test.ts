@@ -1,148 +1,11 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
-import { openDatabase } from '@murmuration/data'
-import { readYaml } from '@murmuration/http'
-import { createWorker, enqueue, readJobs, type JobRow } from '@murmuration/jobs'
-import { createRealWorld, type HttpRequest, type HttpResponse } from '@murmuration/world'
-import { associationKeyOf, type AssociationOperation } from '../rules/operations.ts'
+import { test } from 'node:test'
 import { readAssociation, updateAssociation } from '../store/associations.ts'
-import { readDocuments, writeDocuments } from '../store/documents.ts'
-import { migrations } from '../store/migrations/index.ts'
-import { queued } from '../store/operations.ts'
-import { readPeerGroup, touchMember } from '../store/peer-groups.ts'
-import type { Schema } from '../store/schema.ts'
-import { geoBench, peerBody, peerToken, type GeoBench } from '../testing/geo-bench.ts'
-import { away, createLinks, here, openGeoFixture, type GeoFixture } from '../testing/geo-fixture.ts'
-import { associationDeleteKind } from './association-delete.ts'
-import { associationSyncKind } from './association-sync.ts'
+import { readDocuments } from '../store/documents.ts'
+import { readPeerGroup } from '../store/peer-groups.ts'
+import { away, here } from '../testing/geo-fixture.ts'
+import { openPair, type Pair } from '../testing/peer-pair.ts'
 import { createPeerPush } from './peer-push.ts'
-
-/** Both halves of the wire between controllers, the client of one and the API of the other: neither is a stand-in here. */
-interface Pair {
-  /** Owns the group: its work, its database. */
-  readonly owner: GeoFixture & { readonly associationId: number; readonly groupId: number }
-  /** The standby: its API. */
-  readonly standby: GeoBench
-  run(kind: AssociationOperation): Promise<JobRow>
-  setDocument(name: string, change: Readonly<Record<string, unknown>>): Promise<void>
-}
-
-const json = (status: number, value: unknown, headers: Record<string, string> = {}): HttpResponse => ({
-  status,
-  headers: { 'content-type': 'application/json', ...headers },
-  body: Buffer.from(JSON.stringify(value)),
-})
-
-/** What stands beside the API at a site: its Keystone, which knows one account, and what the site says of itself. */
-function neighbours(request: HttpRequest): HttpResponse | undefined {
-  const { pathname } = new URL(request.url)
-  if (pathname === '/v1/isystems')
-    return json(200, {
-      isystems: [{ uuid: away.uuid, name: away.name, region_name: 'RegionOne', software_version: '26.09', system_mode: 'simplex' }],
-    })
-  if (pathname !== '/v3/auth/tokens') return undefined
-  const entry = (type: string, region: string, url: string) => ({
-    type,
-    name: type,
-    id: type,
-    endpoints: [{ id: type, interface: 'public', region, region_id: region, url }],
-  })
-  const token = {
-    expires_at: new Date(Date.now() + 3_600_000).toISOString(),
-    issued_at: new Date().toISOString(),
-    catalog: [entry('dcmanager', 'SystemController', `${away.origin}/v1.0`), entry('platform', 'RegionOne', `${away.origin}/v1`)],
-  }
-  return json(201, { token }, { 'x-subject-token': peerToken })
-}
-
-async function openPair(t: TestContext, members: readonly number[]): Promise<Pair> {
-  const standby = await geoBench(
-    t,
-    {
-      waitForJob: async (id) => {
-        // Nobody works here: an accepted deletion is done at once.
-        const [job] = await readJobs(standby.database, { ids: [id] })
-        if (job?.kind === 'subcloud.delete')
-          await standby.database.query
-            .deleteFrom('subclouds')
-            .where('id', '=', Number(job.subject.split(':')[1]))
-            .execute()
-        await standby.endJobs()
-      },
-    },
-    away,
-  )
-  const links = createLinks()
-  links.answers.set(away.origin, async (request) => {
-    const beside = neighbours(request)
-    if (beside !== undefined) return beside
-    const { pathname, search } = new URL(request.url)
-    const answer = await standby.app.inject({
-      method: request.method as 'GET',
-      url: pathname + search,
-      headers: request.headers ?? {},
-      ...(request.body === undefined ? {} : { payload: Buffer.from(request.body as string) }),
-    })
-    return { status: answer.statusCode, headers: { 'content-type': String(answer.headers['content-type']) }, body: answer.rawPayload }
-  })
-  const real = createRealWorld({ log: { level: 'error' } })
-  t.after(() => real.net.close())
-  const world = links.worldOf(real)
-  const database = await openDatabase<Schema>('sqlite::memory:', { world, name: 'owner' })
-  t.after(() => database.close())
-  await database.migrate(migrations)
-  const fixture = await openGeoFixture(world, database, here)
-  const group = await fixture.addGroup()
-  const peer = await fixture.addPeer({ peer_controller_gateway_ip: '127.0.0.253' })
-  await database.query.updateTable('system_peer').set({ availability_state: 'available' }).execute()
-  const association = await fixture.addAssociation(group, peer)
-  await fixture.addMembers(group.id, members.length)
-  const rows = await database.query.selectFrom('subclouds').select('id').orderBy('id').execute()
-  for (const [index, n] of members.entries()) {
-    const { id } = rows[index]!
-    await database.query
-      .updateTable('subclouds')
-      .set({ name: `subcloud${n}`, bootstrap_address: `127.1.${n}.2` })
-      .where('id', '=', id)
-      .execute()
-    const values = readYaml(standby.values(n)).value as Record<string, unknown>
-    const install = (await readDocuments(database, fixture.site.keyring, id)).install_values
-    await writeDocuments(database, world, fixture.site.keyring, id, {
-      bootstrap_values: { ...values, admin_password: 'Adm1n*' },
-      install_values: install,
-    })
-  }
-  const owner = { ...peerBody, peer_uuid: here.uuid, peer_name: here.name }
-  assert.equal((await standby.call('POST', '/v1.0/system-peers', { json: owner })).status, 200)
-  return {
-    owner: { ...fixture, associationId: association.id, groupId: group.id },
-    standby,
-    async run(kind) {
-      const id = await database.transaction((tx) =>
-        enqueue(tx, world, queued<{ associationId: number }>(kind), {
-          subject: associationKeyOf(association.id),
-          input: { associationId: association.id },
-        }),
-      )
-      const worker = createWorker({ world, database, owner: 'test', kinds: [associationSyncKind(fixture), associationDeleteKind(fixture)] })
-      worker.start()
-      let job = (await readJobs(database, { ids: [id] }))[0]!
-      while (job.finished_at === null) {
-        await world.timers.sleep(20)
-        job = (await readJobs(database, { ids: [id] }))[0]!
-      }
-      await worker.stop()
-      return job
-    },
-    setDocument: (name, change) =>
-      database.transaction(async (tx) => {
-        const row = await tx.query.selectFrom('subclouds').selectAll().where('name', '=', name).executeTakeFirstOrThrow()
-        const { bootstrap_values: values } = await readDocuments(tx, fixture.site.keyring, row.id)
-        await writeDocuments(tx, world, fixture.site.keyring, row.id, { bootstrap_values: { ...(values as object), ...change } })
-        await touchMember(tx, world, [row.id])
-      }),
-  }
-}
 
 const get = async ({ standby }: Pair, path: string) => (await standby.call('GET', `/v1.0/${path}`)).json
 
@@ -185,7 +48,7 @@ test('a sync from one controller to the API of another, and again with what has 
 
   // The standby of a site of our kind gives a peer what it needs to take its own back.
   const client = owner.peers.of((await readAssociation(owner.database, owner.associationId))!.peer)
-  const [member] = await client.members('spg-a')
+  const [member] = (await client.members('spg-a')).subclouds
   const payload = JSON.parse(member!.rehomeData!).saved_payload
   assert.equal(Buffer.from(payload.admin_password, 'base64').toString(), 'Adm1n*')
   assert.match((await client.authority())!, /BEGIN CERTIFICATE/)
@@ -193,26 +56,67 @@ test('a sync from one controller to the API of another, and again with what has 
   assert.equal(await client.subcloud('nobody'), undefined)
 })
 
-test('a member whose addresses are taken at the other site fails by name; the others go well, and a next sync sends what is left', async (t) => {
-  const pair = await openPair(t, [3, 4])
-  const { owner, standby } = pair
-  assert.equal(
-    (await standby.add(4, { bootstrap_values: { fileName: 'v', data: standby.values(4).replace('name: subcloud4', 'name: local4') } }))
-      .status,
-    200,
-  )
-  await standby.endJobs()
-  await pair.run('association.sync')
+const writes = ({ wire }: Pair, since = 0) =>
+  wire.requests.slice(since).filter((what) => /^(POST|PATCH) .*(subclouds|standby-copies)(\/|$)/.test(what))
+
+test('members go together to a peer of this kind, one by one to an older one, and what becomes of each is told alike', async (t) => {
+  const said: string[] = []
+  for (const kind of ['new', 'old', 'withdrawn'] as const) {
+    const pair = await openPair(t, [3, 4, 5, 6, 7])
+    const { owner, standby, wire } = pair
+    wire.kind = kind
+    const local = async (n: number, name: string) => {
+      const values = { fileName: 'v', data: standby.values(n).replace(`name: subcloud${n}`, `name: ${name}`) }
+      assert.equal((await standby.add(n, { bootstrap_values: values })).status, 200)
+    }
+    // Its addresses are taken; its name is; it is no copy there; its rehome data are not whole.
+    await local(3, 'local')
+    await local(14, 'subcloud4')
+    await local(15, 'elsewhere')
+    await standby.database.query
+      .updateTable('subclouds')
+      .set({ region_name: '3'.padStart(32, '0') })
+      .where('name', '=', 'elsewhere')
+      .execute()
+    await owner.database.query.updateTable('subclouds').set({ bootstrap_address: null }).where('name', '=', 'subcloud6').execute()
+    await standby.endJobs()
+    await pair.run('association.sync')
+    // The texts differ in what was asked only.
+    said.push(
+      (await owner.status(owner.associationId)).replace(/\([^(]*the standby copy was refused \(400\).*(?= the address range)/, '(refused:'),
+    )
+    const { subclouds } = await get(pair, 'subcloud-peer-groups/spg-a/subclouds')
+    assert.deepEqual(
+      subclouds.map((each: { name: string }) => each.name),
+      ['subcloud7'],
+    )
+    const one = `PATCH /v1.0/subclouds/${'5'.padStart(32, '0')}`
+    const group = 'POST /v1.0/subcloud-peer-groups/1/standby-copies'
+    if (kind === 'new') assert.deepEqual(writes(pair), [group])
+    if (kind === 'old') assert.ok(writes(pair).includes('POST /v1.0/subclouds'))
+
+    // What is left is sent the next time: new ones, an older one, and one that a sync had left outside of the group.
+    await standby.database.query.deleteFrom('subclouds').where('name', 'in', ['local', 'subcloud4', 'elsewhere']).execute()
+    await owner.database.query.updateTable('subclouds').set({ bootstrap_address: '127.1.6.2' }).where('name', '=', 'subcloud6').execute()
+    await pair.setDocument('subcloud7', { dns_servers: ['192.0.2.53'] })
+    await standby.database.query.updateTable('subclouds').set({ peer_group_id: null }).execute()
+    const since = wire.requests.length
+    await pair.run('association.sync')
+    assert.equal(await owner.status(owner.associationId), 'in-sync')
+    const all = (await get(pair, 'subcloud-peer-groups/spg-a/subclouds')).subclouds as Record<string, string>[]
+    assert.deepEqual(
+      all.map((each) => `${each['name']} ${each['deploy-status']}`).toSorted(),
+      [3, 4, 5, 6, 7].map((n) => `subcloud${n} secondary`),
+    )
+    assert.match(all.find((each) => each['name'] === 'subcloud7')!['rehome_data']!, /192\.0\.2\.53/)
+    if (kind === 'new') assert.deepEqual(writes(pair, since), [group])
+    else assert.ok(writes(pair, since).includes(one))
+  }
   assert.match(
-    await owner.status(owner.associationId),
-    /^failed: Peer site \(dc-madrid\): 1 subcloud\(s\) could not be synced: subcloud4 \(.*overlaps that of subcloud local4/,
+    said[0]!,
+    /subcloud3 \(refused: .* overlaps that of subcloud local.*subcloud4 \(another .* name there\), subcloud5 \(it is not-deployed there/,
   )
-  assert.equal((await get(pair, 'peer-group-associations')).peer_group_associations[0]['sync-status'], 'failed')
-  assert.equal((await get(pair, 'subcloud-peer-groups/spg-a/subclouds')).subclouds.length, 1)
-  await standby.database.query.deleteFrom('subclouds').where('name', '=', 'local4').execute()
-  await pair.run('association.sync')
-  assert.equal(await owner.status(owner.associationId), 'in-sync')
-  assert.equal((await get(pair, 'subcloud-peer-groups/spg-a/subclouds')).subclouds.length, 2)
+  assert.deepEqual(said, [said[0], said[0], said[0]])
 })
 
 test('groups are pushed, subclouds given up, associations deleted over the same wire', async (t) => {
@@ -230,7 +134,7 @@ test('groups are pushed, subclouds given up, associations deleted over the same 
   await owner.database.query.updateTable('subcloud_peer_group').set({ peer_group_name: 'spg-b' }).execute()
 
   const client = owner.peers.of(record.peer)
-  const [member] = await client.members('spg-b')
+  const [member] = (await client.members('spg-b')).subclouds
   // As if that site had taken it over: it gives it up when it is asked, as often as it is asked.
   await standby.database.query.updateTable('subclouds').set({ deploy_status: 'complete', management_state: 'managed' }).execute()
   for (let time = 1; time <= 2; time++) {
