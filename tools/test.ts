@@ -57,7 +57,8 @@ interface TestPass {
 
 async function runTests(files: readonly string[], concurrency: number): Promise<void> {
   if (files.length === 0) return
-  const slowest: [file: string, ms: number][] = []
+  const slowestFiles: Timed[] = []
+  const slowestTests: Timed[] = []
   const began = performance.now()
   const pending = new Set(files.map((file) => resolve(file)))
   const watchdog = createWatchdog(pending)
@@ -66,12 +67,13 @@ async function runTests(files: readonly string[], concurrency: number): Promise<
     watchdog.alive()
     if (event.type === 'test:summary' && event.data.file !== undefined) {
       pending.delete(event.data.file)
-      slowest.push([event.data.file, event.data.duration_ms])
+      slowestFiles.push([relative(event.data.file), event.data.duration_ms])
     }
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
     const data = event.data as TestPass
     // A describe block is not a test, and neither is the file itself — unless it could not be run at all.
     if (data.details.type === 'suite') continue
+    slowestTests.push([`${relative(data.file)}: ${data.name}`, data.details.duration_ms])
     if (event.type === 'test:pass') {
       passed += 1
       continue
@@ -83,9 +85,12 @@ async function runTests(files: readonly string[], concurrency: number): Promise<
     say(`✖ ${where}\n${indent(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause))}`)
   }
   watchdog.stop()
-  say(`  ${seconds(performance.now() - began)} for all of these; the slowest files:`)
-  for (const [file, ms] of slowest.toSorted((a, b) => b[1] - a[1]).slice(0, 8)) say(`  ${seconds(ms)}  ${relative(file)}`)
+  say(`  ${seconds(performance.now() - began)} for all of these; the slowest files and tests:`)
+  for (const [what, ms] of [...slowestOf(slowestFiles, 12), ...slowestOf(slowestTests, 20)]) say(`  ${seconds(ms)}  ${what}`)
 }
+
+type Timed = readonly [what: string, ms: number]
+const slowestOf = (timed: readonly Timed[], most: number): Timed[] => timed.toSorted((a, b) => b[1] - a[1]).slice(0, most)
 
 /** A file that leaves a handle open would hold the run for ever: it is cut off, and named. */
 function createWatchdog(pending: ReadonlySet<string>): { readonly signal: AbortSignal; alive(): void; stop(): void } {

@@ -42,19 +42,22 @@ export interface Claim {
 
 /**
  * Takes due subclouds for this worker: whoever else looks at the same time gets others (reference dcmanager §8.1, §8.2). Claims
- * whose lease ended count as free, so a worker that died is replaced without anybody noticing. Two statements a batch.
+ * whose lease ended count as free, so a worker that died is replaced without anybody noticing. One statement when none is due, so that
+ * idle looks do not take SQLite's only write lock; three a batch.
  */
 export async function claimDue(db: Queryable<Schema>, claim: Claim): Promise<ClaimedSubcloud[]> {
   const now = timestamp(claim.nowMs)
   const leaseUntil = timestamp(claim.nowMs + claim.leaseMs)
   // Nobody plans that far ahead: the clock was set back since, and audits must not pause until it has caught up.
   const tooLate = timestamp(claim.nowMs + 2 * (claim.leaseMs + claim.intervalMs))
-  const due = db.query
+  const free = db.query
     .selectFrom('subcloud_audits as a')
-    .innerJoin('subclouds as s', 's.id', 'a.subcloud_id')
-    .select('a.subcloud_id')
     .where((eb) => eb.or([eb('a.next_audit_at', '<=', now), eb('a.next_audit_at', '>', tooLate)]))
     .where((eb) => eb.or([eb('a.lease_until', 'is', null), eb('a.lease_until', '<=', now), eb('a.lease_until', '>', tooLate)]))
+  if ((await free.select('a.subcloud_id').limit(1).executeTakeFirst()) === undefined) return []
+  const due = free
+    .innerJoin('subclouds as s', 's.id', 'a.subcloud_id')
+    .select('a.subcloud_id')
     .where(qualifies)
     .orderBy('a.next_audit_at')
     .limit(claim.limit)

@@ -341,6 +341,8 @@ eachEngine('statements of a heartbeat', (engine) => {
       counts.push(statements)
     }
     // Bulk writes are one statement for so many rows as an engine takes parameters.
-    assert.ok(counts[1]! <= counts[0]! + 4, counts.join(' and '))
+    // On Redis a transaction that lost a race is made again, with all its statements.
+    const allowed = engine.engine === 'redis' ? 16 : 4
+    assert.ok(counts[1]! <= counts[0]! + allowed, counts.join(' and '))
   })
 })

@@ -93,7 +93,9 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
 
   async function round(): Promise<void> {
     alarm?.cancel()
-    for (;;) {
+    // Most controllers have no peers: they do not ask for the right to write once a second.
+    const anybody = (await nextHeartbeatMs(database, world.clock.nowMs())) !== undefined
+    while (anybody) {
       const limit = monitorLimits.peersAtOnce - underWay.size
       if (limit < 1) break
       const lease = `${site.processId}#peers-${++claims}`
@@ -108,7 +110,7 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
     }
     await parts.afterRound?.(signal)
     // At its time and not up to a poll later: detection is threshold × interval and one timeout.
-    const nextMs = await nextHeartbeatMs(database, world.clock.nowMs())
+    const nextMs = anybody ? await nextHeartbeatMs(database, world.clock.nowMs()) : undefined
     if (nextMs !== undefined && !signal.aborted) alarm = world.timers.after(Math.max(1, nextMs - world.clock.nowMs()), () => rounds.wake())
   }
 
