@@ -1,5 +1,5 @@
 import { liveJobFor } from '@murmuration/jobs'
-import type { Transaction } from '@murmuration/data'
+import type { Timestamp, Transaction } from '@murmuration/data'
 import { errors } from '../errors.ts'
 import { peerGroupKeyOf } from '../rules/operations.ts'
 import { changedColumns, pushedGroupColumns, sharedGroupColumns } from '../rules/replicated.ts'
@@ -7,6 +7,8 @@ import { confirmRevision, readAssociationFacts, type AssociationRecord } from '.
 import { claim, type Asker } from '../store/claims.ts'
 import {
   announceChange,
+  beginPush,
+  endPush,
   findPeerGroup,
   readPeerGroup,
   updatePeerGroup,
@@ -16,6 +18,9 @@ import {
 import type { Schema } from '../store/schema.ts'
 import { peerGroupToWire } from '../wire/peer-group.ts'
 import type { ApiContext } from './context.ts'
+
+/** Longer than a push (work/peer-push.ts) and the change after it take; a process that dies in between holds nothing up for longer. */
+const pushLeaseMs = 15_000
 
 interface Changed {
   readonly row: PeerGroupRow
@@ -57,12 +62,28 @@ export async function updatePeerGroupByBody(
   if (namesake !== undefined && namesake.id !== group.id)
     throw errors.peerGroupNameTaken({ name: namesake.peer_group_name }, { field: 'peer-group-name' })
 
-  const told = byPeer ? [] : await tellPeers(context, group, given)
+  const { told, push } = byPeer ? nobodyTold : await tellPeers(context, group, given)
+  try {
+    return answerOf(await commit(context, group, given, { asker, byPeer, revision }, told))
+  } finally {
+    // What is lost here ends by itself.
+    if (push !== undefined)
+      await endPush(desk.database, group.id, push).catch((error: unknown) => desk.world.log.warn('a push was not ended', { error }))
+  }
+}
+
+async function commit(
+  { desk }: ApiContext,
+  group: PeerGroupRow,
+  given: Partial<PeerGroupColumns>,
+  { asker, byPeer, revision }: GroupUpdate,
+  told: readonly Told[],
+): Promise<Changed> {
   const accepted = told.filter(({ failure }) => failure === undefined).map(({ record }) => record.association.id)
   const notTold = told.flatMap(({ record, failure }) => (failure === undefined ? [] : [`${record.peer.peer_name} (${failure})`]))
   if (told.length > 0 && accepted.length === 0) throw errors.peerGroupPushFailed({ name: group.peer_group_name, why: notTold.join('; ') })
 
-  const result = await claim(desk, asker, answerOf, async (tx) => {
+  return claim(desk, asker, answerOf, async (tx) => {
     const before = await readPeerGroup(tx, group.id)
     if (before === undefined) throw errors.peerGroupNotFound()
     const associations = await readAssociationFacts(tx, { peerGroupIds: [group.id] })
@@ -75,7 +96,6 @@ export async function updatePeerGroupByBody(
     if (before.revision === group.revision) await confirmRevision(tx, accepted, before.revision, before.revision + 1)
     return { row: (await readPeerGroup(tx, group.id))!, notTold }
   })
-  return answerOf(result)
 }
 
 const standbysOf = (records: readonly AssociationRecord[]): number[] =>
@@ -86,21 +106,32 @@ interface Told {
   readonly failure?: string
 }
 
-async function tellPeers(context: ApiContext, group: PeerGroupRow, given: Partial<PeerGroupColumns>): Promise<readonly Told[]> {
+interface Telling {
+  readonly told: readonly Told[]
+  /** Under way until the change is made here, or is not. */
+  readonly push: Timestamp | undefined
+}
+
+const nobodyTold: Telling = { told: [], push: undefined }
+
+async function tellPeers(context: ApiContext, group: PeerGroupRow, given: Partial<PeerGroupColumns>): Promise<Telling> {
+  const { database, world } = context.desk
   const pushed = changedColumns(pushedGroupColumns, group, given)
-  if (pushed.length === 0) return []
-  const records = await readAssociationFacts(context.desk.database, { peerGroupIds: [group.id], type: 'primary' })
-  if (records.length === 0) return []
+  if (pushed.length === 0) return nobodyTold
+  const records = await readAssociationFacts(database, { peerGroupIds: [group.id], type: 'primary' })
+  if (records.length === 0) return nobodyTold
+  const push = await beginPush(database, world, group.id, pushLeaseMs)
   const change = Object.fromEntries(pushed.map((column) => [column, given[column]]))
   const outcomes = await context.pushPeerGroup(
     group,
     change,
     records.map(({ peer }) => peer),
   )
-  return records.map((record, index) => {
+  const told = records.map((record, index) => {
     const failure = outcomes[index]?.failure
     return failure === undefined ? { record } : { record, failure }
   })
+  return { told, push }
 }
 
 async function requireAllowed(

@@ -8,7 +8,15 @@ const record = (
   group: Partial<ObservedRecord['group']> = {},
 ): ObservedRecord => ({
   association: { id: 1, association_type: 'primary', synced_revision: 5, sync_failure: null, remote_migration: null, ...association },
-  group: { peer_group_name: 'spg-a', group_priority: 0, system_leader_id: us, migration_status: null, revision: 5, ...group },
+  group: {
+    peer_group_name: 'spg-a',
+    group_priority: 0,
+    system_leader_id: us,
+    migration_status: null,
+    revision: 5,
+    push_until: null,
+    ...group,
+  },
   peer: { peer_name: 'dc-madrid', peer_uuid: 'peer' },
   running: undefined,
 })
@@ -42,7 +50,7 @@ test('a peer that was restored from a backup makes the association differ, and a
   assert.equal(observe(record({}, { system_leader_id: 'peer' }), heard({}, { receivedRevision: 3 }), us).forgetMembers, true)
   assert.equal(observe(record(), heard({ migrationStatus: 'complete' }, { receivedRevision: 3 }), us).forgetMembers, false)
   // What the peer confirmed while it answered this heartbeat is not in the answer.
-  assert.equal(observe(record(), heard({}, { receivedRevision: 3 }), us, new Map([[1, 3]])).changed, false)
+  assert.equal(observe(record(), heard({}, { receivedRevision: 3 }), us, { syncedBefore: new Map([[1, 3]]) }).changed, false)
 })
 
 test('a peer that has more than this site ever made shows that this one was restored: its document goes on after that', () => {
@@ -51,6 +59,11 @@ test('a peer that has more than this site ever made shows that this one was rest
   // A push under way has a revision that was made here.
   const pushed = observe(record({ synced_revision: 4 }), heard(), us)
   assert.deepEqual([pushed.raiseRevisionTo, pushed.forgetMembers, pushed.changed], [undefined, false, false])
+  // So may one have that the peer knows of and this site not yet; when it should have ended, it never was made here.
+  const pushing = record({}, { push_until: '2026-01-01T00:00:15' })
+  assert.equal(observe(pushing, heard({}, { receivedRevision: 6 }), us, { now: '2026-01-01T00:00:14' }).raiseRevisionTo, undefined)
+  assert.equal(observe(pushing, { ...heard(), associations: [] }, us, { now: '2026-01-01T00:00:14' }).changed, false)
+  assert.equal(observe(pushing, heard({}, { receivedRevision: 6 }), us, { now: '2026-01-01T00:00:15' }).raiseRevisionTo, 7)
 })
 
 test('a lost association is failed with what to do; one that is being made, or never was, is not', () => {

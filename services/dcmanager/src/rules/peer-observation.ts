@@ -15,6 +15,7 @@ export interface ObservedRecord {
     readonly system_leader_id: string
     readonly migration_status: 'migrating' | 'complete' | null
     readonly revision: number
+    readonly push_until: string | null
   }
   readonly peer: { readonly peer_name: string; readonly peer_uuid: string }
   readonly running: unknown
@@ -24,6 +25,14 @@ export interface HeardFromPeer {
   readonly groups: readonly PeerGroupThere[]
   readonly associations: readonly AssociationThere[]
   readonly systemPeerId: number | undefined
+}
+
+/** When a heartbeat was made. */
+export interface ObservedMoment {
+  /** What the peer had confirmed when it began, by association. */
+  readonly syncedBefore?: ReadonlyMap<number, number>
+  /** Timestamp at its end. */
+  readonly now?: string
 }
 
 export interface Observation<R extends ObservedRecord> {
@@ -47,14 +56,13 @@ export interface Observation<R extends ObservedRecord> {
 
 /**
  * What a heartbeat shows of one association: whether the peer migrates the group, whether both sites still know of the same revision (one of
- * them may have been restored from a backup), and who leads a group that this site only keeps a copy of. `syncedBefore`: what the peer
- * had confirmed when the heartbeat began, by association.
+ * them may have been restored from a backup), and who leads a group that this site only keeps a copy of.
  */
 export function observe<R extends ObservedRecord>(
   record: R,
   heard: HeardFromPeer,
   localId: string,
-  syncedBefore: ReadonlyMap<number, number> = new Map(),
+  { syncedBefore, now = '' }: ObservedMoment = {},
 ): Observation<R> {
   const { association, group, peer } = record
   const there = heard.groups.find((each) => each.name === group.peer_group_name)
@@ -62,8 +70,9 @@ export function observe<R extends ObservedRecord>(
   const migration = there?.migrationStatus ?? null
   const primary = association.association_type === 'primary'
   const { synced_revision: synced } = association
-  // A job may be making it just now, and its end says more; so does a push that ended while the peer answered.
-  const judged = primary && record.running === undefined && synced > 0 && (syncedBefore.get(association.id) ?? synced) === synced
+  // A job may be making it just now, and its end says more; so does a push that ended while the peer answered, or has not ended.
+  const pushed = (syncedBefore?.get(association.id) ?? synced) !== synced || (group.push_until ?? '') > now
+  const judged = primary && record.running === undefined && synced > 0 && !pushed
   const missing = judged && copy === undefined
   // The end of a migration tells the revision anew.
   const received = judged && migration === null ? copy?.receivedRevision : undefined

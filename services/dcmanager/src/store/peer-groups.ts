@@ -1,4 +1,4 @@
-import { timestamp, type Queryable, type Transaction } from '@murmuration/data'
+import { timestamp, type Queryable, type Timestamp, type Transaction } from '@murmuration/data'
 import type { World } from '@murmuration/world'
 import type { Selectable } from 'kysely'
 import type { DeployStatus } from '../rules/lifecycle.ts'
@@ -6,7 +6,7 @@ import type { ManagementState, Schema, SubcloudPeerGroupTable } from './schema.t
 import { idOf, updateSubclouds } from './subclouds.ts'
 
 export type PeerGroupRow = Selectable<SubcloudPeerGroupTable>
-export type PeerGroupColumns = Omit<PeerGroupRow, 'id' | 'revision' | 'created_at' | 'updated_at'>
+export type PeerGroupColumns = Omit<PeerGroupRow, 'id' | 'revision' | 'push_until' | 'created_at' | 'updated_at'>
 
 /** All digits: an id; otherwise a name. */
 export async function findPeerGroup(db: Queryable<Schema>, ref: string): Promise<PeerGroupRow | undefined> {
@@ -36,7 +36,7 @@ export const peerGroupsOfPeer = (db: Queryable<Schema>, systemPeerId: number): P
 export function insertPeerGroup(db: Queryable<Schema>, world: World, columns: PeerGroupColumns): Promise<PeerGroupRow> {
   return db.query
     .insertInto('subcloud_peer_group')
-    .values({ ...columns, revision: 1, created_at: timestamp(world.clock.nowMs()), updated_at: null })
+    .values({ ...columns, revision: 1, push_until: null, created_at: timestamp(world.clock.nowMs()), updated_at: null })
     .returningAll()
     .executeTakeFirstOrThrow()
 }
@@ -54,6 +54,20 @@ export function updatePeerGroup(
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirst()
+}
+
+/**
+ * Peers are told of a change before it is made here: until `endPush`, or for `forMs` when this process dies, what they say of their
+ * copies is not held against what is recorded here. Returns what `endPush` needs: of two pushes at once the later one lasts.
+ */
+export async function beginPush(db: Queryable<Schema>, world: World, id: number, forMs: number): Promise<Timestamp> {
+  const push_until = timestamp(world.clock.nowMs() + forMs)
+  await db.query.updateTable('subcloud_peer_group').set({ push_until }).where('id', '=', id).execute()
+  return push_until
+}
+
+export async function endPush(db: Queryable<Schema>, id: number, push: Timestamp): Promise<void> {
+  await db.query.updateTable('subcloud_peer_group').set({ push_until: null }).where('id', '=', id).where('push_until', '=', push).execute()
 }
 
 /** Its members stay and belong to no group. False when it was gone already. */

@@ -221,6 +221,8 @@ export interface SubcloudPeerGroupTable {
   migration_status: 'migrating' | 'complete' | null
   /** New: counts changes of the replicated document: the group's own members and those of its subclouds. */
   revision: number
+  /** New: until then peers may have a change that is not made here yet; null while none is told. Written by store/peer-groups.ts only. */
+  push_until: Timestamp | null
   created_at: Timestamp
   updated_at: Timestamp | null
 }

@@ -1,5 +1,5 @@
 import type { AssociationThere, PeerGroupThere } from '@murmuration/clients'
-import type { Database, Transaction } from '@murmuration/data'
+import { timestamp, type Database, type Transaction } from '@murmuration/data'
 import type { Site } from '@murmuration/site'
 import { observe } from '../rules/peer-observation.ts'
 import { heartbeatDeadlineMs, verdictOf, type HeartbeatOutcome } from '../rules/peer-heartbeat.ts'
@@ -194,7 +194,7 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
       if (verdict.availability !== peer.availability_state) tx.afterCommit(() => told())
       if (heard === undefined) return []
       const before = await readAssociationFacts(tx, { systemPeerIds: [peer.id] })
-      const seen = before.map((record) => observe(record, heard, localId, syncedBefore))
+      const seen = before.map((record) => observe(record, heard, localId, { syncedBefore, now: timestamp(world.clock.nowMs()) }))
       const changed = seen.filter((each) => each.changed)
       await writeObserved(
         tx,

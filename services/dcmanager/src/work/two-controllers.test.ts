@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { timestamp } from '@murmuration/data'
 import { addPeerOf, twoControllers, type Controller, type TwoControllers } from '../testing/two-controllers.ts'
 
 interface Background extends TwoControllers {
@@ -111,14 +112,17 @@ test('GR-3: a change while the secondary is offline; a sync mends it', { timeout
   const before = scene.links.requests.length
   await ok(one.call('PATCH', '/v1.0/peer-group-associations/1/sync'))
   await until('both to be in-sync', async () => (await status(one)) === 'in-sync' && (await status(two)) === 'in-sync')
-  const sent = scene.links.requests.slice(before).filter((request) => request.startsWith('PATCH /v1.0/subclouds/'))
-  assert.equal(sent.length, 1, 'only what differs')
+  const sent = scene.links.requests.slice(before).filter((request) => /(subclouds\/|standby-copies$)/.test(request))
+  assert.deepEqual(sent, ['POST /v1.0/subcloud-peer-groups/1/standby-copies'])
+  const changes = await two.database.query.selectFrom('subcloud_changes').select('subcloud_id').where('kind', '=', 'updated').execute()
+  assert.equal(changes.length, 1, 'only what differs')
   const copy = await two.database.query.selectFrom('subclouds').select('description').where('name', '=', 'subcloud3').executeTakeFirst()
   assert.equal(copy?.description, 'another plant')
 })
 
 test('GR-4: the group is changed where it is owned, and both sites have it', { timeout: 60_000 }, async (t) => {
-  const { one, two, status, ok, until } = await background(t)
+  const scene = await background(t)
+  const { one, two, status, ok, until } = scene
   const json = { 'max-subcloud-rehoming': 20 }
   const refused = await two.call('PATCH', '/v1.0/subcloud-peer-groups/spg-a', { json })
   assert.equal(refused.status, 400)
@@ -133,6 +137,32 @@ test('GR-4: the group is changed where it is owned, and both sites have it', { t
   const before = await heard()
   await until('the next heartbeat', async () => (await heard()) !== before)
   assert.deepEqual([await status(one), await status(two)], ['in-sync', 'in-sync'])
+
+  // The same while the peer has the change and this site not yet: what a heartbeat hears then is no restored site, and no lost group.
+  const { links } = scene
+  const answer = links.answers.get(two.origin)!
+  links.answers.set(two.origin, async (request) => {
+    const answered = await answer(request)
+    if (request.method !== 'PATCH' || !request.url.endsWith('/subcloud-peer-groups/spg-a')) return answered
+    const heardBefore = await heard()
+    await one.database.query
+      .updateTable('system_peer')
+      .set({ next_heartbeat_at: timestamp(one.world.clock.nowMs()) })
+      .execute()
+    await until('a heartbeat meanwhile', async () => (await heard()) !== heardBefore)
+    return answered
+  })
+  for (const change of [{ 'max-subcloud-rehoming': 30 }, { 'peer-group-name': 'spg-b' }]) {
+    await ok(one.call('PATCH', '/v1.0/subcloud-peer-groups/spg-a', { json: change }))
+    assert.deepEqual([await status(one), await status(two)], ['in-sync', 'in-sync'], JSON.stringify(change))
+  }
+  assert.deepEqual([(await group(two)).max_subcloud_rehoming, (await group(two)).peer_group_name], [30, 'spg-b'])
+  const known = await one.database.query.selectFrom('peer_group_member_sync').select('synced_revision').execute()
+  assert.deepEqual(
+    known.map((row) => row.synced_revision > 0),
+    [true, true],
+    'nothing is sent again for it',
+  )
 })
 
 test('GR-5: the primary returns during a migration', { timeout: 60_000 }, async (t) => {
