@@ -377,3 +377,40 @@ test('what hangs on the primary key of a row comes with it: joins and sub-select
     assert.deepEqual(found.filter((row) => row['id'] === 'image 10').map((row) => row['value'] as string), ['base', 'more']) // prettier-ignore
   })
 })
+
+test('what an index tells is not read again from the rows; who reads for update reads them', async () => {
+  let read: { keysRead: number; rowsFetched: number } | undefined
+  await using bankDb = await bank({ onStatement: (counters) => void (read = counters) })
+  const { db } = bankDb
+  const ids = (of: Db): Promise<unknown[]> => of.selectFrom('accounts').select('id').where('balance', '>=', 100).orderBy('balance').orderBy('id').execute() // prettier-ignore
+  assert.deepEqual(await ids(db), [{ id: 1 }, { id: 2 }, { id: 3 }, { id: 4 }])
+  assert.deepEqual([read?.keysRead, read?.rowsFetched], [4, 0])
+  const trx = await db.startTransaction().execute()
+  await add(trx, 2, 50)
+  await add(trx, 1, -50)
+  assert.deepEqual(await ids(trx), [{ id: 3 }, { id: 4 }, { id: 2 }])
+  await db.updateTable('accounts').set({ owner: 'new' }).where('id', '=', 3).execute()
+  // What changed is not what was read.
+  await trx.commit().execute()
+  assert.deepEqual(await ids(db), [{ id: 3 }, { id: 4 }, { id: 2 }])
+  const other = await db.startTransaction().execute()
+  await other.selectFrom('accounts').select('id').where('balance', '=', 100).forUpdate().execute()
+  assert.equal(read?.rowsFetched, 2)
+  await db.updateTable('accounts').set({ owner: 'newer' }).where('id', '=', 3).execute()
+  await assert.rejects(add(other, 1, 1), isSerializationFailure)
+  await other.rollback().execute()
+})
+
+test('a number of the counter that somebody has taken by himself meanwhile is not given away twice', async () => {
+  await using opened = openRedis(server.url)
+  const { db } = opened
+  await db.schema.createTable('n').addColumn('id', 'integer', (c) => c.primaryKey().autoIncrement()).addColumn('of', 'text').execute() // prettier-ignore
+  const trx = await db.startTransaction().execute()
+  const { insertId } = await trx.insertInto('n').values({ of: 'us' }).executeTakeFirstOrThrow()
+  await db
+    .insertInto('n')
+    .values({ id: Number(insertId), of: 'them' })
+    .execute()
+  await assert.rejects(trx.commit().execute(), isSerializationFailure)
+  assert.deepEqual(await db.selectFrom('n').select('of').execute(), [{ of: 'them' }])
+})

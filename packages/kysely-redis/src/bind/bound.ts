@@ -48,6 +48,8 @@ export interface BoundSource {
   readonly alias: string
   readonly columns: ReadonlyMap<string, { readonly place: number; readonly kind: Kind | 'null' }>
   readonly table?: Table
+  /** Places of the columns that are asked for, when no others are wanted. */
+  readonly used?: Set<number>
   readonly derived?: Derived
   /** Seen under its name only: `excluded`. */
   readonly qualifiedOnly?: boolean

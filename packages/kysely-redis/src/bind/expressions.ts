@@ -167,6 +167,7 @@ function bindColumn(table: string | undefined, name: string, scope: Scope): Boun
   const label = table === undefined ? name : `${table}.${name}`
   if (found) {
     const { place } = found
+    found.source.used?.add(place)
     const { slot } = found.source
     return {
       kind: found.kind,

@@ -45,10 +45,12 @@ export class Binder {
     }
   }
 
-  source(ir: SourceIr, slot: number, scope: Scope): BoundSource {
+  /** `whole`: its rows are wanted with all columns, whatever is asked for. */
+  source(ir: SourceIr, slot: number, scope: Scope, whole = false): BoundSource {
     if (ir.kind === 'table') {
       const cte = scope.ctes.get(ir.name)
-      return cte ? derivedSource(cte.derived, cte.columns, ir.alias, slot) : this.tableSource(this.table(ir.name), ir.alias, slot)
+      if (cte) return derivedSource(cte.derived, cte.columns, ir.alias, slot)
+      return { ...this.tableSource(this.table(ir.name), ir.alias, slot), ...(whole ? {} : { used: new Set<number>() }) }
     }
     if (ir.kind === 'rows') return rowsSource(ir, slot)
     const inner = this.scope()
@@ -66,10 +68,10 @@ export class Binder {
     const scope = this.scope(parent)
     this.ctes(ir.ctes, scope)
     const joins: BoundJoin[] = []
-    if (ir.from) scope.sources.push(this.source(ir.from, 0, scope))
+    if (ir.from) scope.sources.push(this.source(ir.from, 0, scope, ir.forUpdate))
     for (const join of ir.joins) {
       const slot = scope.sources.length
-      const source = this.source(join.source, slot, scope)
+      const source = this.source(join.source, slot, scope, ir.forUpdate)
       if (scope.sources.some((other) => other.alias === source.alias))
         fail('invalid-query', `${source.alias} stands twice in the query: give one another name.`)
       scope.sources.push(source)

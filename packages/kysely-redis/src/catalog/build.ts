@@ -23,7 +23,7 @@ async function fillChunk(engine: Engine, table: Table, index: Index, catalog: Ca
     try {
       const session = new Session(engine)
       await session.catalogFor([table.name])
-      const { found, next } = await session.range(table, { ...whole, index: table.primary, low, limit: chunkRows })
+      const { found, next } = await session.rows.range(table, { ...whole, index: table.primary, low, limit: chunkRows })
       const members = found.map(({ row }) => table.memberIn(index, row))
       if (members.length > 0)
         await session.commitAlso(catalog.version, ['A', String(table.id), String(index.id), String(members.length), ...members])
@@ -40,7 +40,7 @@ export async function findDuplicate(engine: Engine, table: Table, index: Index):
   const session = new Session(engine, { validated: false })
   await session.catalogFor([table.name])
   let before: string | undefined
-  let result = await session.range(table, { ...whole, index, limit: chunkRows })
+  let result = await session.rows.range(table, { ...whole, index, limit: chunkRows })
   for (;;) {
     for (const { row } of result.found) {
       if (index.columns.some((place) => (row[place] ?? null) === null)) continue
@@ -49,7 +49,7 @@ export async function findDuplicate(engine: Engine, table: Table, index: Index):
       before = key
     }
     if (!result.next) return false
-    result = await session.range(table, result.next)
+    result = await session.rows.range(table, result.next)
   }
 }
 
@@ -60,11 +60,11 @@ export const refuseNulls = (table: Table, place: number): never => {
 
 /** Whether a row of the table has null there. */
 export async function nullIn(session: Session, table: Table, place: number): Promise<boolean> {
-  let result = await session.range(table, { ...whole, index: table.primary, limit: chunkRows })
+  let result = await session.rows.range(table, { ...whole, index: table.primary, limit: chunkRows })
   for (;;) {
     if (result.found.some(({ row }) => (row[place] ?? null) === null)) return true
     if (!result.next) return false
-    result = await session.range(table, result.next)
+    result = await session.rows.range(table, result.next)
   }
 }
 

@@ -1,6 +1,6 @@
 import { fail } from '../errors.ts'
 import type { ReferenceIr } from '../compile/ir.ts'
-import { encodeKey, memberOf } from '../values/encoding.ts'
+import { encodeKey, KeyReader, memberOf } from '../values/encoding.ts'
 import type { Kind, Row, Value } from '../values/kinds.ts'
 import { decodeRow } from '../values/rows.ts'
 
@@ -113,6 +113,21 @@ export class Table {
   memberIn(index: Index, row: Row): string {
     const key = this.keyIn(index, row)
     return index.primary ? memberCheck(key, this) : memberOf(key, this.rowKey(row), index.name)
+  }
+
+  /** The columns of a row that an entry of an index holds, and those of the row's key; null for others. */
+  rowIn(index: Index, member: string): Row {
+    const row: Row = this.kinds.map(() => null)
+    const reader = new KeyReader(member)
+    for (const place of index.columns) row[place] = reader.next(this.kinds[place] as Kind)
+    if (!index.primary) for (const place of this.primary.columns) row[place] = reader.next(this.kinds[place] as Kind)
+    return row
+  }
+
+  /** Does an entry of the index tell these columns? */
+  covers(index: Index, places: ReadonlySet<number>): boolean {
+    for (const place of places) if (!index.columns.includes(place) && !this.primary.columns.includes(place)) return false
+    return true
   }
 
   /** `table.column` for each, as errors name a constraint. */

@@ -74,6 +74,7 @@ export interface SelectIr {
   readonly setOperations: readonly SetOperationIr[]
   readonly explain: boolean
   readonly allowScan: boolean
+  readonly forUpdate: boolean
 }
 
 export interface AssignmentIr {

@@ -58,7 +58,7 @@ export function compileSelect(node: SelectQueryNode, path: string): SelectIr {
     ctes: compileWith(node.with, `${path}.with`),
     setOperations: (node.setOperations ?? []).map((operation, index) => compileSetOperation(operation, `${path}.setOperations[${index}]`)),
     explain: explains(node.explain, `${path}.explain`),
-    allowScan: end.allowScan,
+    ...end,
   }
 }
 
@@ -76,18 +76,21 @@ function isDistinct(modifiers: readonly SelectModifierNode[], path: string): boo
   return modifiers.length > 0
 }
 
-/** `for update` is accepted and adds nothing: what a transaction reads is validated anyway when it commits. */
-export function endModifiers(modifiers: readonly OperationNode[], path: string): { allowScan: boolean } {
+/** `for update` adds little: what a transaction reads is validated anyway when it commits. Only that rows are read whole. */
+export function endModifiers(modifiers: readonly OperationNode[], path: string): { allowScan: boolean; forUpdate: boolean } {
   let allowScan = false
+  let forUpdate = false
   for (const [index, node] of modifiers.entries()) {
     const at = `${path}[${index}]`
     const modifier = node.kind === 'SelectModifierNode' ? (node as SelectModifierNode) : undefined
     const raw = unwrap(modifier?.rawModifier ?? node)
     if (rawWord(raw) === allowScanWords) allowScan = true
-    else if (modifier?.modifier === 'ForUpdate' || modifier?.modifier === 'ForNoKeyUpdate') only(modifier, at, ['modifier'])
-    else unsupported(node, at, modifier?.modifier ? `${modifier.modifier} is not supported` : 'raw SQL can not be run')
+    else if (modifier?.modifier === 'ForUpdate' || modifier?.modifier === 'ForNoKeyUpdate') {
+      only(modifier, at, ['modifier'])
+      forUpdate = true
+    } else unsupported(node, at, modifier?.modifier ? `${modifier.modifier} is not supported` : 'raw SQL can not be run')
   }
-  return { allowScan }
+  return { allowScan, forUpdate }
 }
 
 export function source(node: OperationNode, path: string): SourceIr {

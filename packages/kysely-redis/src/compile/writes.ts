@@ -85,7 +85,7 @@ export function compileUpdate(node: UpdateQueryNode, path: string): UpdateIr {
     ...(node.returning ? { returning: returned(node.returning.selections, path) } : {}),
     ctes: compileWith(node.with, `${path}.with`),
     explain: explains(node.explain, `${path}.explain`),
-    ...endModifiers(node.endModifiers ?? [], `${path}.endModifiers`),
+    allowScan: endModifiers(node.endModifiers ?? [], `${path}.endModifiers`).allowScan,
   }
 }
 
@@ -100,6 +100,6 @@ export function compileDelete(node: DeleteQueryNode, path: string): DeleteIr {
     ...(node.returning ? { returning: returned(node.returning.selections, path) } : {}),
     ctes: compileWith(node.with, `${path}.with`),
     explain: explains(node.explain, `${path}.explain`),
-    ...endModifiers(node.endModifiers ?? [], `${path}.endModifiers`),
+    allowScan: endModifiers(node.endModifiers ?? [], `${path}.endModifiers`).allowScan,
   }
 }

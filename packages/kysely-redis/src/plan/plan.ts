@@ -1,4 +1,4 @@
-import { conjuncts, type Bound, type BoundSelect } from '../bind/bound.ts'
+import { conjuncts, type Bound, type BoundSelect, type BoundSource } from '../bind/bound.ts'
 import { choosePath, isScan, orderPlaces, type Path } from './access.ts'
 
 /** One table (or sub-select) of a query, in the order in which they are read. */
@@ -7,6 +7,8 @@ export interface Step {
   readonly left: boolean
   /** Undefined for rows that a sub-select made. */
   readonly path: Path | undefined
+  /** The entries of the path's index tell all that is asked for. */
+  readonly covered: boolean
   /** Of a left join: decide whether a row fits. Of others: nothing. */
   readonly on: readonly Bound[]
   /** What can be decided once this table's row is known. */
@@ -68,7 +70,9 @@ export function planSelect(select: BoundSelect, sizeOf: (slot: number) => number
     available.add(slot)
     const filters = pool.filter((condition) => !done.has(condition) && covers(available, condition))
     for (const condition of filters) done.add(condition)
-    steps.push({ slot, left: lefts.has(slot), path, on: lefts.get(slot) ?? [], filters, actual: 0 })
+    const { table, used } = select.sources[slot] as BoundSource
+    const covered = path?.kind === 'index' && table !== undefined && used !== undefined && table.covers(path.index, used)
+    steps.push({ slot, left: lefts.has(slot), path, covered, on: lefts.get(slot) ?? [], filters, actual: 0 })
   }
   return { steps, before, ordered: ordered && streams }
 }

@@ -2,7 +2,8 @@ import type { Foreign, Index, Table } from '../catalog/types.ts'
 import { fail } from '../errors.ts'
 import { afterAll, encodeKey } from '../values/encoding.ts'
 import type { Kind, Row } from '../values/kinds.ts'
-import type { Found, Session } from './session.ts'
+import type { Found } from './reads.ts'
+import type { Session } from './session.ts'
 
 const isWhole = (row: Row, places: readonly number[]): boolean => places.every((place) => (row[place] ?? null) !== null)
 
@@ -22,8 +23,15 @@ export async function sameInIndex(session: Session, table: Table, index: Index, 
 }
 
 async function withKey(session: Session, table: Table, index: Index, key: string, limit: number): Promise<Found[]> {
-  if (index.primary) return (await session.get(table, [key])).filter((found) => found !== null)
-  const { found } = await session.range(table, { index, low: `[${key}`, high: `(${key}${afterAll}`, reverse: false, limit, exactly: key })
+  if (index.primary) return (await session.rows.get(table, [key])).filter((found) => found !== null)
+  const { found } = await session.rows.range(table, {
+    index,
+    low: `[${key}`,
+    high: `(${key}${afterAll}`,
+    reverse: false,
+    limit,
+    exactly: key,
+  })
   return found
 }
 
@@ -31,11 +39,11 @@ async function withKey(session: Session, table: Table, index: Index, key: string
 async function allWithPrefix(session: Session, table: Table, index: Index, key: string): Promise<Found[]> {
   const all: Found[] = []
   const whole = { index, low: `[${key}`, high: `(${key}${afterAll}`, reverse: false, limit: session.rowsPerCall }
-  let result = await session.range(table, whole)
+  let result = await session.rows.range(table, whole)
   for (;;) {
     all.push(...result.found)
     if (!result.next) return all
-    result = await session.range(table, result.next)
+    result = await session.rows.range(table, result.next)
   }
 }
 
@@ -176,7 +184,7 @@ export class ConstraintKeeper {
 }
 
 const withKeyPrefix = async (session: Session, table: Table, index: Index, key: string): Promise<Found[]> =>
-  (await session.range(table, { index, low: `[${key}`, high: `(${key}${afterAll}`, reverse: false, limit: 1 })).found
+  (await session.rows.range(table, { index, low: `[${key}`, high: `(${key}${afterAll}`, reverse: false, limit: 1 })).found
 
 const keyBy = (table: Table, places: readonly number[], row: Row): string =>
   places.map((place) => encodeKey(row[place] ?? null, table.kinds[place] as Kind)).join('')

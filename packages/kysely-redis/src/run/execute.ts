@@ -23,7 +23,7 @@ export async function executeAlone(session: Session, ir: QueryIr): Promise<Resul
 
 /** Runs one statement in a session. A failure takes back what the statement has written. */
 export async function execute(session: Session, ir: QueryIr): Promise<Result> {
-  session.forgetAhead()
+  session.rows.forgetAhead()
   const catalog = await session.catalogFor(tablesOf(ir))
   const binder = new Binder(catalog)
   if (ir.t === 'select') {

@@ -1,7 +1,7 @@
 import type { Table } from '../catalog/types.ts'
 import { compareText } from '../values/compare.ts'
 import type { WriteBuffer } from './buffer.ts'
-import type { Found, RangeRequest } from './session.ts'
+import type { Found, RangeRequest } from './reads.ts'
 
 /** Puts own writes over what the server answered for a range, up to where the answer reaches. */
 export function mergeOwn(

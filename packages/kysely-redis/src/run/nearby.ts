@@ -1,6 +1,8 @@
 import { keysOfCommit } from '../wire/keys.ts'
+import { entriesIn } from '../wire/joined.ts'
 import type { Reply } from '../wire/resp.ts'
-import type { Pending } from './session.ts'
+import { keyInMember } from '../values/encoding.ts'
+import type { Pending } from './exchange.ts'
 
 /** Reads that give a number away, or only estimate, are never kept. */
 const kinds: ReadonlySet<unknown> = new Set(['G', 'R', 'M', 'F', 'C'])
@@ -23,29 +25,21 @@ export function keysOfReads(base: string, asked: readonly Pending[], results: re
     for (const key of found) keys.add(`${base}:r:${table}:${key}`)
     return found
   }
-  const texts = (list: readonly (string | null)[]): void => {
-    for (const text of list) size += text?.length ?? 0
-  }
   for (const [at, { args }] of asked.entries()) {
     const [op, table, index] = args.map(String) as [string, string, string]
-    const result = results[at]
+    const result = results[at] as number | string | string[]
+    if (typeof result !== 'number') for (const text of [result].flat()) size += text.length
     if (op === 'C') keys.add(`${base}:i:${table}:0`)
-    else if (op === 'G') {
-      last = rows(table, args.slice(3).map(String))
-      texts(result as (string | null)[])
-    } else if (op === 'F' && args[5] === '1') {
-      rows(
-        table,
-        last.map((key) => `${key}${args[4]}`),
-      )
-      texts(result as (string | null)[])
-    } else {
-      const [members, found] = (op === 'R' ? result : (result as Reply[]).slice(1)) as [string[], (string | null)[]]
+    else if (op === 'G') last = rows(table, args.slice(3).map(String))
+    else if (op === 'F' && args[5] === '1')
+      rows(table, last.map((key) => `${key}${args[4]}`)) // prettier-ignore
+    else {
       keys.add(`${base}:i:${table}:${index}`)
-      const own = rows(table, index === '0' ? members : members.map(keyInMember))
+      const members = entriesIn((result as string[]).at(-2) as string)
+      const own = index === '0' ? members : members.map(keyInMember)
+      // Entries that are enough by themselves change with the index only.
+      if ((result as string[]).at(-1) !== '') rows(table, own)
       if (op !== 'F') last = own
-      texts(found)
-      texts(members)
     }
   }
   return { keys: [...keys], size: size + 100 * keys.size }
@@ -54,10 +48,3 @@ export function keysOfReads(base: string, asked: readonly Pending[], results: re
 /** Rows and indexes that a commit changes. */
 export const keysOfWrites = (base: string, writes: readonly string[]): string[] =>
   keysOfCommit(base, ['', '', '', ...writes]).filter((key) => key.startsWith(`${base}:r:`) || key.startsWith(`${base}:i:`))
-
-/** The key of the row that an index entry leads to. */
-export function keyInMember(member: string): string {
-  const bytes = Buffer.from(member)
-  const length = Number.parseInt(member.slice(-4), 16)
-  return bytes.toString('utf8', bytes.length - 4 - length, bytes.length - 4)
-}

@@ -1,7 +1,8 @@
 import type { Env } from '../bind/bound.ts'
 import type { Table } from '../catalog/types.ts'
 import { isWholeKey, rangesOf, type KeyRange, type Path } from '../plan/access.ts'
-import type { Follow, Found, RangeRequest, RangeResult, Session } from './session.ts'
+import type { Follow, Found, RangeRequest, RangeResult } from './reads.ts'
+import type { Session } from './session.ts'
 
 /** Reads a table by a path, in chunks. A primary key that is given whole is a plain look-up. */
 export async function* readPath(
@@ -10,6 +11,7 @@ export async function* readPath(
   path: Path,
   env: Env,
   firstChunk: number,
+  covered = false,
   follow: readonly Follow[] = [],
 ): AsyncGenerator<Found[]> {
   if (path.kind === 'union') {
@@ -27,17 +29,17 @@ export async function* readPath(
     const step = session.rowsPerCall
     for (let at = 0; at < ranges.length; at += step) {
       const keys = ranges.slice(at, at + step).map((range) => range.exactly as string)
-      yield (await session.get(table, keys, follow)).filter((found) => found !== null)
+      yield (await session.rows.get(table, keys, follow)).filter((found) => found !== null)
     }
     return
   }
-  if (ranges.length > 1) return yield* readMany(session, table, path, ranges, follow)
+  if (ranges.length > 1) return yield* readMany(session, table, path, ranges, covered, follow)
   const limit = session.rowsPerCall
   let chunk = Math.min(limit, Math.max(1, firstChunk))
   for (const range of ranges) {
-    let request: RangeRequest | undefined = requestOf(path, range, chunk)
+    let request: RangeRequest | undefined = requestOf(path, range, chunk, covered)
     while (request) {
-      const { found, next }: RangeResult = await session.range(table, request, follow)
+      const { found, next }: RangeResult = await session.rows.range(table, request, follow)
       yield found
       chunk = Math.min(limit, chunk * 2)
       request = next && { ...next, limit: chunk }
@@ -45,12 +47,13 @@ export async function* readPath(
   }
 }
 
-const requestOf = (path: Path & { kind: 'index' }, range: KeyRange, limit: number): RangeRequest => ({
+const requestOf = (path: Path & { kind: 'index' }, range: KeyRange, limit: number, covered: boolean): RangeRequest => ({
   index: path.index,
   low: range.low,
   high: range.high,
   reverse: path.order === 'reverse',
   limit,
+  covered,
   ...(range.exactly === undefined ? {} : { exactly: range.exactly }),
 })
 
@@ -62,35 +65,43 @@ async function* readMany(
   table: Table,
   path: Path & { kind: 'index' },
   ranges: readonly KeyRange[],
+  covered: boolean,
   follow: readonly Follow[],
 ): AsyncGenerator<Found[]> {
   for (let at = 0; at < ranges.length; at += rangesAtOnce)
-    for (const result of await session.ranges(table, path.index, ranges.slice(at, at + rangesAtOnce), session.rowsPerCall, follow))
+    for (const result of await session.rows.ranges(
+      table,
+      path.index,
+      ranges.slice(at, at + rangesAtOnce),
+      session.rowsPerCall,
+      covered,
+      follow,
+    ))
       yield* wholeOf(session, table, result)
 }
 
 async function* wholeOf(session: Session, table: Table, result: RangeResult): AsyncGenerator<Found[]> {
   yield result.found
   for (let next = result.next; next;) {
-    const more = await session.range(table, next)
+    const more = await session.rows.range(table, next)
     yield more.found
     next = more.next
   }
 }
 
 /** For each of many rows, what the path leads to: asked for together. */
-export async function lookUp(session: Session, table: Table, path: Path, envs: readonly Env[]): Promise<Found[][]> {
+export async function lookUp(session: Session, table: Table, path: Path, covered: boolean, envs: readonly Env[]): Promise<Found[][]> {
   if (path.kind === 'union') return await Promise.all(envs.map((env) => readAll(session, table, path, env)))
   const ranges = envs.map((env) => rangesOf(path, env))
   if (isWholeKey(path)) {
-    const found = await session.get(
+    const found = await session.rows.get(
       table,
       ranges.flatMap((list) => list.map((range) => range.exactly as string)),
     )
     let at = 0
     return ranges.map((list) => found.slice(at, (at += list.length)).filter((each) => each !== null))
   }
-  const results = await session.ranges(table, path.index, ranges.flat(), session.rowsPerCall)
+  const results = await session.rows.ranges(table, path.index, ranges.flat(), session.rowsPerCall, covered)
   let at = 0
   const all: Found[][] = []
   for (const list of ranges) {

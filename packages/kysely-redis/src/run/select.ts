@@ -8,7 +8,8 @@ import { compareValues, keyOfValues } from '../values/compare.ts'
 import type { Row, Value } from '../values/kinds.ts'
 import { accumulator, type Accumulator } from './aggregate.ts'
 import { lookUp, readPath } from './rows.ts'
-import type { Follow, Session } from './session.ts'
+import type { Follow } from './reads.ts'
+import type { Session } from './session.ts'
 
 interface Made {
   readonly row: Row
@@ -174,6 +175,7 @@ export class SelectRunner {
       this.#session,
       table,
       step.path,
+      step.covered,
       starts.filter((_, at) => open[at]),
     )
     let next = 0
@@ -198,14 +200,15 @@ export class SelectRunner {
     const { slot, path } = plan.steps[0] as Step
     const follows: Follow[] = []
     if (path?.kind !== 'index') return follows
-    const add = (to: Table | undefined, by: Path | undefined, where: 'column' | 'outer', limit: number): void => {
+    const add = (to: Table | undefined, step: Step | undefined, where: 'column' | 'outer', limit: number): void => {
+      const by = step?.path
       const found = to && by && followed(by, table, slot, where)
-      if (to && found && by.kind === 'index') follows.push({ table: to, index: by.index, limit, ...found })
+      if (to && found && by.kind === 'index') follows.push({ table: to, index: by.index, limit, covered: step.covered, ...found })
     }
-    for (const step of plan.steps.slice(1)) add(select.sources[step.slot]?.table, step.path, 'column', followedRows)
+    for (const step of plan.steps.slice(1)) add(select.sources[step.slot]?.table, step, 'column', followedRows)
     const conditions = (plan.steps[0] as Step).filters.filter((condition) => condition.subs.length > 0)
     const subs = new Set([...conditions, ...select.outputs.map((output) => output.by)].flatMap((bound) => bound.subs))
-    for (const sub of subs) if (!sub.constant) add(sub.select.sources[0]?.table, (await this.#lookedUp(sub))?.path, 'outer', followedBySubs)
+    for (const sub of subs) if (!sub.constant) add(sub.select.sources[0]?.table, await this.#lookedUp(sub), 'outer', followedBySubs)
     return follows
   }
 
@@ -233,7 +236,7 @@ export class SelectRunner {
     const guarded = isScan(step.path) && !select.allowScan
     let thrownAway = 0
     const follow = await this.#follows(select, plan, source.table)
-    for await (const chunk of readPath(this.#session, source.table, step.path, start, firstChunk, follow)) {
+    for await (const chunk of readPath(this.#session, source.table, step.path, start, firstChunk, step.covered, follow)) {
       step.actual += chunk.length
       const kept = await this.#filter(
         step.filters,
@@ -283,7 +286,7 @@ export class SelectRunner {
     const table = select.sources[step.slot]?.table
     const { path } = step
     if (table && path && !isScan(path)) {
-      return (await lookUp(this.#session, table, path, batch)).map((found) => {
+      return (await lookUp(this.#session, table, path, step.covered, batch)).map((found) => {
         step.actual += found.length
         return found.map(({ row }) => row)
       })
@@ -316,7 +319,7 @@ export class SelectRunner {
     const table = select.sources[step.slot]?.table
     const rows: Row[] = []
     if (!table || !step.path) return rows
-    for await (const chunk of readPath(this.#session, table, step.path, noEnv, this.#session.rowsPerCall)) {
+    for await (const chunk of readPath(this.#session, table, step.path, noEnv, this.#session.rowsPerCall, step.covered)) {
       for (const found of chunk) rows.push(found.row)
       step.actual += chunk.length
       if (!select.allowScan && rows.length > this.#session.engine.limits.scannedRows) this.#refuseScan(table.name)

@@ -9,7 +9,8 @@ import { encodeKey } from '../values/encoding.ts'
 import { fitColumn, type Kind, type Row, type Value } from '../values/kinds.ts'
 import { ConstraintKeeper, violated } from './constraints.ts'
 import { SelectRunner } from './select.ts'
-import type { Found, Session } from './session.ts'
+import type { Found } from './reads.ts'
+import type { Session } from './session.ts'
 
 export interface Written {
   readonly affected: number
@@ -112,7 +113,7 @@ export class Writer {
   async #checkMoved(table: Table, before: readonly Row[], after: readonly Row[]): Promise<void> {
     const leaving = new Set(before.map((row) => table.rowKey(row)))
     const fresh = after.map((row) => table.rowKey(row)).filter((key) => !leaving.has(key))
-    if (fresh.length > 0 && (await this.#session.get(table, fresh)).some((found) => found !== null)) violated(table, table.primary)
+    if (fresh.length > 0 && (await this.#session.rows.get(table, fresh)).some((found) => found !== null)) violated(table, table.primary)
   }
 
   /** The select that finds the rows of an update or delete; `explain` shows it. */
@@ -255,7 +256,7 @@ export class Writer {
       const whole = rows.filter((row) => index.columns.every((place) => (row[place] ?? null) !== null))
       const keys = new Map(whole.map((row) => [table.keyIn(index, row), row]))
       if (index.primary && !given) {
-        for (const key of keys.keys()) this.#session.expectAbsent(table, key)
+        for (const key of keys.keys()) this.#session.assumed.absent(table, key)
         continue
       }
       const asked: string[] = []
@@ -265,11 +266,11 @@ export class Writer {
         else if (index.primary) this.#session.assumed.absent(table, key)
         else this.#session.assumed.free(table, index, key)
       }
-      if (index.primary && asked.length > 0) asks.push(this.#session.get(table, asked).then((found) => taken.note(index, found)))
+      if (index.primary && asked.length > 0) asks.push(this.#session.rows.get(table, asked).then((found) => taken.note(index, found)))
       else
         for (const key of asked)
           asks.push(
-            this.#session
+            this.#session.rows
               .range(table, { index, low: `[${key}`, high: `(${key}\x7f`, reverse: false, limit: 1, exactly: key })
               .then(({ found }) => taken.note(index, found)),
           )

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc, { type Arbitrary } from 'fast-check'
 import { compareText, compareValues } from './compare.ts'
-import { encodeKey, nextPrefix } from './encoding.ts'
+import { encodeKey, keyInMember, KeyReader, memberOf, nextPrefix } from './encoding.ts'
 import type { Kind, Value } from './kinds.ts'
 import { asInteger } from './kinds.ts'
 import { decodeRow, encodeRow } from './rows.ts'
@@ -32,6 +32,19 @@ for (const [kind, value] of Object.entries(values) as [Kind, Arbitrary<Value>][]
   test(`${kind} comes back from a row as it was`, () => {
     fc.assert(
       fc.property(value, (a) => assert.deepEqual(decodeRow(encodeRow([a, null, a]), [kind, kind, kind], []), [a, null, a])),
+      { numRuns: 300 },
+    )
+  })
+
+  test(`${kind} comes back from an index entry as it was`, () => {
+    fc.assert(
+      fc.property(value, value, (a, b) => {
+        const [column, key] = [encodeKey(a, kind), encodeKey(b, kind)]
+        const member = memberOf(column, key, 'i')
+        assert.equal(keyInMember(member), key)
+        const reader = new KeyReader(`${column}0${member}`)
+        assert.deepEqual([reader.next(kind), reader.next(kind), reader.next(kind), reader.next(kind)], [a, null, a, b])
+      }),
       { numRuns: 300 },
     )
   })

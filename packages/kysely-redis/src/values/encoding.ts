@@ -1,5 +1,5 @@
 import { fail } from '../errors.ts'
-import type { Kind, Value } from './kinds.ts'
+import { asInteger, type Kind, type Value } from './kinds.ts'
 
 /**
  * Order-preserving text for index members: byte order of the encodings is the order of the values, nulls first. Every encoding is of
@@ -60,4 +60,61 @@ export function nextPrefix(prefix: string): string | undefined {
     if (point < 0x10ffff) return points.join('') + String.fromCodePoint(point === 0xd7ff ? 0xe000 : point + 1)
   }
   return undefined
+}
+
+/** The key of the row that an index entry leads to. */
+export function keyInMember(member: string): string {
+  const length = Number.parseInt(member.slice(-4), 16)
+  const key = member.slice(-4 - length, -4)
+  // As long in bytes as in characters: nothing in it takes more than one.
+  if (Buffer.byteLength(key) === length) return key
+  const bytes = Buffer.from(member)
+  return bytes.toString('utf8', bytes.length - 4 - length, bytes.length - 4)
+}
+
+/** Reads encoded values one after the other. */
+export class KeyReader {
+  readonly #text: string
+  #at = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  next(kind: Kind): Value {
+    const start = this.#at + 1
+    switch (this.#text[this.#at]) {
+      case 't': {
+        const end = this.#text.indexOf('\0', start)
+        this.#at = end + 1
+        return this.#text.slice(start, end)
+      }
+      case 'n':
+        this.#at = start + 16
+        return kind === 'real' ? decodeReal(this.#text.slice(start, this.#at)) : decodeInteger(this.#text.slice(start, this.#at))
+      case 'b':
+        this.#at = start + 1
+        return this.#text[start] === '1'
+      case 'x': {
+        const end = this.#text.indexOf('\0', start)
+        this.#at = end + 1
+        return new Uint8Array(Buffer.from(this.#text.slice(start, end), 'hex'))
+      }
+      default:
+        this.#at = start
+        return null
+    }
+  }
+}
+
+function decodeInteger(hex: string): number | bigint {
+  // Not negative, and exact as a number: 2^53 has the digits 20…0.
+  if (hex >= '8' && hex < '8020') return Number.parseInt(hex.slice(1), 16)
+  return asInteger(BigInt(`0x${hex}`) - signBit)
+}
+
+function decodeReal(hex: string): number {
+  const ordered = BigInt(`0x${hex}`)
+  scratch.setBigUint64(0, (ordered & signBit) === 0n ? ~ordered & 0xffff_ffff_ffff_ffffn : ordered ^ signBit)
+  return scratch.getFloat64(0)
 }

@@ -21,8 +21,8 @@ local function names(keys)
 end
 
 local function index_range(key, lo, hi, reverse, limit)
-  if reverse == '1' then return redis.call('ZRANGE', key, hi, lo, 'BYLEX', 'REV', 'LIMIT', 0, limit) end
-  return redis.call('ZRANGE', key, lo, hi, 'BYLEX', 'LIMIT', 0, limit)
+  if reverse == '1' then return redis.call('ZRANGE', key, hi, lo, 'BYLEX', 'REV', 'LIMIT', '0', limit) end
+  return redis.call('ZRANGE', key, lo, hi, 'BYLEX', 'LIMIT', '0', limit)
 end
 
 local function row_key(index, member)
@@ -31,16 +31,26 @@ local function row_key(index, member)
   return string.sub(member, -4 - length, -5)
 end
 
+-- The rows one after the other, as joined.ts takes them apart; nothing for one that is not there.
 local function rows_of(prefix, keys)
-  local rows, at = {}, 1
-  while at <= #keys do
+  local rows, count = {}, #keys
+  for at = 1, count, 1000 do
     local part = {}
-    for i = at, math.min(at + 999, #keys) do part[#part + 1] = prefix .. keys[i] end
+    for i = at, math.min(at + 999, count) do part[i - at + 1] = prefix .. keys[i] end
     local got = redis.call('MGET', unpack(part))
-    for i = 1, #got do rows[#rows + 1] = got[i] end
-    at = at + 1000
+    for i = 1, #got do rows[at + i - 1] = got[i] or '' end
   end
-  return rows
+  return table.concat(rows, '\n')
+end
+
+-- Entries of an index, and the rows that they lead to when these are wanted; and the keys of the rows.
+local function entries_of(prefix, index, members, rows)
+  local wanted = members
+  if index ~= '0' then
+    wanted = {}
+    for i = 1, #members do wanted[i] = row_key(index, members[i]) end
+  end
+  return table.concat(members, '\0\n'), rows == '1' and rows_of(prefix, wanted) or '', wanted
 end
 
 local function table_versions(key, tables)
@@ -51,19 +61,18 @@ local function table_versions(key, tables)
 end
 
 -- Several ranges of one index: how many entries each has, all entries, all rows; and the keys of the rows. Ends early when there are many.
-local function many_ranges(keys, tid, index, limit, ranges)
+local function many_ranges(keys, tid, index, limit, rows, lows, highs)
   local base, ibase, rbase = names(keys)
-  local counts, members, wanted = {}, {}, {}
-  for i = 1, #ranges do
-    if #members > 20000 then break end
-    local got = redis.call('ZRANGE', ibase .. tid .. ':' .. index, ranges[i][1], ranges[i][2], 'BYLEX', 'LIMIT', 0, limit)
+  local key, counts, members, size = ibase .. tid .. ':' .. index, {}, {}, 0
+  for i = 1, #lows do
+    if size > 20000 then break end
+    local got = redis.call('ZRANGE', key, lows[i], highs[i], 'BYLEX', 'LIMIT', '0', limit)
     counts[i] = #got
-    for j = 1, #got do
-      members[#members + 1] = got[j]
-      wanted[#wanted + 1] = row_key(index, got[j])
-    end
+    for j = 1, #got do members[size + j] = got[j] end
+    size = size + #got
   end
-  return { counts, members, rows_of(rbase .. tid .. ':', wanted) }, wanted
+  local entries, texts, wanted = entries_of(rbase .. tid .. ':', index, members, rows)
+  return { table.concat(counts, ','), entries, texts }, wanted
 end
 
 -- G: rows by key; R: a range; M: many ranges; F: for each row that the last of these found, the row or the entries whose key is that
@@ -80,31 +89,30 @@ local function results_of(keys, argv, at)
       last = wanted
       at = at + 3 + count
     elseif op == 'R' then
-      local index = argv[at + 2]
-      local members = index_range(ibase .. argv[at + 1] .. ':' .. index, argv[at + 3], argv[at + 4], argv[at + 5], argv[at + 6])
-      local wanted = {}
-      for i = 1, #members do wanted[i] = row_key(index, members[i]) end
-      results[#results + 1] = { members, rows_of(rbase .. argv[at + 1] .. ':', wanted) }
+      local tid, index = argv[at + 1], argv[at + 2]
+      local members = index_range(ibase .. tid .. ':' .. index, argv[at + 3], argv[at + 4], argv[at + 5], argv[at + 6])
+      local entries, texts, wanted = entries_of(rbase .. tid .. ':', index, members, argv[at + 7])
+      results[#results + 1] = { entries, texts }
       last = wanted
-      at = at + 7
+      at = at + 8
     elseif op == 'M' then
-      local count, ranges = tonumber(argv[at + 4]), {}
-      for i = 1, count do ranges[i] = { argv[at + 3 + 2 * i], argv[at + 4 + 2 * i] } end
-      results[#results + 1], last = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], ranges)
-      at = at + 5 + 2 * count
+      local count, lows, highs = tonumber(argv[at + 5]), {}, {}
+      for i = 1, count do lows[i], highs[i] = argv[at + 4 + 2 * i], argv[at + 5 + 2 * i] end
+      results[#results + 1], last = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], argv[at + 4], lows, highs)
+      at = at + 6 + 2 * count
     elseif op == 'F' and argv[at + 5] == '1' then
       local wanted = {}
       for i = 1, #last do wanted[i] = last[i] .. argv[at + 4] end
       results[#results + 1] = rows_of(rbase .. argv[at + 1] .. ':', wanted)
-      at = at + 6
+      at = at + 7
     elseif op == 'F' then
-      local ranges = {}
+      local lows, highs = {}, {}
       for i = 1, #last do
         local prefix = last[i] .. argv[at + 4]
-        ranges[i] = { '[' .. prefix, '(' .. prefix .. '\127' }
+        lows[i], highs[i] = '[' .. prefix, '(' .. prefix .. '\127'
       end
-      results[#results + 1] = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], ranges)
-      at = at + 6
+      results[#results + 1] = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], argv[at + 6], lows, highs)
+      at = at + 7
     elseif op == 'C' then
       results[#results + 1] = redis.call('ZCARD', ibase .. argv[at + 1] .. ':0')
       at = at + 2
