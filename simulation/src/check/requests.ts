@@ -26,8 +26,12 @@ interface Handling {
 }
 
 const mutating: ReadonlySet<string> = new Set(['POST', 'PATCH', 'DELETE'])
-/** Accepted, carried out in part, and then found that it cannot be done: told as an error although something happened. */
-const honestFailures = /Unable to delete the (?:subcloud|peer group association)|Failed to delete backup of the following subclouds/
+/**
+ * Accepted, carried out in part, and then found that it cannot be done: told as an error although something happened. A group's change is
+ * told to its peers first, and that it is being told is recorded meanwhile.
+ */
+const honestFailures =
+  /Unable to delete the (?:subcloud|peer group association)|Failed to delete backup of the following subclouds|Unable to update subcloud peer group \S+ on any peer/
 
 /** At the API's door: what was accepted is there at once, what was refused changed nothing, and nothing answers 500. */
 export class RequestCheck {
