@@ -71,11 +71,13 @@ export interface TlsIdentity {
   readonly serverName?: string
 }
 
-/** An exchange whose answer may be of any size: its bytes are read as they come, so memory stays flat. */
-export interface StreamRequest extends Omit<HttpRequest, 'maxResponseBytes' | 'oneOff'> {
-  /** From the call to the headers of the answer; `deadlineMs` of a request that streams says nothing of its bytes. */
+/** An exchange whose bytes, sent or answered, may be of any size: they are moved as they come, so memory stays flat. */
+export interface StreamRequest extends Omit<HttpRequest, 'maxResponseBytes' | 'oneOff' | 'body'> {
+  /** Pieces are asked for as the other side takes them; what they throw ends the request, and rejects it. `content-length` is the caller's to say, where known. */
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>
+  /** From the call, or from the last piece sent, to the headers of the answer; it says nothing of the time that bytes take. */
   readonly deadlineMs: number
-  /** Nothing more came for so long: the bytes end with `timeout`. */
+  /** Nothing more came, or was taken, for so long: the bytes end with `timeout`. */
   readonly stallMs: number
   /**
    * The IP address to connect to, whatever the name in the URL leads to by now: who has judged an address must reach that one and no other.

@@ -1,6 +1,6 @@
 import { AuthenticationFailed, createKeystoneSession, type KeystoneSession } from '@murmuration/clients'
 import { Secret } from '@murmuration/trust'
-import { NetworkError, type HttpResponse, type World } from '@murmuration/world'
+import { NetworkError, type HttpResponse, type StreamResponse, type World } from '@murmuration/world'
 import { CommandFailed, exitCodeOf, exitCodes } from '../exit.ts'
 import { askSecret } from '../terminal.ts'
 import { encodeMultipart, type FilePart } from './multipart.ts'
@@ -17,9 +17,20 @@ export interface Body {
 export interface Connection {
   /** Answers the parsed JSON body; refusals end the command with the API's own words. */
   request<T>(method: string, path: string, body?: Body): Promise<T>
+  /** Bytes of any size, sent or answered; whoever does not read the answer's to their end discards it. Refusals end the command as above. */
+  stream(method: string, path: string, sent?: Sent): Promise<StreamResponse>
+}
+
+export interface Sent {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: AsyncIterable<Uint8Array>
 }
 
 const deadlineMs = 90_000
+/** A disk that is slow for a moment is no broken line. */
+const stallMs = 60_000
+/** More of a refusal is not read. */
+const refusalBytesMost = 64 * 1024
 
 /** Nothing answered. Whether a request that changes something was heard is not known. */
 export class Unreachable extends CommandFailed {
@@ -49,7 +60,11 @@ export async function connect(
       'Sign in at a system controller.',
     )
   }
-  return { request: (method, path, body) => exchange(world, session, base.replace(/\/$/, ''), method, path, body) }
+  const origin = base.replace(/\/$/, '')
+  return {
+    request: (method, path, body) => exchange(world, session, origin, method, path, body),
+    stream: (method, path, sent) => transfer(world, session, origin, method, path, sent),
+  }
 }
 
 async function openSession(world: World, variables: Readonly<Record<string, string | undefined>>): Promise<KeystoneSession> {
@@ -109,6 +124,31 @@ async function exchange<T>(
   return (text === '' ? null : JSON.parse(text)) as T
 }
 
+/** Is not sent again after a 401: what was read from a terminal or a pipe is gone, and the token was made for this command. */
+async function transfer(
+  world: World,
+  session: KeystoneSession,
+  base: string,
+  method: string,
+  path: string,
+  { headers = {}, body }: Sent = {},
+): Promise<StreamResponse> {
+  const send = async (): Promise<StreamResponse> =>
+    world.net.stream({
+      method,
+      url: `${base}${path}`,
+      headers: { accept: 'application/json', 'x-auth-token': await session.token(deadlineMs), ...headers },
+      ...(body === undefined ? {} : { body }),
+      deadlineMs,
+      stallMs,
+    })
+  const answer = await reach(send, base)
+  if (answer.status < 400) return answer
+  let text = ''
+  for await (const piece of answer.body) if ((text += Buffer.from(piece).toString('utf8')).length > refusalBytesMost) break
+  throw refusal(answer.status, text)
+}
+
 function encodeBody(world: World, body: Body): { headers: Record<string, string>; body?: string | Uint8Array } {
   if (body.json !== undefined) return { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body.json) }
   if (body.fields === undefined && body.files === undefined) return { headers: {} }
@@ -118,10 +158,16 @@ function encodeBody(world: World, body: Body): { headers: Record<string, string>
 
 function refusal(status: number, text: string): CommandFailed {
   try {
-    const fault = JSON.parse(text) as { description?: string; title?: string; hint?: string; error?: { message?: string } }
+    const fault = JSON.parse(text) as {
+      description?: string
+      message?: string
+      title?: string
+      hint?: string
+      error?: { message?: string }
+    }
     return new CommandFailed(
       exitCodeOf(status),
-      `${fault.description ?? fault.error?.message ?? fault.title ?? text} (HTTP ${status})`,
+      `${fault.description ?? fault.error?.message ?? fault.message ?? fault.title ?? text} (HTTP ${status})`,
       fault.hint,
     )
   } catch {

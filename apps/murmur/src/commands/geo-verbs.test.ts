@@ -1,55 +1,15 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { peerPassword, twoControllers, type Controller } from '@murmuration/dcmanager/geo-testing'
-import { CommandFailed, exitCodes } from '../exit.ts'
-import { buildProgram } from '../program.ts'
+import { exitCodes } from '../exit.ts'
+import { commandIn, ends, valueOf } from '../testing/command.ts'
 
-interface Said {
-  readonly out: string
-  readonly err: string
-}
-
-/** The command line in this process, against the live API of a controller: what it prints on both streams, or how it ends. */
-function commandOf(t: TestContext, controller: Controller, advance: (done: () => boolean) => Promise<void>) {
-  const environment = { OS_AUTH_URL: `${controller.origin}/v3`, OS_USERNAME: 'admin', OS_PASSWORD: peerPassword, OS_INTERFACE: 'public' }
-  return async (...words: string[]): Promise<Said> => {
-    let [out, err] = ['', '']
-    // What is no text is the test runner's own.
-    const catching = (stream: NodeJS.WriteStream, take: (text: string) => void) => {
-      const write = stream.write.bind(stream)
-      return t.mock.method(stream, 'write', (text: string | Uint8Array) => (typeof text === 'string' ? (take(text), true) : write(text)))
-    }
-    const streams = [catching(process.stdout, (text) => (out += text)), catching(process.stderr, (text) => (err += text))]
-    let ended = false
-    try {
-      const running = buildProgram({ world: controller.world, environment })
-        .parseAsync(words, { from: 'user' })
-        .finally(() => (ended = true))
-      running.catch(() => {})
-      await advance(() => ended)
-      await running
-      return { out, err }
-    } catch (error) {
-      throw Object.assign(error as Error, { said: { out, err } })
-    } finally {
-      for (const stream of streams) stream.mock.restore()
-    }
-  }
-}
-
-const ends = (code: number, wanted: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof CommandFailed, String(error))
-  assert.equal(error.exitCode, code, error.message)
-  assert.match(`${error.message} ${error.hint ?? ''}`, wanted)
-  return true
-}
-
-/** One cell a line: `name value`. */
-const valueOf = ({ out }: Said, field: string): string | undefined =>
-  out
-    .split('\n')
-    .map((line) => line.split('|').map((cell) => cell.trim()))
-    .find(([, name]) => name === field)?.[2]
+const commandOf = (t: TestContext, { world, origin }: Controller, advance: (done: () => boolean) => Promise<void>) =>
+  commandIn(
+    t,
+    { world, environment: { OS_AUTH_URL: `${origin}/v3`, OS_USERNAME: 'admin', OS_PASSWORD: peerPassword, OS_INTERFACE: 'public' } },
+    advance,
+  )
 
 test('system-peer, peer-group and peer-group-association: every verb and option against a live API', async (t) => {
   const { one, two, manual, until } = await twoControllers(t)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Context } from '../commands/context.ts'
 import { addGeoCommands } from './geo.ts'
+import { addImageCommands } from './image.ts'
 import { addSubcloudBackupCommands } from './subcloud-backup.ts'
 
 /** Output options of everything that prints a list or a thing. */
@@ -23,13 +24,14 @@ const values = (command: Command): Command =>
     .option('--deploy-config <file>', 'YAML; presence adds the configure phase')
     .option('--release <release>', 'software release, MM.mm')
 
-/** What operators do all day: the fleet manager's API. */
+/** What operators do all day: the fleet manager's API, and images. */
 export function addOperatorCommands(program: Command, context: Context): void {
   addSubcloud(program, context)
   addDeploy(program, context)
   addGroup(program, context)
   addGeoCommands(program, context, printing)
   addSubcloudBackupCommands(program, context)
+  addImageCommands(program, context, printing)
   const alarm = program.command('alarm').description('alarms of the fleet')
   printing(alarm.command('summary').description('counts by subcloud'))
     .option('--watch', 'print again every 2 s')

@@ -152,6 +152,35 @@ void describe('real network', { timeout: 30_000 }, () => {
     assert.ok(writtenBytes < 20_000_000, 'the sender was cut off')
   })
 
+  void it('sends pieces as they come, ends with what they throw, and does not wait for a receiver that stalls', async (t) => {
+    const world = quiet()
+    t.after(() => world.net.close())
+    const put = (url: string, body: AsyncIterable<Uint8Array>, stallMs = 5_000) =>
+      world.net.stream({ method: 'PUT', url, body, deadlineMs: 5_000, stallMs })
+    async function* pieces(count: number): AsyncGenerator<Uint8Array> {
+      for (let n = 0; n < count; n += 1) yield Buffer.alloc(0x10000)
+    }
+    const server = createHttpServer((request, response) => {
+      let size = 0
+      request.on('data', (chunk: Buffer) => (size += chunk.length)).on('end', () => response.end(String(size)))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    t.after(() => server.closeAllConnections())
+    t.after(() => server.close())
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    const { body } = await put(url, pieces(32))
+    assert.equal(Buffer.concat(await Array.fromAsync(body)).toString(), String(32 * 0x10000))
+    async function* breaking(): AsyncGenerator<Uint8Array> {
+      yield* pieces(1)
+      throw new Error('the disk is gone')
+    }
+    await assert.rejects(put(url, breaking()), { message: 'the disk is gone' })
+    const deaf = await rawServer(t, (socket) => socket.pause())
+    await assert.rejects(put(deaf, pieces(10_000), 200), { code: 'timeout' })
+    const refuses = await rawServer(t, (socket) => socket.end('HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'))
+    assert.equal((await put(refuses, pieces(1))).status, 413)
+  })
+
   void it('tells broken connections from broken manners', async (t) => {
     const world = quiet()
     t.after(() => world.net.close())

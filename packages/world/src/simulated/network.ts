@@ -59,8 +59,10 @@ export class SimulatedNetwork {
     const pending = new Set<Exchange>()
     return {
       request: (request) => this.#request(core, request, pending),
-      stream: async (request) =>
-        streamed(await this.#request(core, { ...request, maxResponseBytes: longestStreamBytes }, pending, request)),
+      stream: async ({ body, ...request }) => {
+        const sent = body === undefined ? {} : { body: await whole(body) }
+        return streamed(await this.#request(core, { ...request, ...sent, maxResponseBytes: longestStreamBytes }, pending, request))
+      },
       resolve: (hostName) => this.#resolve(core, hostName),
       serve: (address, endpoint) => this.#serve(core, disk, address, endpoint),
       connect: () => {
@@ -158,6 +160,10 @@ export class SimulatedNetwork {
     return [...this.#listeners.values()].flatMap((listener) => listener.describe())
   }
 }
+
+/** A simulated line carries messages, no streams. */
+const whole = async (body: NonNullable<StreamRequest['body']>): Promise<string | Uint8Array> =>
+  typeof body === 'string' || body instanceof Uint8Array ? body : Buffer.concat(await Array.fromAsync(body))
 
 /** All of it came with one event; who reads it sees pieces. */
 function streamed({ status, headers, body }: HttpResponse): StreamResponse {
