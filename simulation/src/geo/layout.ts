@@ -9,6 +9,8 @@ export interface Layout {
     /** Where it has priority 0. */
     readonly owner: ControllerName
     readonly standby: ControllerName
+    /** Further standbys; the first has priority 1, and so on. */
+    readonly others?: readonly ControllerName[]
     /** Numbers of sites. */
     readonly members: readonly number[]
   }[]
@@ -22,6 +24,13 @@ export const pair: Layout = {
     { name: 'spg-a', owner: 'north', standby: 'south', members: [1, 2, 3] },
     { name: 'spg-b', owner: 'south', standby: 'north', members: [4] },
   ],
+}
+
+/** Three controllers: two of them stand by for the same group, and know of each other only through its owner. */
+export const fan: Layout = {
+  name: 'fan',
+  controllers: ['north', 'south', 'east'],
+  groups: [{ name: 'spg-a', owner: 'north', standby: 'south', others: ['east'], members: [1, 2, 3, 4] }],
 }
 
 /** Three controllers; each stands by for the one before it. */

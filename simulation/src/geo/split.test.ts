@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { siteAt } from '../fleet/places.ts'
 import { describe } from '../operator/requests.ts'
-import { pair, ring } from './layout.ts'
+import { fan, pair, ring } from './layout.ts'
 import type { ControllerName } from './places.ts'
 import { uuidOf } from './places.ts'
 import * as requests from './requests.ts'
@@ -190,6 +190,38 @@ test('a takeover by itself leaves every subcloud to the controller that it hears
     await scene.rest()
     assert.equal(scene.group('north').system_leader_id, uuidOf('south'))
   }))
+
+test('two standbys take over what they reach while the owner is away: each subcloud has one manager, the group one leader', () =>
+  theatre.play(
+    'two takers',
+    async (scene) => {
+      const { network } = scene.world.simulation
+      scene.machine('north').shutDown()
+      const cut = { south: [3, 4], east: [1, 2] } as const
+      for (const [controller, sites] of Object.entries(cut)) for (const site of sites) network.partition(controller, `site-${site}`)
+      for (const taker of ['south', 'east'] as const) {
+        await scene.accepted(taker, requests.migrate('spg-a'))
+        await scene.until(`${taker} is done`, 40 * minuteMs, () => scene.group(taker).migration_status !== 'migrating')
+      }
+      const managed = (at: ControllerName): string[] =>
+        scene
+          .members(at)
+          .filter((row) => row.management_state === 'managed')
+          .map((row) => row.name)
+      const two = { south: ['edge-1', 'edge-2'], east: ['edge-3', 'edge-4'] }
+      assert.deepEqual({ south: managed('south'), east: managed('east') }, two)
+      assert.deepEqual([scene.group('south').system_leader_id, scene.group('east').system_leader_id], [uuidOf('south'), uuidOf('east')])
+      network.healAll()
+      scene.machine('north').start()
+      await scene.until('north is back', minuteMs, () => scene.machine('north').ready)
+      await scene.rest()
+      // As many are managed here as there: the lower priority number leads.
+      for (const at of ['north', 'south', 'east'] as const) assert.equal(scene.group(at).system_leader_id, uuidOf('south'), at)
+      assert.deepEqual({ south: managed('south'), east: managed('east') }, two)
+      assert.ok(scene.members('north').every((row) => row.deploy_status === 'secondary'))
+    },
+    fan,
+  ))
 
 test('with peers of the original, which know nothing of revisions and epochs, a group is taken over, changed and taken back', () =>
   theatre.play(

@@ -73,7 +73,7 @@ export async function buildGeoTemplate(ground: Ground, prepared: GeoPrepared, la
   })
   for (const machine of world.machines)
     for (const peer of layout.controllers) if (peer !== machine.name) await ask(machine.name, requests.addPeer(peer))
-  for (const { name, owner, standby } of layout.groups) {
+  for (const { name, owner, standby, others = [] } of layout.groups) {
     const machine = world.machine(owner)
     await ask(owner, requests.addPeerGroup(name))
     const { members } = layout.groups.find((group) => group.name === name)!
@@ -84,8 +84,10 @@ export async function buildGeoTemplate(ground: Ground, prepared: GeoPrepared, la
       await ask(owner, requests.join(row.id, name))
     }
     const group = machine.checks.reader.peerGroups().find((each) => each.peer_group_name === name)!
-    const peer = machine.checks.reader.systemPeers().find((each) => each.peer_name === standby)!
-    await ask(owner, requests.associate(group.id, peer.id, 1))
+    for (const [index, each] of [standby, ...others].entries()) {
+      const peer = machine.checks.reader.systemPeers().find(({ peer_name: peerName }) => peerName === each)!
+      await ask(owner, requests.associate(group.id, peer.id, index + 1))
+    }
   }
   await until('all associations are in-sync on both sides', () =>
     world.machines.every((machine) =>

@@ -279,6 +279,14 @@ export const mutants: readonly Mutant[] = [
     story: { file: split, title: 'learns that its subclouds are not its own, and who leads' },
   },
   {
+    name: 'of two standbys that both lead nobody decides',
+    scenario: 'geo',
+    file: `${work}/peer-group-audit.ts`,
+    find: 'group.group_priority < there.priority &&',
+    replace: 'group.group_priority < 0 &&',
+    story: { file: split, title: 'two standbys take over what they reach' },
+  },
+  {
     name: 'the end of a migration at a peer is not concluded',
     scenario: 'geo',
     file: `${work}/peer-group-audit.ts`,

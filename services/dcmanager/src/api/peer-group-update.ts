@@ -120,7 +120,9 @@ async function tellPeers(context: ApiContext, group: PeerGroupRow, given: Partia
   if (pushed.length === 0) return nobodyTold
   const records = await readAssociationFacts(database, { peerGroupIds: [group.id], type: 'primary' })
   if (records.length === 0) return nobodyTold
-  const push = await beginPush(database, world, group.id, pushLeaseMs)
+  // Who is not available is not told.
+  const anybody = records.some(({ peer }) => peer.availability_state === 'available')
+  const push = anybody ? await beginPush(database, world, group.id, pushLeaseMs) : undefined
   const change = Object.fromEntries(pushed.map((column) => [column, given[column]]))
   const outcomes = await context.pushPeerGroup(
     group,

@@ -5,6 +5,7 @@ import {
   copyIsWhole,
   followsLeaderThere,
   leaderAfter,
+  leadsBefore,
   managedCounts,
   whileMigrating,
   type LeadershipFacts,
@@ -56,6 +57,18 @@ for (const [what, mine, theirs, verdict] of [
     { deployStatus: 'secondary', managementState: 'unmanaged' },
     'stays',
   ],
+  [
+    'failed there, and managed by a third site',
+    { deployStatus: 'secondary', managementState: 'unmanaged', fencedBy: 'third' },
+    { deployStatus: 'rehome-failed', managementState: 'unmanaged' },
+    'stays',
+  ],
+  [
+    'failed there, which the subcloud said had claimed it',
+    { deployStatus: 'secondary', managementState: 'unmanaged', fencedBy: 'peer' },
+    { deployStatus: 'rehome-failed', managementState: 'unmanaged' },
+    'failed',
+  ],
   ['still a standby copy there', {}, { deployStatus: 'secondary', managementState: 'unmanaged' }, 'stays'],
   [
     'failed there',
@@ -73,26 +86,26 @@ for (const [what, mine, theirs, verdict] of [
 ] as const)
   test(`complete: ${what}: ${verdict}`, () => {
     const member = here('a', mine)
-    const conclusions = afterMigration([member], [there('a', theirs)])
+    const conclusions = afterMigration([member], [there('a', theirs)], 'peer')
     const found = (Object.keys(conclusions) as (keyof typeof conclusions)[]).filter((name) => conclusions[name].includes(member.id))
     assert.deepEqual(found, verdict === 'stays' ? [] : [verdict])
   })
 
 test('complete: gone there is only what was there once', () => {
   const [had, never] = [here('a'), here('b', { confirmed: false })]
-  assert.deepEqual(afterMigration([had, never], []).gone, [had.id])
+  assert.deepEqual(afterMigration([had, never], [], 'peer').gone, [had.id])
 })
 
 test('complete: the same again changes nothing', () => {
   const members = [here('a'), here('b')]
   const copies = [there('a'), there('b', { deployStatus: 'rehome-failed', managementState: 'unmanaged' })]
-  const first = afterMigration(members, copies)
+  const first = afterMigration(members, copies, 'peer')
   const after = members.map((member) => ({
     ...member,
     managementState: 'unmanaged' as const,
     deployStatus: first.standby.includes(member.id) ? ('secondary' as const) : ('rehome-failed' as const),
   }))
-  assert.deepEqual(afterMigration(after, copies), { pending: [], standby: [], failed: [], gone: [], waiting: [] })
+  assert.deepEqual(afterMigration(after, copies, 'peer'), { pending: [], standby: [], failed: [], gone: [], waiting: [] })
 })
 
 test('two sites that each completed a migration find the same leader', () => {
@@ -163,6 +176,16 @@ test('a member that both believe to manage counts for the newer epoch, and for b
   const standby = { deployStatus: 'secondary', managementState: 'unmanaged' } as const
   assert.deepEqual(managedCounts([here('a'), here('b', standby)], [there('a'), there('b')]), { managedHere: 0, managedThere: 2 })
   assert.deepEqual(managedCounts([here('a', { ownerEpoch: 3 })], [there('a')]), { managedHere: 1, managedThere: 0 })
+  // Two others, as their owner judges: more members, the newer epoch of one that both have, then the lower priority number.
+  const claim = (priority: number, ...members: MemberThere[]) => ({ priority, members })
+  const one = claim(1, there('a'), there('b', { managementState: 'unmanaged' }))
+  for (const [other, leads] of [
+    [claim(2, there('b')), true],
+    [claim(2, there('b'), there('c')), false],
+    [claim(2, there('a', { ownerEpoch: 3 })), false],
+    [claim(2, there('a', { ownerEpoch: undefined })), true],
+  ] as const)
+    assert.deepEqual([leadsBefore(one, other), leadsBefore(other, one)], [leads, !leads])
   assert.deepEqual(managedCounts([here('a'), here('c')], [there('a', { ownerEpoch: undefined })]), { managedHere: 2, managedThere: 1 })
 })
 

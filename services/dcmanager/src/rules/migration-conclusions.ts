@@ -8,6 +8,8 @@ export interface MemberHere {
   readonly deployStatus: DeployStatus
   readonly managementState: ManagementState
   readonly ownerEpoch: number
+  /** The system that manages it, as the subcloud itself has said; null or absent while it has refused nobody here. */
+  readonly fencedBy?: string | null
   /** An operation holds it now; its end writes statuses, so nobody else does meanwhile. */
   readonly busy: boolean
   /** The peer has confirmed a copy of it once. */
@@ -60,9 +62,9 @@ export function whileMigrating(here: readonly MemberHere[]): Conclusions {
  * The peer says `complete` (reference dcmanager §7.10), for the whole group at once. Better than the original: a subcloud that this site
  * owns under a newer epoch stays here, and only what the peer once had can be "gone there": what it never had is not its to judge.
  */
-export function afterMigration(here: readonly MemberHere[], there: readonly MemberThere[]): Conclusions {
+export function afterMigration(here: readonly MemberHere[], there: readonly MemberThere[], peerId: string): Conclusions {
   const copies = new Map(there.map((member) => [member.regionName, member]))
-  const verdicts = here.map((member) => ({ member, verdict: verdictOn(member, copies.get(member.regionName)) }))
+  const verdicts = here.map((member) => ({ member, verdict: verdictOn(member, copies.get(member.regionName), peerId) }))
   const those = (verdict: Verdict): number[] =>
     ids(verdicts.filter((each) => each.verdict === verdict && !each.member.busy).map((each) => each.member))
   return {
@@ -76,10 +78,12 @@ export function afterMigration(here: readonly MemberHere[], there: readonly Memb
 
 type Verdict = 'standby' | 'failed' | 'gone' | 'stays'
 
-function verdictOn(here: MemberHere, there: MemberThere | undefined): Verdict {
+function verdictOn(here: MemberHere, there: MemberThere | undefined, peerId: string): Verdict {
   if (there === undefined) return here.confirmed ? 'gone' : 'stays'
+  // What fails there is none of this site's while a third one manages it.
+  const elsewhere = here.managementState === 'unmanaged' && (here.fencedBy ?? peerId) !== peerId
   if (failedThere.has(there.deployStatus))
-    return here.deployStatus === 'rehome-failed' && here.managementState === 'unmanaged' ? 'stays' : 'failed'
+    return elsewhere || (here.deployStatus === 'rehome-failed' && here.managementState === 'unmanaged') ? 'stays' : 'failed'
   if (there.managementState !== 'managed' || there.deployStatus === 'secondary' || standbyHere.has(here.deployStatus)) return 'stays'
   // Both say that they manage it: the subcloud obeys the newer epoch, whatever either believes.
   if (there.ownerEpoch !== undefined && here.managementState === 'managed' && here.ownerEpoch > there.ownerEpoch) return 'stays'
@@ -110,17 +114,17 @@ export function copyIsWhole(
   )
 }
 
+type Managed = Pick<MemberThere, 'regionName' | 'managementState' | 'ownerEpoch'>
+
 /** How many members each site manages; one that both believe to manage belongs to the newer epoch, and to both where none is known. */
-export function managedCounts(
-  here: readonly MemberHere[],
-  there: readonly MemberThere[],
-): Pick<LeadershipFacts, 'managedHere' | 'managedThere'> {
+export function managedCounts(here: readonly Managed[], there: readonly Managed[]): Pick<LeadershipFacts, 'managedHere' | 'managedThere'> {
   const copies = new Map(there.filter((member) => member.managementState === 'managed').map((member) => [member.regionName, member]))
   let [managedHere, managedThere] = [0, copies.size]
   for (const member of here.filter((each) => each.managementState === 'managed')) {
     const epochThere = copies.get(member.regionName)?.ownerEpoch
-    if (epochThere === undefined || member.ownerEpoch >= epochThere) managedHere += 1
-    if (epochThere !== undefined && member.ownerEpoch > epochThere) managedThere -= 1
+    const newer = member.ownerEpoch === undefined || epochThere === undefined ? 0 : member.ownerEpoch - epochThere
+    if (newer >= 0) managedHere += 1
+    if (newer > 0) managedThere -= 1
   }
   return { managedHere, managedThere }
 }
@@ -137,8 +141,30 @@ export interface LeadershipFacts {
   readonly managedThere: number
 }
 
+/** A standby of a group that says that it leads it. */
+export interface Claimant {
+  readonly priority: number
+  readonly members: readonly Managed[]
+}
+
+/**
+ * Two standbys each took members over while they did not hear the owner of the group, through whom alone they know of each other: it decides,
+ * as two sites do between themselves. True: `one` leads.
+ */
+export const leadsBefore = (one: Claimant, other: Claimant): boolean =>
+  stronger({
+    ...managedCounts(one.members, other.members),
+    priorityHere: one.priority,
+    priorityThere: other.priority,
+  }) === 'local'
+
 /** The site that manages more members, and the one with the lower priority number when they manage as many: both sites find the same. */
-const stronger = ({ managedHere, managedThere, priorityHere, priorityThere }: LeadershipFacts): 'local' | 'peer' =>
+const stronger = ({
+  managedHere,
+  managedThere,
+  priorityHere,
+  priorityThere,
+}: Pick<LeadershipFacts, 'managedHere' | 'managedThere' | 'priorityHere' | 'priorityThere'>): 'local' | 'peer' =>
   (managedHere === managedThere ? priorityThere < priorityHere : managedThere > managedHere) ? 'peer' : 'local'
 
 /**

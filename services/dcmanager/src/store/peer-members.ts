@@ -18,7 +18,7 @@ import { statusColumns } from './statuses.ts'
 export async function readMembersHere(db: Queryable<Schema>, peerGroupId: number, associationId: number): Promise<MemberHere[]> {
   const rows = await db.query
     .selectFrom('subclouds')
-    .select(['id', 'region_name', 'deploy_status', 'management_state', 'owner_epoch', 'document_revision'])
+    .select(['id', 'region_name', 'deploy_status', 'management_state', 'owner_epoch', 'fenced_by', 'document_revision'])
     .where('peer_group_id', '=', peerGroupId)
     .orderBy('id')
     .execute()
@@ -33,6 +33,7 @@ export async function readMembersHere(db: Queryable<Schema>, peerGroupId: number
     deployStatus: row.deploy_status,
     managementState: row.management_state,
     ownerEpoch: row.owner_epoch,
+    fencedBy: row.fenced_by,
     busy: busy.has(row.id),
     confirmed: (synced.get(row.region_name)?.synced_revision ?? 0) > 0,
     pending: confirmedRevision(synced.get(row.region_name)) < row.document_revision,

@@ -6,8 +6,10 @@ import {
   copyIsWhole,
   followsLeaderThere,
   leaderAfter,
+  leadsBefore,
   managedCounts,
   whileMigrating,
+  type Claimant,
   type Conclusions,
 } from '../rules/migration-conclusions.ts'
 import { readAssociationFacts, updateAssociation, type AssociationRecord } from '../store/associations.ts'
@@ -71,7 +73,7 @@ export async function auditGroup(
     const here = await lockGroup(tx, record)
     if (here === undefined) return undefined
     const mine = await readMembersHere(tx, group.id, association.id)
-    const conclusions = afterMigration(mine, members)
+    const conclusions = afterMigration(mine, members, peer.peer_uuid.toLowerCase())
     const imports = outOfSyncThere ? await readImports(tx, parts, conclusions, mine, members) : []
     await writeImports(tx, site, imports)
     await giveUpMembers(tx, world, conclusions.standby, 'secondary')
@@ -161,6 +163,19 @@ export async function settleLeader(parts: PeerAuditParts, record: AssociationRec
   if (there === undefined || there.migrationStatus !== undefined || there.leaderId === group.system_leader_id) return false
   const { subclouds: members } = await client.members(group.peer_group_name, call)
   const localId = (await parts.facts.ownSystem()).uuid
+  if (areTwoStandbys(record, there, localId)) {
+    const rival = await claimOfLeader(parts, record, call)
+    if (rival !== undefined && !leadsBefore({ priority: there.priority, members }, rival)) {
+      await client.updateGroup(group.peer_group_name, { leaderId: group.system_leader_id, leaderName: group.system_leader_name }, call)
+      return false
+    }
+    return await database.transaction(async (tx) => {
+      const here = await lockGroup(tx, record)
+      if (here === undefined || here.migration_status !== null || here.system_leader_id !== group.system_leader_id) return false
+      await recordLeader(tx, parts, here, there)
+      return true
+    })
+  }
   return await database.transaction(async (tx) => {
     const here = await lockGroup(tx, record)
     // What has changed meanwhile is judged at the next heartbeat.
@@ -169,13 +184,34 @@ export async function settleLeader(parts: PeerAuditParts, record: AssociationRec
     if (!followsLeaderThere({ ...sidesOf(record, here, there, localId), ...managedCounts(mine, members) })) return false
     await recordLeader(tx, parts, here, there)
     if (there.leaderId !== localId) {
-      const { standby, failed } = afterMigration(mine, members)
+      const { standby, failed } = afterMigration(mine, members, peer.peer_uuid.toLowerCase())
       await giveUpMembers(tx, site.world, standby, 'secondary')
       await giveUpMembers(tx, site.world, failed, 'rehome-failed')
     }
     tx.afterCommit(() => tellReaders(site))
     return true
   })
+}
+
+/** This site owns the group; the peer leads it as it says, and a third site as this one says. */
+const areTwoStandbys = ({ group, peer }: AssociationRecord, there: GroupThere, localId: string): boolean =>
+  group.group_priority < there.priority &&
+  there.leaderId === peer.peer_uuid.toLowerCase() &&
+  ![localId, there.leaderId].includes(group.system_leader_id)
+
+/** What the leader that this site names says for itself; undefined when it can't be asked for long, or does not say that it leads. */
+async function claimOfLeader(
+  parts: PeerAuditParts,
+  { group }: AssociationRecord,
+  call: { readonly deadlineMs: number; readonly signal?: AbortSignal },
+): Promise<Claimant | undefined> {
+  const records = await readAssociationFacts(parts.database, { peerGroupIds: [group.id] })
+  const leader = records.find((each) => each.peer.peer_uuid.toLowerCase() === group.system_leader_id)?.peer
+  if (leader === undefined || leader.availability_state === 'unavailable') return undefined
+  const client = parts.peers.of(leader)
+  const there = await client.group(group.peer_group_name, call)
+  if (there === undefined || there.leaderId !== group.system_leader_id) return undefined
+  return { priority: there.priority, members: (await client.members(group.peer_group_name, call)).subclouds }
 }
 
 /**
@@ -195,7 +231,7 @@ export async function takeBack(parts: PeerAuditParts, record: AssociationRecord,
     const here = await lockGroup(tx, record)
     if (here === undefined || here.migration_status !== null || here.system_leader_id !== localId) return false
     const mine = await readMembersHere(tx, group.id, association.id)
-    const { standby } = afterMigration(mine, members)
+    const { standby } = afterMigration(mine, members, peer.peer_uuid.toLowerCase())
     await giveUpMembers(tx, site.world, standby, 'secondary')
     await restoreMembers(
       tx,
