@@ -3,6 +3,7 @@ import type { ExpressionBuilder, Expression, SqlBool } from 'kysely'
 import { readFilters, sortColumns, type Condition } from '../rules/list-filters.ts'
 import { DataRefused } from '../rules/refusals.ts'
 import { seesDeleted, type Caller } from './caller.ts'
+import { limitOf } from './list-page.ts'
 import { readVisible, withChildren, type ImageRow } from './read-images.ts'
 import type { ImageRecord } from './records.ts'
 import type { Db, Schema } from './schema.ts'
@@ -22,15 +23,12 @@ export interface ListArguments {
 type Builder = ExpressionBuilder<Schema, 'images'>
 type Check = Expression<SqlBool>
 const columns = Object.fromEntries(sortColumns.map((column) => [column, `images.${column}`]))
-/** When no limit is given: all. */
-const all = 1_000_000_000
 
 /** Images that the caller may see, in a total order, so that each stands on exactly one page (reference image §3.3). */
 export async function listImages(db: Db, caller: Caller, wanted: ListArguments): Promise<ImageRecord[]> {
   const { conditions, deleted } = readFilters(wanted.filters ?? {})
   const sort = sortOf(wanted.sort_key ?? ['created_at'], wanted.sort_dir ?? ['desc'])
-  const limit = wanted.limit ?? all
-  if (!Number.isSafeInteger(limit) || limit < 0) throw new DataRefused('Invalid', 'limit must be a whole number that is not negative.')
+  const limit = limitOf(wanted.limit)
   const marker = wanted.marker ?? undefined
   const after = marker === undefined ? undefined : await markerOf(db, caller, marker, sort, deleted)
   if (limit === 0) return []

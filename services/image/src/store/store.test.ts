@@ -442,6 +442,7 @@ eachEngine('images', (engine) => {
     assert.deepEqual(await list(admin, { filters: { image_id: 'i', status: 'success' } }), [other.id])
     assert.deepEqual(await list(user('p'), { admin_as_user: true }), [mine.id])
     assert.ok(!('input' in (await data.task_get_all(admin, {}))[0]!))
+    for (const limit of [-1, 0.5]) await assert.rejects(data.task_get_all(admin, { limit }), refuses('Invalid'))
     assert.equal((await data.task_delete(user('p'), { task_id: mine.id })).deleted, true)
     assert.deepEqual(await list(user('p')), [])
   })
@@ -478,6 +479,7 @@ eachEngine('images', (engine) => {
     await assert.rejects(data.metadef_namespace_get(user('p'), { namespace_name: 'three' }), refuses('MetadefForbidden'))
     await assert.rejects(namespaces(user('p'), { marker: 'three' }), refuses('MetadefForbidden'))
     await assert.rejects(namespaces(admin, { marker: 'nobody' }), refuses('MetadefNamespaceNotFound'))
+    for (const limit of [-1, 0.5]) await assert.rejects(namespaces(admin, { limit }), refuses('Invalid'))
     await assert.rejects(
       data.metadef_tag_create(user('p'), { namespace_name: 'two', tag_dict: { name: 't' } }),
       refuses('MetadefForbidden'),
