@@ -205,7 +205,8 @@ test('a process that knows an older schema is refused once, learns it, and goes 
 
 test('the shape of a plan, and what a query costs', async () => {
   const trips: number[] = []
-  await using opened = openRedis(server.url, { onStatement: (counters) => trips.push(counters.roundTrips) })
+  let keysRead = 0
+  await using opened = openRedis(server.url, { onStatement: (counters) => void (trips.push(counters.roundTrips), (keysRead = counters.keysRead)) }) // prettier-ignore
   const { db } = opened
   await db.schema.createTable('i').addColumn('id', 'integer', (c) => c.primaryKey()).addColumn('kind', 'text').addColumn('at', 'integer').addColumn('name', 'text', (c) => c.unique()).execute() // prettier-ignore
   await db.schema.createIndex('i_kind').on('i').columns(['kind', 'at']).execute()
@@ -230,6 +231,19 @@ test('the shape of a plan, and what a query costs', async () => {
   await db.updateTable('i').set({ at: 1 }).where('id', '=', 3).execute()
   await db.insertInto('i').values({ id: 1_000, kind: 'k', at: 1, name: 'new' }).execute()
   assert.deepEqual(trips, [1, 3, 1, 1])
+  // Several stretches of an index are merged into one order, and no more is read of them than is wanted.
+  trips.length = 0
+  const merged = await db
+    .selectFrom('i')
+    .selectAll()
+    .where((eb) => eb.or([eb.and([eb('kind', '=', 'k1'), eb('id', '>', 10)]), eb.and([eb('kind', '=', 'k2'), eb('id', '<', 597)])]))
+    .orderBy('at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(5)
+    .execute()
+  assert.deepEqual(merged.map((row) => row['id']), [598, 596, 595, 593, 592]) // prettier-ignore
+  assert.deepEqual(trips, [1])
+  assert.ok(keysRead <= 100, `${keysRead} keys`)
 })
 
 test('a time, bytes, a boolean and a big integer come back as they were', async () => {

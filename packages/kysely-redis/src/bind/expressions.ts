@@ -225,11 +225,15 @@ function bindComparison(op: keyof typeof tests, one: Bound, other: Bound): Bound
   const [left, right] = [beside(one, other), beside(other, one)]
   commonKind([left.kind, right.kind], 'A comparison')
   const test = tests[op]
+  const equality = op === '=' ? true : op === '!=' ? false : undefined
   const evaluate = (env: Env): Value => {
     const a = left.evaluate(env)
     if (a === null) return null
     const b = right.evaluate(env)
-    return b === null ? null : test(compareValues(a, b))
+    if (b === null) return null
+    // Texts are most often asked to be equal, and need not be compared letter by letter for that.
+    if (equality !== undefined && typeof a === 'string') return (a === b) === equality
+    return test(compareValues(a, b))
   }
   return make('boolean', evaluate, [left, right], `${left.text} ${op} ${right.text}`, { t: 'cmp', op, left, right })
 }

@@ -8,6 +8,8 @@ import { everything, intervalOf, pointsOf, type Interval, type Points, type Targ
 export interface KeyRange {
   readonly low: string
   readonly high: string
+  /** What all entries begin with: the columns that are given. */
+  readonly prefix: string
   /** All columns of the index are given: these entries and no others. */
   readonly exactly?: string
 }
@@ -39,6 +41,8 @@ export const isWholeKey = (path: Path & { kind: 'index' }): boolean =>
   path.index.primary && path.points.length === path.index.columns.length
 
 const mostRanges = 5_000
+/** Stretches of an index that are merged into one order. */
+const mostMerged = 16
 /** What one more condition on an index leaves, for want of statistics. */
 const selectivity = { point: 0.05, interval: 0.3 }
 
@@ -64,7 +68,9 @@ export function choosePath(wish: AccessWish): Path {
     // In order, reading ends when the limit is reached; what is filtered out on the way is a guess.
     const enough =
       limit !== undefined && !sorts
-        ? Math.max(1, limit) * (wish.conditions.every((condition) => path.used.has(condition)) ? 1 : 4)
+        ? Math.max(1, limit) *
+          path.points.reduce((product, point) => product * point.most, 1) *
+          (wish.conditions.every((condition) => path.used.has(condition)) ? 1 : 4)
         : path.estimate
     const cost = Math.min(path.estimate, enough) + (sorts ? Math.log2(path.estimate + 2) : 0) + (index.primary ? 0 : 0.1)
     if (!best || cost < best.cost) best = { path, cost }
@@ -86,7 +92,7 @@ function indexPath(index: Index, wish: AccessWish): Path & { kind: 'index' } {
     let found: Points | undefined
     for (const condition of conditions) {
       const candidate = pointsOf(condition, targetOf(place))
-      if (!candidate || (found && (found.single || !candidate.single))) continue
+      if (!candidate || (found && found.most <= candidate.most)) continue
       found = candidate
       if (condition.shape.t !== 'and' && condition.shape.t !== 'or') used.add(condition)
     }
@@ -121,20 +127,24 @@ function narrower(a: Interval | undefined, b: Interval | undefined): Interval | 
 }
 
 function estimate(index: Index, points: readonly Points[], ranged: boolean, size: number): number {
-  if (index.unique && points.length === index.columns.length) return points.every((point) => point.single) ? 1 : 5
+  if (index.unique && points.length === index.columns.length) return points.every((point) => point.most === 1) ? 1 : 5
   return Math.max(1, size * selectivity.point ** points.length * (ranged ? selectivity.interval : 1))
 }
 
 /** Entries of an index stand in the order of its columns, and then of the primary key. */
 function orderOf(index: Index, points: readonly Points[], wish: AccessWish): 'none' | 'forward' | 'reverse' {
-  const { table, orderBy } = wish
-  if (!orderBy || !points.every((point) => point.single)) return 'none'
-  const fixed = new Set(index.columns.slice(0, points.length))
+  const { table, orderBy, limit } = wish
+  const stretches = points.reduce((product, point) => product * point.most, 1)
+  // Several stretches are merged while they are read, which pays when not all of them is wanted.
+  if (!orderBy || (stretches > 1 && (limit === undefined || stretches > mostMerged))) return 'none'
+  const fixed = new Set(index.columns.filter((_, at) => points[at]?.most === 1))
+  const varying = new Set(index.columns.filter((_, at) => (points[at]?.most ?? 1) > 1))
   const rest = [...index.columns.slice(points.length), ...table.primary.columns.filter((place) => !index.columns.includes(place))]
   let descending: boolean | undefined
   let at = 0
   for (const item of orderBy) {
     if (fixed.has(item.place)) continue
+    if (varying.has(item.place)) return 'none'
     if (at > 0 && rest.slice(0, at).includes(item.place)) continue
     if (rest[at] === undefined) return 'none' // a duplicate of what is ordered already would not get here
     if (rest[at] !== item.place) return uniqueBy(table, index, at, points.length) ? directionOf(descending) : 'none'
@@ -174,15 +184,19 @@ export function rangesOf(path: Path & { kind: 'index' }, env: Env): KeyRange[] {
   let prefixes = ['']
   for (const point of path.points) {
     const keys = point.keys(env)
+    if (prefixes.length === 1 && keys.length === 1) {
+      prefixes[0] += keys[0] as string
+      continue
+    }
     if (prefixes.length * keys.length > mostRanges)
       fail('too-large', `The lists in the query make more than ${mostRanges} keys of ${path.index.name}.`)
     prefixes = prefixes.flatMap((prefix) => keys.map((key) => prefix + key))
   }
   if (prefixes.length === 0) return []
   if (path.points.length === path.index.columns.length)
-    return prefixes.map((prefix) => ({ low: `[${prefix}`, high: `(${prefix}${everything.high}`, exactly: prefix }))
+    return prefixes.map((prefix) => ({ prefix, low: `[${prefix}`, high: `(${prefix}${everything.high}`, exactly: prefix }))
   const interval = path.interval ? path.interval(env) : everything
-  return interval ? prefixes.map((prefix) => ({ low: `[${prefix}${interval.low}`, high: `(${prefix}${interval.high}` })) : []
+  return interval ? prefixes.map((prefix) => ({ prefix, low: `[${prefix}${interval.low}`, high: `(${prefix}${interval.high}` })) : []
 }
 
 /** The places of the columns that the rows are ordered by, when all are plain columns of one table. */

@@ -22,7 +22,8 @@ export interface Target {
 export interface Points {
   /** Encoded keys, empty when nothing can match. */
   readonly keys: (env: Env) => string[]
-  readonly single: boolean
+  /** So many at most. */
+  readonly most: number
   /** What a single one comes from, and the kind of the column. */
   readonly by?: Bound
   readonly kind?: Kind
@@ -62,16 +63,16 @@ export function pointsOf(bound: Bound, target: Target): Points | undefined {
     case 'cmp': {
       const found = shape.op === '=' ? other(shape.left, shape.right, target) : undefined
       if (!found) return undefined
-      return { single: true, by: found.side, kind: target.kind, keys: (env) => { const value = found.side.evaluate(env); return value === null ? [] : [encoded(value, target)] } } // prettier-ignore
+      return { most: 1, by: found.side, kind: target.kind, keys: (env) => { const value = found.side.evaluate(env); return value === null ? [] : [encoded(value, target)] } } // prettier-ignore
     }
     case 'same': {
       const found = other(shape.left, shape.right, target)
-      return found && { single: true, keys: (env) => [encoded(found.side.evaluate(env), target)] }
+      return found && { most: 1, keys: (env) => [encoded(found.side.evaluate(env), target)] }
     }
     case 'in': {
       if (!isTarget(shape.left, target) || !shape.items.every((item) => usable(item, target))) return undefined
       return {
-        single: shape.items.length === 1,
+        most: shape.items.length,
         keys: (env) =>
           distinct(
             shape.items.map((item) => item.evaluate(env)),
@@ -85,7 +86,7 @@ export function pointsOf(bound: Bound, target: Target): Points | undefined {
         return undefined
       const { rows } = shape.sub.constant
       return {
-        single: false,
+        most: rows.length,
         keys: () =>
           distinct(
             rows.map((row) => row[0] ?? null),
@@ -98,7 +99,8 @@ export function pointsOf(bound: Bound, target: Target): Points | undefined {
     case 'or': {
       const parts = shape.items.map((item) => pointsOf(item, target))
       if (!parts.every((part) => part !== undefined)) return undefined
-      return { single: false, keys: (env) => [...new Set(parts.flatMap((part) => part.keys(env)))] }
+      const most = parts.reduce((sum, part) => sum + part.most, 0)
+      return { most, keys: (env) => [...new Set(parts.flatMap((part) => part.keys(env)))] }
     }
     default:
       return undefined

@@ -58,7 +58,10 @@ function resultOf(ir: QueryIr, written: Written): Result {
 function objects(outputs: readonly Output[], rows: readonly Row[]): Record<string, unknown>[] {
   return rows.map((row) => {
     const object: Record<string, unknown> = {}
-    for (const [index, output] of outputs.entries()) object[output.name] = toOutside(row[index] ?? null, output.by.kind)
+    for (let index = 0; index < outputs.length; index++) {
+      const { name, by } = outputs[index] as Output
+      object[name] = toOutside(row[index] ?? null, by.kind)
+    }
     return object
   })
 }

@@ -1,16 +1,10 @@
 import type { Table } from '../catalog/types.ts'
 import { compareText } from '../values/compare.ts'
 import type { WriteBuffer } from './buffer.ts'
-import type { Found, RangeRequest } from './reads.ts'
+import type { Entry, RangeRequest } from './reads.ts'
 
 /** Puts own writes over what the server answered for a range, up to where the answer reaches. */
-export function mergeOwn(
-  buffer: WriteBuffer,
-  table: Table,
-  request: RangeRequest,
-  found: (Found & { member: string })[],
-  reach: string | undefined,
-): Found[] {
+export function mergeOwn(buffer: WriteBuffer, table: Table, request: RangeRequest, found: Entry[], reach: string | undefined): Entry[] {
   const own = buffer.find(table)
   if (!own || own.rows.size === 0) return found
   const { index, reverse } = request

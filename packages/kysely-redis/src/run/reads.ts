@@ -7,6 +7,11 @@ export interface Found {
   readonly row: Row
 }
 
+/** A row that was found by an entry of an index. */
+export interface Entry extends Found {
+  readonly member: string
+}
+
 export interface RangeRequest {
   readonly index: Index
   /** In the notation of ZRANGE … BYLEX: `[text`, `(text`, `-`, `+`. */
@@ -20,7 +25,9 @@ export interface RangeRequest {
   readonly covered?: boolean
 }
 
+/** One of several ranges, read in the same direction and up to the same number of entries. */
 export type ManyRequest = Pick<RangeRequest, 'low' | 'high' | 'exactly'>
+export type ManyOptions = Pick<RangeRequest, 'reverse' | 'limit' | 'covered'>
 
 /**
  * What will be asked next for each row that is found, fetched in the same call: the row of another table whose key is that row's key with
@@ -36,7 +43,7 @@ export interface Follow {
 }
 
 export interface RangeResult {
-  readonly found: Found[]
+  readonly found: Entry[]
   /** Where to go on; undefined when the range is exhausted. */
   readonly next: RangeRequest | undefined
 }

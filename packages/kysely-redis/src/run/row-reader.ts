@@ -7,7 +7,7 @@ import type { Reply } from '../wire/resp.ts'
 import type { WriteBuffer } from './buffer.ts'
 import type { Exchange } from './exchange.ts'
 import { mergeOwn } from './merge.ts'
-import type { Follow, Found, ManyRequest, RangeRequest, RangeResult } from './reads.ts'
+import type { Follow, Found, ManyOptions, ManyRequest, RangeRequest, RangeResult } from './reads.ts'
 
 interface Ahead {
   readonly high: string
@@ -80,23 +80,39 @@ export class RowReader {
     table: Table,
     index: Index,
     list: readonly ManyRequest[],
-    limit: number,
-    covered: boolean,
+    { limit, reverse, covered }: ManyOptions,
     follow: readonly Follow[] = [],
   ): Promise<RangeResult[]> {
-    const ahead = this.#ahead.entries.get(nameOf(table, index, covered))
+    const ahead = reverse ? undefined : this.#ahead.entries.get(nameOf(table, index, covered))
     const results: RangeResult[] = []
-    const requests = list.map((each): RangeRequest => ({ ...each, index, reverse: false, limit, covered }))
-    const wanted = requests.flatMap((request, at) => {
-      const known = ahead?.get(request.low)
-      if (known?.high !== request.high) return [at]
-      results[at] = this.#result(table, { ...request, limit: known.limit }, known.members, known.texts)
-      return []
+    const wanted: number[] = []
+    const requestOf = ({ low, high, exactly }: ManyRequest, most: number): RangeRequest => ({
+      index,
+      low,
+      high,
+      reverse,
+      limit: most,
+      ...(covered ? { covered } : {}),
+      ...(exactly === undefined ? {} : { exactly }),
     })
+    for (const [at, each] of list.entries()) {
+      const known = ahead?.get(each.low)
+      if (known?.high === each.high) results[at] = this.#result(table, requestOf(each, known.limit), known.members, known.texts)
+      else wanted.push(at)
+    }
     while (wanted.length > 0) {
       const part = wanted.slice(0, rangesAtOnce)
-      const bounds = part.flatMap((at) => [(requests[at] as RangeRequest).low, (requests[at] as RangeRequest).high])
-      const asked = this.#exchange.ask(table, ['M', table.id, index.id, limit, covered ? '0' : '1', part.length, ...bounds])
+      const bounds = part.flatMap((at) => [(list[at] as ManyRequest).low, (list[at] as ManyRequest).high])
+      const asked = this.#exchange.ask(table, [
+        'M',
+        table.id,
+        index.id,
+        limit,
+        covered ? '0' : '1',
+        reverse ? '1' : '0',
+        part.length,
+        ...bounds,
+      ])
       const following = this.#follow(follow)
       const [lengths, entries, rows] = (await asked) as [string, string, string]
       const members = entriesIn(entries)
@@ -105,9 +121,9 @@ export class RowReader {
       const counts = countsIn(lengths)
       let from = 0
       for (const [place, count] of counts.entries()) {
-        const request = requests[part[place] as number] as RangeRequest
+        const request = requestOf(list[part[place] as number] as ManyRequest, limit)
         const own = members.slice(from, from + count)
-        this.#exchange.reads.range(table.id, { index: index.id, low: request.low, high: request.high, reverse: false, limit }, own)
+        this.#exchange.reads.range(table.id, { index: index.id, low: request.low, high: request.high, reverse, limit }, own)
         results[part[place] as number] = this.#result(table, request, own, texts.slice(from, from + count))
         from += count
       }

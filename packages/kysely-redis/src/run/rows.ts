@@ -1,7 +1,8 @@
 import type { Env } from '../bind/bound.ts'
 import type { Table } from '../catalog/types.ts'
 import { isWholeKey, rangesOf, type KeyRange, type Path } from '../plan/access.ts'
-import type { Follow, Found, RangeRequest, RangeResult } from './reads.ts'
+import { readMerged } from './merged.ts'
+import type { Follow, Found, ManyOptions, RangeRequest, RangeResult } from './reads.ts'
 import type { Session } from './session.ts'
 
 /** Reads a table by a path, in chunks. A primary key that is given whole is a plain look-up. */
@@ -33,6 +34,8 @@ export async function* readPath(
     }
     return
   }
+  if (ranges.length > 1 && path.order !== 'none')
+    return yield* readMerged(session, table, path, ranges, { limit: firstChunk, covered, reverse: path.order === 'reverse' }, follow)
   if (ranges.length > 1) return yield* readMany(session, table, path, ranges, covered, follow)
   const limit = session.rowsPerCall
   let chunk = Math.min(limit, Math.max(1, firstChunk))
@@ -58,6 +61,7 @@ const requestOf = (path: Path & { kind: 'index' }, range: KeyRange, limit: numbe
 })
 
 const rangesAtOnce = 200
+const inChunks = (session: Session, covered: boolean): ManyOptions => ({ limit: session.rowsPerCall, reverse: false, covered })
 
 /** Many stretches travel together; those that are longer than a chunk go on alone. */
 async function* readMany(
@@ -68,16 +72,11 @@ async function* readMany(
   covered: boolean,
   follow: readonly Follow[],
 ): AsyncGenerator<Found[]> {
-  for (let at = 0; at < ranges.length; at += rangesAtOnce)
-    for (const result of await session.rows.ranges(
-      table,
-      path.index,
-      ranges.slice(at, at + rangesAtOnce),
-      session.rowsPerCall,
-      covered,
-      follow,
-    ))
+  for (let at = 0; at < ranges.length; at += rangesAtOnce) {
+    const part = ranges.slice(at, at + rangesAtOnce)
+    for (const result of await session.rows.ranges(table, path.index, part, inChunks(session, covered), follow))
       yield* wholeOf(session, table, result)
+  }
 }
 
 async function* wholeOf(session: Session, table: Table, result: RangeResult): AsyncGenerator<Found[]> {
@@ -101,7 +100,7 @@ export async function lookUp(session: Session, table: Table, path: Path, covered
     let at = 0
     return ranges.map((list) => found.slice(at, (at += list.length)).filter((each) => each !== null))
   }
-  const results = await session.rows.ranges(table, path.index, ranges.flat(), session.rowsPerCall, covered)
+  const results = await session.rows.ranges(table, path.index, ranges.flat(), inChunks(session, covered))
   let at = 0
   const all: Found[][] = []
   for (const list of ranges) {

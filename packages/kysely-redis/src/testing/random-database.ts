@@ -215,7 +215,7 @@ export class RandomDatabase {
       case 2:
         return this.#united()
       case 3:
-        return this.#paged()
+        return this.#flip() ? this.#paged() : this.#merged()
       default:
         return this.#plain()
     }
@@ -295,6 +295,25 @@ export class RandomDatabase {
           .orderBy(column.name, descending ? 'desc' : 'asc')
           .orderBy('id', descending ? 'desc' : 'asc')
           .limit(this.#int(1, 5))
+      },
+    }
+  }
+
+  /** `a in (…) order by b limit n`: several stretches of an index in one order. */
+  #merged(): ReturnType<RandomDatabase['select']> {
+    return {
+      ordered: true,
+      build: (db) => {
+        const table = this.#pick(this.tables)
+        const index = table.indexes.find((columns) => columns.length > 1) ?? [this.#pick(table.columns).name, 'id']
+        const [first, ...rest] = index.map((name) => table.columns.find((column) => column.name === name) as ColumnPlan)
+        const { name, kind } = first as ColumnPlan
+        const direction = this.#pick(['asc', 'desc'] as const)
+        let query: Select = db.selectFrom(table.name).where(name, 'in', [this.value(kind), this.value(kind), this.value(kind)])
+        if (this.#flip()) query = query.where((eb: Eb) => this.#condition(eb, [[table, table.name]], 0))
+        query = this.#flip() ? query.selectAll() : query.select([...index])
+        for (const column of rest) query = query.orderBy(column.name, direction)
+        return query.orderBy('id', direction).limit(this.#int(1, 5))
       },
     }
   }

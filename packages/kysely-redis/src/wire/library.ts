@@ -61,12 +61,12 @@ local function table_versions(key, tables)
 end
 
 -- Several ranges of one index: how many entries each has, all entries, all rows; and the keys of the rows. Ends early when there are many.
-local function many_ranges(keys, tid, index, limit, rows, lows, highs)
+local function many_ranges(keys, tid, index, limit, rows, reverse, lows, highs)
   local base, ibase, rbase = names(keys)
   local key, counts, members, size = ibase .. tid .. ':' .. index, {}, {}, 0
   for i = 1, #lows do
     if size > 20000 then break end
-    local got = redis.call('ZRANGE', key, lows[i], highs[i], 'BYLEX', 'LIMIT', '0', limit)
+    local got = index_range(key, lows[i], highs[i], reverse, limit)
     counts[i] = #got
     for j = 1, #got do members[size + j] = got[j] end
     size = size + #got
@@ -96,10 +96,10 @@ local function results_of(keys, argv, at)
       last = wanted
       at = at + 8
     elseif op == 'M' then
-      local count, lows, highs = tonumber(argv[at + 5]), {}, {}
-      for i = 1, count do lows[i], highs[i] = argv[at + 4 + 2 * i], argv[at + 5 + 2 * i] end
-      results[#results + 1], last = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], argv[at + 4], lows, highs)
-      at = at + 6 + 2 * count
+      local count, lows, highs = tonumber(argv[at + 6]), {}, {}
+      for i = 1, count do lows[i], highs[i] = argv[at + 5 + 2 * i], argv[at + 6 + 2 * i] end
+      results[#results + 1], last = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], argv[at + 4], argv[at + 5], lows, highs)
+      at = at + 7 + 2 * count
     elseif op == 'F' and argv[at + 5] == '1' then
       local wanted = {}
       for i = 1, #last do wanted[i] = last[i] .. argv[at + 4] end
@@ -111,7 +111,7 @@ local function results_of(keys, argv, at)
         local prefix = last[i] .. argv[at + 4]
         lows[i], highs[i] = '[' .. prefix, '(' .. prefix .. '\127'
       end
-      results[#results + 1] = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], argv[at + 6], lows, highs)
+      results[#results + 1] = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], argv[at + 6], '0', lows, highs)
       at = at + 7
     elseif op == 'C' then
       results[#results + 1] = redis.call('ZCARD', ibase .. argv[at + 1] .. ':0')
