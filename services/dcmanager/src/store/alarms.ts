@@ -104,7 +104,7 @@ export async function readWantedAlarms(db: Queryable<Schema>, failuresToOffline:
         failureReason: row.failure_reason,
         backupStatus: row.backup_status,
         outOfSync: (endpointsOf.get(row.id) ?? []).map((each) => each.endpoint_type),
-        // Its group says so already once that controller is known as the leader.
+        // Its group says so already (280.005) once that controller is known as the leader (docs/decisions/0009).
         ...(row.fenced_by === null || row.fenced_by === row.system_leader_id ? {} : { fencedBy: row.peer_name ?? row.fenced_by }),
       },
       failuresToOffline,

@@ -4,6 +4,7 @@ import { eachEngine, type TestEngine } from '@murmuration/data/testing'
 import { createRealWorld } from '@murmuration/world'
 import { away, here, openGeoFixture } from '../testing/geo-fixture.ts'
 import { repairMigrations } from '../work/repair-migrations.ts'
+import { readWantedAlarms } from './alarms.ts'
 import { readGeoAlarms } from './geo-alarms.ts'
 import { migrations } from './migrations/index.ts'
 import type { Schema } from './schema.ts'
@@ -40,6 +41,14 @@ eachEngine('alarms and repairs of geo-redundancy', (engine) => {
       severity: 'major',
       reasonText: 'Subcloud peer group spg-a is managed by remote system dc-madrid with a lower priority.',
     })
+    // Subclouds that the leader has taken are told of by their group; one that a third site has is not what anybody asked for.
+    await fixture.addMembers(group.id, 2, { deploy_status: 'secondary', management_state: 'unmanaged', fenced_by: away.uuid })
+    await database.query.updateTable('subclouds').set({ fenced_by: here.uuid }).where('name', '=', 'edge-2').execute()
+    const fenced = await readWantedAlarms(database, 2)
+    assert.deepEqual(
+      fenced.map((alarm) => [alarm.alarmId, alarm.entityInstanceId]),
+      [['280.022', 'subcloud=edge-2']],
+    )
     // On the standby site another leader is how it should be.
     await database.query.updateTable('subcloud_peer_group').set({ group_priority: 1 }).execute()
     assert.deepEqual((await readGeoAlarms(database, local)).length, 1)
