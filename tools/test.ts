@@ -144,8 +144,13 @@ try {
   say('— simulation')
   await runTests(matching('simulation/**/*.test.ts'), 2)
   say('— conformance: real processes, unmodified clients')
-  // They wait for each other's heartbeats and playbooks more than they compute.
-  await runTests(matching('conformance/**/*.test.ts'), 2)
+  // They wait for heartbeats, leases and playbooks more than they compute; who waits longest begins first.
+  const long = ['geo-faults', 'backup.', 'geo.', 'lifecycle']
+  const begins = Object.groupBy(matching('conformance/**/*.test.ts'), (file) => long.find((part) => file.includes(part)) ?? 'then')
+  await runTests(
+    [...long, 'then'].flatMap((when) => begins[when] ?? []),
+    3,
+  )
 } finally {
   await nats.stop()
   await cluster.stop()
