@@ -1,8 +1,8 @@
 import type { World } from '@murmuration/world'
-import { connect, type Connection } from '../api/connection.ts'
+import { connect, Unreachable, type Connection } from '../api/connection.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { renderList, renderShow, type OutputOptions, type Row } from '../output/format.ts'
-import { print, useColor } from '../terminal.ts'
+import { print, tell, useColor } from '../terminal.ts'
 
 /** What every command gets. */
 export interface Context {
@@ -33,13 +33,24 @@ export const printList = (columns: readonly string[], rows: readonly Row[], opti
   print(renderList(columns, rows, outputOf(options), useColor()))
 export const printShow = (fields: Row, options: CommonOptions): void => print(renderShow(fields, outputOf(options), useColor()))
 
-/** Prints once, or with `--watch` again every two seconds until interrupted. */
+/**
+ * Prints once, or with `--watch` again every two seconds until interrupted: an API that was there once may be away, which is said
+ * when it begins.
+ */
 export async function watching(context: Context, options: CommonOptions, once: () => Promise<void>): Promise<void> {
   await once()
+  let away = false
   while (options.watch === true) {
     await context.world.timers.sleep(2_000)
-    if (process.stdout.isTTY) process.stdout.write('\u001b[H\u001b[2J')
-    await once()
+    if (process.stdout.isTTY && !away) process.stdout.write('\u001b[H\u001b[2J')
+    try {
+      await once()
+      away = false
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error
+      if (!away) tell(`${error.message} (asked again every 2 s)`)
+      away = true
+    }
   }
 }
 

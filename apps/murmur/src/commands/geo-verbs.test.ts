@@ -12,7 +12,7 @@ const commandOf = (t: TestContext, { world, origin }: Controller, advance: (done
   )
 
 test('system-peer, peer-group and peer-group-association: every verb and option against a live API', async (t) => {
-  const { one, two, manual, until } = await twoControllers(t)
+  const { one, two, links, manual, until } = await twoControllers(t)
   const advance = (done: () => boolean): Promise<void> => manual.until('the command to end', async () => done(), 1_000)
   const murmur = commandOf(t, one, advance)
   const there = commandOf(t, two, advance)
@@ -178,6 +178,111 @@ test('system-peer, peer-group and peer-group-association: every verb and option 
     const list = JSON.parse((await there('subcloud', 'list', '-f', 'json')).out) as unknown[]
     assert.deepEqual(list, [], 'standby copies are hidden')
     assert.match((await there('subcloud', 'list', '--all', '-f', 'value', '-c', 'name', 'deploy status')).out, /^subcloud3 secondary\n$/)
+  })
+
+  await t.test('--watch prints again until it is interrupted, and goes on when the API was away', async () => {
+    const watch = async (words: readonly string[], awayFor: number) => {
+      let pauses = 0
+      const sleep = async (ms: number): Promise<void> => {
+        assert.equal(ms, 2_000)
+        pauses += 1
+        if (pauses === 2 && awayFor > 0) links.down.add(one.origin)
+        if (pauses === 2 + awayFor) links.down.delete(one.origin)
+        if (pauses === 3 + awayFor) throw new Error('interrupted')
+      }
+      const command = commandOf(t, { ...one, world: { ...one.world, timers: { ...one.world.timers, sleep } } }, advance)
+      const ended = (await command(...words, '--watch').catch((error: unknown) => error)) as Error & { said: { out: string; err: string } }
+      assert.equal(ended.message, 'interrupted')
+      return ended.said
+    }
+    for (const [words, field] of [
+      [['peer-group', 'status', 'spg-a'], 'total_subclouds'],
+      [['system-peer', 'show', 'dc-2'], 'peer name'],
+      [['peer-group-association', 'show', '1'], 'sync status'],
+      [['peer-group-association', 'list'], 'sync status'],
+    ] as const) {
+      const { out, err } = await watch(words, 0)
+      assert.deepEqual([out.split(field).length, err], [4, ''], out)
+    }
+    const { out, err } = await watch(['peer-group', 'status', 'spg-a'], 2)
+    assert.equal(out.split('total_subclouds').length, 4, out)
+    assert.match(err, /^[^\n]* can not be reached: [^\n]*asked again every 2 s\)\n$/)
+  })
+
+  await t.test('what is meant for another site, for nobody or for later is refused with what to do', async () => {
+    for (const [[at, words], code, wanted] of [
+      [
+        [there, ['peer-group', 'update', 'spg-a', '--max-subcloud-rehoming', '7']],
+        exitCodes.refused,
+        /Cannot update a peer group from a non-primary site/,
+      ],
+      [[murmur, ['peer-group', 'update', 'spg-a']], exitCodes.usage, /Nothing to change/],
+      [
+        [murmur, ['peer-group', 'update', 'spg-a', '--max-subcloud-rehoming', 'many']],
+        exitCodes.usage,
+        /--max-subcloud-rehoming many: give a whole number/,
+      ],
+      [[murmur, ['peer-group', 'update', 'spg-a', '--group-state', 'asleep']], exitCodes.refused, /group-state.*HTTP 400/s],
+      [[murmur, ['peer-group', 'status', 'nobody']], exitCodes.notFound, /Subcloud Peer Group not found/],
+      [[murmur, ['peer-group', 'list-subclouds', 'no/body']], exitCodes.notFound, /Subcloud Peer Group not found/],
+      [[murmur, ['peer-group', 'show', ' ']], exitCodes.usage, /is empty/],
+      [[murmur, ['system-peer', 'list-subcloud-peer-groups', 'nobody']], exitCodes.notFound, /System Peer not found/],
+      [
+        [murmur, ['system-peer', 'update', 'dc-2', '--administrative-state', 'asleep']],
+        exitCodes.refused,
+        /administrative.state.*HTTP 400/s,
+      ],
+      [[murmur, ['peer-group-association', 'show', 'spg-a']], exitCodes.usage, /associations have numbers.*peer-group-association list/],
+      [[murmur, ['peer-group-association', 'show', '77']], exitCodes.notFound, /Peer Group Association not found/],
+      [[murmur, ['peer-group-association', 'sync', '1', '--timeout', '0']], exitCodes.usage, /--timeout 0: give a number of seconds/],
+      [
+        [murmur, ['peer-group-association', 'update', '1', '--peer-group-priority', '0']],
+        exitCodes.refused,
+        /peer_group_priority.*HTTP 400/s,
+      ],
+      [[there, ['peer-group-association', 'update', '1', '--peer-group-priority', '3']], exitCodes.refused, /not primary.*HTTP 400/s],
+      [
+        [murmur, ['peer-group-association', 'add', '--peer-group', 'spg-a', '--system-peer', 'dc-2', '--peer-group-priority', '1']],
+        exitCodes.refused,
+        /already exists/,
+      ],
+      [
+        [murmur, ['peer-group-association', 'add', '--peer-group', 'spg-a', '--system-peer', 'dc-2', '--peer-group-priority', 'one']],
+        exitCodes.usage,
+        /--peer-group-priority one: give a whole number/,
+      ],
+    ] as const)
+      await assert.rejects(at(...words), ends(code, wanted))
+  })
+
+  await t.test('peers are told of a group; a sync that fails or takes too long says so; a subcloud leaves, and is given up', async () => {
+    const pushed = await murmur('peer-group', 'update', 'spg-a', '--group-state', 'disabled')
+    assert.deepEqual([pushed.err, valueOf(await there('peer-group', 'show', 'spg-a'), 'group state')], ['', 'disabled'])
+    links.down.add(two.origin)
+    await assert.rejects(
+      murmur('peer-group', 'update', 'spg-a', '--group-state', 'enabled'),
+      ends(exitCodes.authentication, /on any peer: dc-2/),
+    )
+    await assert.rejects(
+      murmur('peer-group-association', 'sync', '1', '--wait', '--timeout', '2'),
+      ends(exitCodes.waitTimeout, /not ended in time; it goes on.*association show 1/),
+    )
+    await until(
+      'that sync has failed',
+      async () => valueOf(await murmur('peer-group-association', 'show', '1'), 'sync status') !== 'syncing',
+    )
+    links.down.clear()
+    await until('dc-2 is back', async () => (await one.peerIsAvailable()) === 'available')
+    assert.equal(valueOf(await murmur('peer-group', 'update', 'spg-a', '--group-state', 'enabled'), 'group state'), 'enabled')
+    await two.database.query.updateTable('subclouds').set({ deploy_status: 'complete' }).execute()
+    await assert.rejects(
+      murmur('peer-group-association', 'sync', '1', '--wait'),
+      ends(exitCodes.refused, /The sync failed: .*subcloud3 \(it is complete there, and not a standby copy\)/),
+    )
+    await two.database.query.updateTable('subclouds').set({ deploy_status: 'secondary' }).execute()
+    assert.match((await murmur('subcloud', 'update', 'subcloud3', '--peer-group', 'none')).err, /peer-group-association sync 1/)
+    await murmur('subcloud', 'update', 'subcloud3', '--peer-group', 'spg-a')
+    assert.equal(valueOf(await murmur('peer-group-association', 'sync', '1', '--wait'), 'sync status'), 'in-sync')
   })
 
   await t.test('peer-group migrate: the plan of the standby, the confirmation, and the migration that is followed', async () => {

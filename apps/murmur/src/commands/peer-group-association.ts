@@ -1,5 +1,5 @@
 import type { AssociationBody, PeerGroupBody, SystemPeerBody } from '../api/types.ts'
-import type { Connection } from '../api/connection.ts'
+import { Unreachable, type Connection } from '../api/connection.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { confirm, tell } from '../terminal.ts'
 import { connection, countOf, printList, printShow, segmentOf, timeoutMsOf, watching, type CommonOptions, type Context } from './context.ts'
@@ -13,6 +13,9 @@ export interface AssociationOptions extends CommonOptions {
 
 /** A thousand subclouds are sent in less; `--timeout` says otherwise. */
 const syncTimeoutSeconds = 1_800
+
+/** An API that is started again is back sooner; the sync does not depend on it. */
+const longestSilenceMs = 60_000
 
 function pathOf(id: string, verb?: string): string {
   if (!/^[0-9]+$/.test(id))
@@ -89,11 +92,12 @@ export async function remove(context: Context, id: string, options: CommonOption
   tell(`Peer group association ${id} is deleted.`)
 }
 
-/** With `--wait` until the sync has ended; a failed one ends the command with 1. */
+/** With `--wait` until the sync has ended, also while the API is started again; a failed one ends the command with 1. */
 async function finish(context: Context, api: Connection, begun: AssociationBody, options: CommonOptions): Promise<void> {
   const { clock, timers } = context.world
   const deadlineMs = clock.monotonicMs() + timeoutMsOf(options, syncTimeoutSeconds)
   let association = begun
+  let heardAtMs = clock.monotonicMs()
   while (options.wait === true && association['sync-status'] === 'syncing') {
     if (clock.monotonicMs() >= deadlineMs)
       throw new CommandFailed(
@@ -102,7 +106,12 @@ async function finish(context: Context, api: Connection, begun: AssociationBody,
         `murmur peer-group-association show ${begun.id}`,
       )
     await timers.sleep(500)
-    association = await api.request<AssociationBody>('GET', pathOf(String(begun.id)))
+    try {
+      association = await api.request<AssociationBody>('GET', pathOf(String(begun.id)))
+      heardAtMs = clock.monotonicMs()
+    } catch (error) {
+      if (!(error instanceof Unreachable) || clock.monotonicMs() - heardAtMs >= longestSilenceMs) throw error
+    }
   }
   printShow(fieldsOf(association), options)
   if (options.wait === true && association['sync-status'] === 'failed')
