@@ -14,11 +14,13 @@ export interface CopyOptions extends CommonOptions {
   readonly to: string
   readonly from?: string
   readonly site?: string
+  readonly lab?: boolean
   readonly service?: readonly string[]
   readonly replace?: boolean
 }
 
-interface Copied extends TableSummary {
+export interface Copied extends TableSummary {
+  readonly site: string
   readonly service: string
 }
 
@@ -27,21 +29,27 @@ interface Copied extends TableSummary {
  * moment, or not at all. Afterwards the new place is read once more by itself and compared, table by table.
  */
 export async function copy(world: World, environment: Environment, options: CopyOptions): Promise<void> {
-  const { from, region, services } = await planOf(world, environment, options)
-  refuseMixture(options.to, services, region)
-  const rows: Copied[] = []
-  for (const service of services)
-    rows.push(...(await copyService(world, service, { from, to: options.to, region }, options.replace === true)))
-  printList(
-    ['service', 'table', 'rows', 'digest'],
-    rows.map(({ service, name, rows: count, digest }) => ({ service, table: name, rows: count, digest })),
-    options,
-  )
+  if (options.lab === true) return copyLab(world, environment, options)
+  const plan = await planOf(world, environment, options)
+  refuseMixture(options.to, plan.services, plan.region)
+  printList(columns, (await copyServices(world, plan, options.to, options.replace === true)).map(rowOf), options)
   if (options.site !== undefined)
     tell(`Now set this in ${options.site}, and start the site again:\n  dataUrl: ${JSON.stringify(options.to)}`)
 }
 
-interface Plan {
+const columns = ['service', 'table', 'rows', 'digest']
+const rowOf = ({ site, service, name, rows, digest }: Copied) => ({ site, service, table: name, rows, digest })
+
+async function copyLab(world: World, environment: Environment, options: CopyOptions): Promise<void> {
+  if (options.site !== undefined || options.from !== undefined || options.service !== undefined)
+    throw new CommandFailed(exitCodes.usage, '--lab moves every site with all its services: give --to and --replace with it only.')
+  const { moveLab } = await import('../lab/move.ts')
+  printList(['site', ...columns], (await moveLab(world, environment, options)).map(rowOf), options)
+}
+
+/** What is copied: `site` is its name for people. */
+export interface Plan {
+  readonly site: string
   readonly from: string
   readonly region: string
   readonly services: readonly ServiceName[]
@@ -50,8 +58,8 @@ interface Plan {
 async function planOf(world: World, environment: Environment, options: CopyOptions): Promise<Plan> {
   const named = options.service?.map(serviceNamed)
   if (options.site === undefined) {
-    if (options.from === undefined) throw new CommandFailed(exitCodes.usage, 'Where from?', 'Give --site FILE, or --from URL.')
-    return { from: options.from, region: '{region}', services: named ?? (Object.keys(upkeepOf) as ServiceName[]) }
+    if (options.from === undefined) throw new CommandFailed(exitCodes.usage, 'Where from?', 'Give --site FILE, --from URL, or --lab.')
+    return { site: '', from: options.from, region: '{region}', services: named ?? (Object.keys(upkeepOf) as ServiceName[]) }
   }
   const config = await loadConfig(world, options.site, environment)
   const running = await runningProcess(world, pidFileOf(config.varFolder))
@@ -61,7 +69,7 @@ async function planOf(world: World, environment: Environment, options: CopyOptio
       `${config.name} runs (pid ${running.pid}): what it writes after the copy would be lost.`,
       `Stop it first: murmur stop --site ${options.site}`,
     )
-  return { from: options.from ?? config.dataUrl, region: config.region, services: named ?? config.services }
+  return { site: config.name, from: options.from ?? config.dataUrl, region: config.region, services: named ?? config.services }
 }
 
 function refuseMixture(to: string, services: readonly ServiceName[], region: string): void {
@@ -71,17 +79,20 @@ function refuseMixture(to: string, services: readonly ServiceName[], region: str
     throw new CommandFailed(exitCodes.usage, '--to: {region} is known only with --site.', 'Give --site FILE, or the region itself.')
 }
 
-async function copyService(
-  world: World,
-  service: ServiceName,
-  { from, to, region }: { from: string; to: string; region: string },
-  replace: boolean,
-): Promise<Copied[]> {
+export async function copyServices(world: World, plan: Plan, to: string, replace: boolean): Promise<Copied[]> {
+  const copied: Copied[] = []
+  for (const service of plan.services) copied.push(...(await copyService(world, service, plan, to, replace)))
+  return copied
+}
+
+async function copyService(world: World, service: ServiceName, plan: Plan, to: string, replace: boolean): Promise<Copied[]> {
+  const { site, from, region } = plan
+  const called = site === '' ? service : `${site}: ${service}`
   const { migrations } = await upkeepOf[service]()
   const source = await openDatabase(databaseUrlOf({ dataUrl: from, region }, service), { world, name: service })
   try {
     if ((await source.migrationStatus({})).length === 0) {
-      tell(`${service}: nothing there`)
+      tell(`${called}: nothing there`)
       return []
     }
     const target = await openDatabase(databaseUrlOf({ dataUrl: to, region }, service), { world, name: service })
@@ -92,11 +103,11 @@ async function copyService(
       if (wrong.length > 0)
         throw new CommandFailed(
           exitCodes.refused,
-          `${service}: ${wrong.map((table) => table.name).join(', ')} of the new place are not what was copied.`,
+          `${called}: ${wrong.map((table) => table.name).join(', ')} of the new place are not what was copied.`,
           'Nobody else may write there: see who does, and copy again with --replace.',
         )
-      tell(`${service}: ${copied.length} tables, ${copied.reduce((sum, table) => sum + table.rows, 0)} rows, verified`)
-      return copied.map((table) => ({ service, ...table }))
+      tell(`${called}: ${copied.length} tables, ${copied.reduce((sum, table) => sum + table.rows, 0)} rows, verified`)
+      return copied.map((table) => ({ site, service, ...table }))
     } finally {
       await target.close()
     }

@@ -15,7 +15,6 @@ export const controllerName = 'system-controller'
 /** The second controller of `npm start -- --peer`. */
 export const peerName = 'peer-controller'
 export type LabControllerName = typeof controllerName | typeof peerName
-export const subcloudNames = ['subcloud1', 'subcloud2'] as const
 export const softwareVersion = '26.09'
 
 /**
@@ -119,12 +118,18 @@ export const labPaths = (folder: string): LabPaths => ({
 })
 
 /** A controller's site file: what differs from the defaults, so that a reader sees what matters. */
-export const controllerSiteFile = (name: LabControllerName, paths: LabPaths, networks: ControllerNetworks) => ({
+export const controllerSiteFile = (
+  name: LabControllerName,
+  paths: LabPaths,
+  networks: ControllerNetworks,
+  dataUrl: string | undefined,
+) => ({
   name,
   role: 'system-controller',
   region: 'RegionOne',
   softwareVersion,
   varFolder: paths.varOf(name),
+  ...(dataUrl === undefined ? {} : { dataUrl }),
   address: networks.address,
   networks: { management: networks.management, oam: networks.oam },
   systemMode: 'simplex',

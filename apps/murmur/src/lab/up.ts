@@ -7,8 +7,9 @@ import { listColumns, listRow } from '../commands/subcloud-view.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { renderList } from '../output/format.ts'
 import { print, tell, useColor } from '../terminal.ts'
-import { labDataUrl, moveSite } from './data-url.ts'
+import { countOf } from '../commands/context.ts'
 import { addWhenMissing, bringUp, untilAudited } from './deploy.ts'
+import { givenDataUrl, settleDataUrl } from './move.ts'
 import { pairUp } from './peer.ts'
 import {
   controllerName,
@@ -17,7 +18,6 @@ import {
   labNetworks,
   labPaths,
   numberOf,
-  subcloudNames,
   peerName,
   type ControllerNetworks,
   type LabControllerName,
@@ -32,23 +32,27 @@ type Environment = Readonly<Record<string, string | undefined>>
 export interface UpOptions {
   /** With a second system controller that can take the subclouds over. */
   readonly peer?: boolean
+  /** How many subclouds are brought up, as it was typed. */
+  readonly subclouds?: string
 }
 
 /**
- * The lab in the foreground: a system controller and two subclouds, deployed through the API with real playbooks. Started again,
+ * The lab in the foreground: a system controller and its subclouds, deployed through the API with real playbooks. Started again,
  * it goes on where it was. Ends, with everything that it started, when it is interrupted.
  */
 export async function up(world: World, environment: Environment, options: UpOptions = {}): Promise<void> {
   const paths = labPaths(labFolder(environment))
   const networks = labNetworks(environment)
+  const names = subcloudNames(options)
   const startedMs = world.clock.monotonicMs()
   const say = (line: string): void => tell(`[${((world.clock.monotonicMs() - startedMs) / 1_000).toFixed(1).padStart(5)} s] ${line}`)
   await checkTools(world, environment)
+  await settleDataUrl(world, environment, paths)
   await takeOver(world, paths)
 
   const interrupted = interruption()
   try {
-    await bringLabUp({ world, environment, paths, networks, say, signal: interrupted }, options)
+    await bringLabUp({ world, environment, paths, networks, say, signal: interrupted, names }, options.peer === true)
     await stay(world, paths, interrupted, say)
   } catch (error) {
     if (!interrupted.aborted)
@@ -72,15 +76,22 @@ interface Lab {
   readonly networks: LabNetworks
   readonly say: (line: string) => void
   readonly signal: AbortSignal
+  /** Its subclouds. */
+  readonly names: readonly string[]
 }
 
-async function bringLabUp(starting: Lab, options: UpOptions): Promise<void> {
+function subcloudNames({ subclouds = '2' }: UpOptions): readonly string[] {
+  const count = countOf('--subclouds', subclouds)
+  if (count < 1 || count > 199) throw new CommandFailed(exitCodes.usage, `--subclouds ${subclouds}: a lab has 1 to 199.`)
+  return Array.from({ length: count }, (_, n) => `subcloud${n + 1}`)
+}
+
+async function bringLabUp(starting: Lab, peer: boolean): Promise<void> {
   const { world, environment, paths, networks, say, signal } = starting
   // A lab that had a peer once keeps it: its subclouds may be with the peer.
-  const withPeer = options.peer === true || (await world.files.size(paths.siteFileOf(peerName))) !== undefined
-  await writeControllerSite(world, paths, controllerName, networks.controller)
-  if (withPeer) await writeControllerSite(world, paths, peerName, networks.peer)
-  await moveData(world, environment, paths)
+  const withPeer = peer || (await world.files.size(paths.siteFileOf(peerName))) !== undefined
+  await writeControllerSite(starting, controllerName, networks.controller)
+  if (withPeer) await writeControllerSite(starting, peerName, networks.peer)
   const api = await startController(starting, controllerName)
   const peerApi = withPeer ? await startController(starting, peerName) : undefined
   await startDeployed(starting, peerApi === undefined ? [api] : [api, peerApi])
@@ -88,7 +99,7 @@ async function bringLabUp(starting: Lab, options: UpOptions): Promise<void> {
   const lab = { world, api, paths, networks, say, signal }
   await withRefresh(world, paths, async () => {
     const away = peerApi === undefined ? [] : await managedBy(peerApi)
-    const here = subcloudNames.filter((name) => !away.includes(name))
+    const here = starting.names.filter((name) => !away.includes(name))
     for (const name of here) await addWhenMissing(lab, name, numberOf(name)!)
     await Promise.all(here.map((name) => bringUp(lab, name, numberOf(name)!)))
     await Promise.all(here.map((name) => untilAudited(lab, name)))
@@ -145,18 +156,15 @@ async function controllerGone(world: World, paths: LabPaths): Promise<boolean> {
   return (await discoverSites(world, paths)).some((site) => site.name === controllerName && site.pid === null)
 }
 
-/** With `DATA_URL` all sites that don't run keep their data there from now on; what they have elsewhere is for `murmur db copy`. */
-async function moveData(world: World, environment: Environment, paths: LabPaths): Promise<void> {
-  const dataUrl = labDataUrl(environment)
-  if (dataUrl === undefined) return
-  for (const site of await discoverSites(world, paths)) if (site.pid === null) await moveSite(world, site.site, dataUrl)
-}
-
-async function writeControllerSite(world: World, paths: LabPaths, name: LabControllerName, networks: ControllerNetworks): Promise<void> {
+async function writeControllerSite(
+  { world, environment, paths }: Lab,
+  name: LabControllerName,
+  networks: ControllerNetworks,
+): Promise<void> {
   const file = paths.siteFileOf(name)
   if ((await world.files.size(file)) !== undefined) return
   const what = name === peerName ? "The lab's second system controller" : "The lab's system controller"
-  const text = `# ${what}. Every option: murmur config check --site ${file}\n${stringify(controllerSiteFile(name, paths, networks))}`
+  const text = `# ${what}. Every option: murmur config check --site ${file}\n${stringify(controllerSiteFile(name, paths, networks, givenDataUrl(environment, name)))}`
   await world.files.write(file, text)
 }
 

@@ -23,6 +23,7 @@ export function addSiteCommands(program: Command, site: Command, { world, enviro
     .command('up')
     .description('starts the lab, or goes on with it, in the foreground')
     .option('--peer', 'with a second system controller, which can take the subclouds over')
+    .option('--subclouds <count>', 'how many are deployed and waited for; those that there are more start too', '2')
     .action(async (options) => (await import('../lab/up.ts')).up(world, environment, options))
   lab
     .command('add <name>')
@@ -101,6 +102,7 @@ export function addSiteCommands(program: Command, site: Command, { world, enviro
     .requiredOption('--to <url>', 'dataUrl of the new place, with {service}, and {region} where it is used')
     .option('--site <file>', 'the site file: copies what the site has; it must not run')
     .option('--from <url>', "dataUrl of the old place; without it the site's")
+    .option('--lab', 'every site of the lab, also while it runs; --to as DATA_URL of npm start')
     .option('--service <name...>', 'only these services')
     .option('--replace', 'what the new place holds is deleted')
     .option('-f, --format <format>', 'table, json, yaml, value or csv')
