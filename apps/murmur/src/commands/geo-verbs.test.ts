@@ -311,6 +311,11 @@ test('system-peer, peer-group and peer-group-association: every verb and option 
     await assert.rejects(murmur('system-peer', 'delete', 'dc-2'), ends(exitCodes.usage, /no terminal to ask on.*--yes/s))
     await assert.rejects(murmur('system-peer', 'delete', 'dc-2', '--yes'), ends(exitCodes.refused, /HTTP 400/))
     await assert.rejects(murmur('peer-group', 'delete', 'spg-a', '--yes'), ends(exitCodes.refused, /associated with a system peer/))
+    await murmur('peer-group', 'add', '--peer-group-name', 'spg-z')
+    assert.equal((await murmur('peer-group', 'delete', 'spg-z', '--yes')).err, 'Peer group spg-z is deleted.\n')
+    const third = { ...two, uuid: '33333333-0000-4000-8000-000000000000', name: 'dc-3' }
+    await murmur('system-peer', 'add', ...peerOptions(third))
+    assert.equal((await murmur('system-peer', 'delete', third.uuid, '--yes')).err, `System peer ${third.uuid} is deleted.\n`)
     await there('peer-group-association', 'delete', '1', '--yes')
     assert.equal((await there('peer-group-association', 'list', '-f', 'value')).out.trim(), '')
   })
