@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { openRedis } from './testing/database.ts'
-import { command, startCluster, type RedisCluster } from './testing/index.ts'
+import { isSerializationFailure } from './index.ts'
+import { command, startCluster, startRedis, type RedisCluster } from './testing/index.ts'
 import { slotOf } from './wire/slots.ts'
 
 let cluster: RedisCluster
@@ -102,4 +103,46 @@ test('a slot that moves to another primary is followed, while clients write', as
   await writing
   assert.deepEqual(await db.selectFrom('t').select('n').execute(), [{ n: raised }])
   assert.deepEqual((await dialect.check()).problems, [])
+})
+
+test('a primary that was demoted and promoted again, on one connection, is another history', async () => {
+  await using opened = openRedis(cluster.url, { namespace: 'twice' })
+  const { db } = opened
+  await db.schema.createTable('t').addColumn('id', 'integer', (c) => c.primaryKey()).addColumn('n', 'integer').execute() // prettier-ignore
+  await db.insertInto('t').values({ id: 1, n: 0 }).execute()
+  const slots = (await command(cluster.servers[0]?.port ?? 0, ['CLUSTER', 'SLOTS'])) as [number, number, [string, number, string]][]
+  const [, , [, port, id]] = slots.find(([from, to]) => from <= slotOf('{twice/main}') && slotOf('{twice/main}') <= to) ?? assert.fail()
+  const replica = await startRedis(['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'])
+  const until = async (at: number, words: readonly string[], is: (answer: string) => boolean): Promise<void> => {
+    for (const deadline = performance.now() + 20_000; ;) {
+      const answer = await command(at, words)
+      if (is(answer instanceof Error ? answer.message : JSON.stringify(answer))) return
+      if (performance.now() > deadline) assert.fail(`${words.join(' ')}: ${String(answer)}`)
+      await new Promise((done) => setTimeout(done, 20))
+    }
+  }
+  const promote = async (at: number, from: number): Promise<void> => {
+    await until(at, ['INFO', 'replication'], (answer) => answer.includes('master_link_status:up'))
+    await command(at, ['CLUSTER', 'FAILOVER', 'TAKEOVER'])
+    await until(from, ['ROLE'], (answer) => answer.includes('"slave"'))
+  }
+  try {
+    await command(replica.port, ['CLUSTER', 'MEET', '127.0.0.1', port])
+    await until(replica.port, ['CLUSTER', 'REPLICATE', id], (answer) => answer.includes('OK'))
+    const trx = await db.startTransaction().execute()
+    await trx.selectFrom('t').selectAll().where('id', '=', 1).execute()
+    for (const [at, from] of [
+      [replica.port, port],
+      [port, replica.port],
+    ] as const) {
+      // prettier-ignore
+      await promote(at, from)
+      await db.updateTable('t').set({ n: at }).where('id', '=', 1).where('n', '!=', at).execute()
+      await db.updateTable('t').set({ n: 0 }).where('id', '=', 1).execute()
+    }
+    await trx.insertInto('t').values({ id: 2, n: 0 }).execute().catch(() => undefined) // prettier-ignore
+    await assert.rejects(trx.commit().execute(), (error) => isSerializationFailure(error) && /taken over/.test(error.message))
+  } finally {
+    await replica.stop()
+  }
 })

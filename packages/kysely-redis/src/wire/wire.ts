@@ -124,6 +124,7 @@ export class Wire {
       try {
         address ??= await find()
         const connection = await this.#connect(address)
+        if (connection.leftBehind) await connection.learnHistory()
         if (ongoing.history !== undefined && ongoing.history !== connection.history) throw new OtherHistory(maybeSent)
         const reply = await connection.send(args)
         if (!(reply instanceof ReplyError)) {
@@ -132,6 +133,7 @@ export class Wire {
         }
         trouble = reply
         moved = reply.word === 'MOVED' ? addressIn(reply.message, address) : undefined
+        connection.leftBehind ||= reply.word === 'MOVED' || reply.word === 'READONLY'
         if (reply.message.includes('Function not found')) await this.#load(connection)
         else if (moved) void this.#refresh()
         else if (!passing.has(reply.word) && !reply.message.includes(nonLocalKey)) throw translateReply(reply)
