@@ -36,27 +36,33 @@ export class RowReader {
   async get(table: Table, keys: readonly string[], follow: readonly Follow[] = []): Promise<(Found | null)[]> {
     const own = this.#buffer.find(table)
     const ahead = this.#ahead.rows.get(table.id)
-    const stored = new Map<string, Found | null>()
-    const wanted: string[] = []
-    for (const key of new Set(own ? keys.filter((each) => !own.rows.has(each)) : keys)) {
-      const text = ahead?.get(key)
-      if (text === undefined) wanted.push(key)
-      else stored.set(key, decoded(table, key, text))
+    const results: (Found | null)[] = []
+    const open: number[] = []
+    for (let at = 0; at < keys.length; at++) {
+      const key = keys[at] as string
+      const written = own?.rows.get(key)
+      const text = written ? undefined : ahead?.get(key)
+      results.push(written?.now ? { key, row: written.now } : text === undefined ? null : decoded(table, key, text))
+      if (!written && text === undefined) open.push(at)
     }
-    for (let at = 0; at < wanted.length; at += this.#rowsPerCall) {
-      const part = wanted.slice(at, at + this.#rowsPerCall)
+    if (open.length === 0) return results
+    const loaded = await this.#load(table, [...new Set(open.map((at) => keys[at] as string))], follow)
+    for (const at of open) results[at] = loaded.get(keys[at] as string) ?? null
+    return results
+  }
+
+  async #load(table: Table, keys: readonly string[], follow: readonly Follow[]): Promise<ReadonlyMap<string, Found | null>> {
+    const loaded = new Map<string, Found | null>()
+    for (let at = 0; at < keys.length; at += this.#rowsPerCall) {
+      const part = keys.slice(at, at + this.#rowsPerCall)
       const asked = this.#exchange.ask(table, ['G', table.id, part.length, ...part])
       const following = this.#follow(follow)
       const texts = rowsIn((await asked) as string, part.length)
       this.#note(table, part, texts)
-      for (const [index, key] of part.entries()) stored.set(key, decoded(table, key, texts[index] as string))
+      for (const [index, key] of part.entries()) loaded.set(key, decoded(table, key, texts[index] as string))
       await following(part)
     }
-    return keys.map((key) => {
-      const written = own?.rows.get(key)
-      if (written) return written.now ? { key, row: written.now } : null
-      return stored.get(key) ?? null
-    })
+    return loaded
   }
 
   /** Index entries in order, with their rows. Own writes are merged in. */

@@ -101,6 +101,8 @@ export async function lookUp(session: Session, table: Table, path: Path, covered
     return ranges.map((list) => found.slice(at, (at += list.length)).filter((each) => each !== null))
   }
   const results = await session.rows.ranges(table, path.index, ranges.flat(), inChunks(session, covered))
+  if (results.length === envs.length && results.every(({ next }, each) => next === undefined && ranges[each]?.length === 1))
+    return results.map(({ found }) => found)
   let at = 0
   const all: Found[][] = []
   for (const list of ranges) {

@@ -272,11 +272,15 @@ export class SelectRunner {
   async #joinBatch(select: BoundSelect, step: Step, batch: readonly Env[]): Promise<Env[]> {
     const candidates = await this.#candidates(select, step, batch)
     const joined: Env[] = []
-    for (const [index, env] of batch.entries()) {
-      const pairs = (candidates[index] as Row[]).map((row): Env => ({ rows: env.rows.with(step.slot, row), outer: env.outer }))
-      const fitting = step.left ? await this.#filter(step.on, pairs) : pairs
-      if (step.left && fitting.length === 0) joined.push({ rows: env.rows.with(step.slot, null), outer: env.outer })
-      else for (const pair of fitting) joined.push(pair)
+    const beside = ({ rows, outer }: Env, row: Row | null): Env => ({ rows: rows.with(step.slot, row), outer })
+    for (let index = 0; index < batch.length; index++) {
+      const env = batch[index] as Env
+      const pairs: Env[] = step.left ? [] : joined
+      for (const row of candidates[index] as Row[]) pairs.push(beside(env, row))
+      if (!step.left) continue
+      const fitting = await this.#filter(step.on, pairs)
+      if (fitting.length === 0) joined.push(beside(env, null))
+      for (const pair of fitting) joined.push(pair)
     }
     return await this.#filter(step.filters, joined)
   }
