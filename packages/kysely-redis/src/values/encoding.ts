@@ -83,7 +83,7 @@ export class KeyReader {
 
   next(kind: Kind): Value {
     const start = this.#at + 1
-    switch (this.#text[this.#at]) {
+    switch (this.#text.charAt(this.#at)) {
       case 't': {
         const end = this.#text.indexOf('\0', start)
         this.#at = end + 1

@@ -58,9 +58,10 @@ export function keysOfCommit(base: string, args: readonly (string | number)[]): 
 /** The same of `change` (see change.ts). */
 export function keysOfChange(base: string, args: readonly (string | number)[]): string[] {
   const [id, , , table, key] = args
-  const keys = [`${base}:c:${id}`, `${base}:cat`, `${base}:tv`, `${base}:r:${table}:${key}`, `${base}:i:${table}:0`]
+  const keys = [`${base}:c:${id}`, `${base}:cat`, `${base}:tv`, `${base}:r:${table}:${key}`]
   for (let at = 6; at < args.length;) {
     const op = args[at]
+    if (op === 'D') keys.push(`${base}:i:${table}:0`)
     if (op === 'X') keys.push(`${base}:i:${table}:${args[at + 1]}`)
     if (op === 'N') keys.push(`${base}:i:${args[at + 1]}:${args[at + 2]}`)
     at += op === 'D' ? 1 : op === 'X' ? 4 + Number(args[at + 3]) : 3
