@@ -26,14 +26,10 @@ interface Handling {
 }
 
 const mutating: ReadonlySet<string> = new Set(['POST', 'PATCH', 'DELETE'])
-/**
- * Accepted, carried out in part, and then found that it cannot be done: told as an error although something happened. A group's change is
- * told to its peers first, and that it is being told is recorded meanwhile.
- */
-const honestFailures =
-  /Unable to delete the (?:subcloud|peer group association)|Failed to delete backup of the following subclouds|Unable to update subcloud peer group \S+ on any peer/
+/** Accepted, carried out in part, and then found that it cannot be done: told as an error although something happened. */
+const honestFailures = /Unable to delete the (?:subcloud|peer group association)|Failed to delete backup of the following subclouds/
 
-/** What is told to peers before it is made here is written down first, and taken back when it is not made. */
+/** That a group's change is being told to its peers, before it is made here, is written down first and taken back when it is not made. */
 const pushed = /^PATCH \/v1\.0\/subcloud-peer-groups\/[^/]+$/
 const commitsOfPush = 2
 
