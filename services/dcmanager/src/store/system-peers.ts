@@ -103,6 +103,17 @@ export async function isPeerAccount(db: Queryable<Schema>, userName: string): Pr
   return row !== undefined
 }
 
+/** Those that no heartbeat asks, for they have no association, and whose authority is not known. */
+export const listUnheardPeers = (db: Queryable<Schema>): Promise<SystemPeerRow[]> =>
+  db.query
+    .selectFrom('system_peer')
+    .leftJoin('peer_group_association', 'peer_group_association.system_peer_id', 'system_peer.id')
+    .selectAll('system_peer')
+    .where('peer_group_association.id', 'is', null)
+    .where('system_peer.authority_pem', 'is', null)
+    .orderBy('system_peer.id')
+    .execute()
+
 /** What a peer of our kind tells of itself: what its subclouds show is verified with it. */
 export async function writePeerAuthority(db: Queryable<Schema>, id: number, pem: string): Promise<void> {
   await db.query.updateTable('system_peer').set({ authority_pem: pem }).where('id', '=', id).execute()

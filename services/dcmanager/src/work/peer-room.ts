@@ -6,6 +6,7 @@ import type { Schema } from '../store/schema.ts'
 import { associationDeleteKind } from './association-delete.ts'
 import { associationSyncKind, syncLimits } from './association-sync.ts'
 import type { ControllerFacts } from './controller-facts.ts'
+import { createAuthorityLessons } from './peer-authorities.ts'
 import { createPeerMonitor } from './peer-monitor.ts'
 import type { Peers } from './peers.ts'
 import { repairMigrations } from './repair-migrations.ts'
@@ -47,6 +48,12 @@ export function createPeerRoom(parts: PeerRoomParts): PeerRoom {
     everyMs: repairEveryMs,
     run: async () => void (await repairMigrations(site.world, database, () => parts.facts.ownSystem())),
   })
+  const lessons = createRounds(site.world, {
+    name: 'the lessons about authorities of peers',
+    log: site.world.log,
+    everyMs: repairEveryMs,
+    run: createAuthorityLessons(parts),
+  })
   let serving: Serving | undefined
   return {
     async start() {
@@ -57,12 +64,13 @@ export function createPeerRoom(parts: PeerRoomParts): PeerRoom {
         },
       })
       repairs.start()
+      lessons.start()
       worker.start()
       await monitor.start()
     },
     async stop() {
       await serving?.stop()
-      await Promise.all([repairs.stop(), monitor.stop(), worker.stop()])
+      await Promise.all([repairs.stop(), lessons.stop(), monitor.stop(), worker.stop()])
     },
   }
 }
