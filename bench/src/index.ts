@@ -4,6 +4,8 @@ import { controllerBackup } from './controller-backup.ts'
 import { engines } from './engines.ts'
 import { geoHeartbeat } from './geo-heartbeat.ts'
 import { groupBackups } from './group-backup.ts'
+import { imageData } from './image-data.ts'
+import { imageList } from './image-list.ts'
 import { migrateGroup } from './migrate-group.ts'
 import { start } from './start.ts'
 import { subcloudList } from './subcloud-list.ts'
@@ -23,6 +25,8 @@ export const benchmarks = {
   engines,
   'geo-heartbeat': geoHeartbeat,
   'group-backup': groupBackups,
+  'image-data': imageData,
+  'image-list': imageList,
   'migrate-group': migrateGroup,
   start,
 } as const satisfies Record<string, () => Promise<readonly string[]>>

@@ -6,7 +6,11 @@ import type { HttpResponse, World } from '@murmuration/world'
 const issuer = 'http://identity.bench/v3'
 
 /** Real signed tokens, and the validator that every service has; the identity service behind it is one scripted answer. */
-export function createTokens(world: World, count: number): { validator: TokenValidator; tokens: string[] } {
+export function createTokens(
+  world: World,
+  count: number,
+  roles: readonly string[] = ['admin', 'reader'],
+): { validator: TokenValidator; tokens: string[] } {
   const key = generateSigningKey('bench')
   const nowMs = world.clock.nowMs()
   const tokens = Array.from({ length: count }, (_, n) =>
@@ -16,10 +20,7 @@ export function createTokens(world: World, count: number): { validator: TokenVal
         iatMs: nowMs,
         expMs: nowMs + 3_600_000,
         user: { id: `user-${n}`, name: `user-${n}`, domain: { id: 'default', name: 'Default' } },
-        roles: [
-          { id: 'role-admin', name: 'admin' },
-          { id: 'role-reader', name: 'reader' },
-        ],
+        roles: roles.map((name) => ({ id: `role-${name}`, name })),
         scope: { kind: 'project', id: 'project-admin', name: 'admin', domain: { id: 'default', name: 'Default' } },
         methods: ['password'],
         auditIds: [Buffer.from(`token-${n}`).toString('base64url')],

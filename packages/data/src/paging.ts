@@ -34,6 +34,7 @@ interface Term {
   readonly key: string
   readonly column: string
   readonly descending: boolean
+  readonly nullable: boolean
 }
 /* oxlint-disable typescript/no-explicit-any -- the query's tables are the caller's; only its rows have a type here */
 type AnyBuilder = ExpressionBuilder<any, any>
@@ -43,17 +44,23 @@ type AnyQuery<Row> = SelectQueryBuilder<any, any, Row>
 const longestMarker = 8192
 const alias = (index: number): string => `__sort_${index}`
 
-function termsOf(sort: readonly SortKey[], columns: Readonly<Record<string, string>>, unique: string): Term[] {
+function termsOf(
+  sort: readonly SortKey[],
+  columns: Readonly<Record<string, string>>,
+  unique: string,
+  neverNull: readonly string[] = [],
+): Term[] {
   const terms: Term[] = []
   for (const { key, direction } of sort) {
     if (!Object.hasOwn(columns, key)) throw new RangeError(`The list can't be sorted by ${JSON.stringify(key)}.`)
     const column = columns[key] as string
-    if (!terms.some((term) => term.column === column)) terms.push({ key, column, descending: direction === 'desc' })
+    const nullable = column !== unique && !neverNull.includes(column)
+    if (!terms.some((term) => term.column === column)) terms.push({ key, column, descending: direction === 'desc', nullable })
   }
   // What follows the unique column can't matter any more.
   const at = terms.findIndex((term) => term.column === unique)
   if (at >= 0) return terms.slice(0, at + 1)
-  return [...terms, { key: '', column: unique, descending: terms.at(-1)?.descending ?? false }]
+  return [...terms, { key: '', column: unique, descending: terms.at(-1)?.descending ?? false, nullable: false }]
 }
 
 const sortText = (terms: readonly Term[]): string => terms.map((term) => `${term.descending ? '-' : '+'}${term.key}`).join(',')
@@ -79,9 +86,10 @@ function readMarker(marker: string, terms: readonly Term[]): Value[] {
 const never = (eb: AnyBuilder): Expression<SqlBool> => eb(eb.val(1), '=', eb.val(0))
 
 /** Null counts as smaller than everything. */
-function beyond(eb: AnyBuilder, term: Term, value: Value): Expression<SqlBool> {
-  if (!term.descending) return value === null ? eb(term.column, 'is not', null) : eb(term.column, '>', value)
-  return value === null ? never(eb) : eb.or([eb(term.column, '<', value), eb(term.column, 'is', null)])
+function beyond(eb: AnyBuilder, { column, descending, nullable }: Term, value: Value): Expression<SqlBool> {
+  if (!descending) return value === null ? eb(column, 'is not', null) : eb(column, '>', value)
+  if (value === null) return never(eb)
+  return nullable ? eb.or([eb(column, '<', value), eb(column, 'is', null)]) : eb(column, '<', value)
 }
 
 const same = (eb: AnyBuilder, term: Term, value: Value): Expression<SqlBool> =>
@@ -90,7 +98,7 @@ const same = (eb: AnyBuilder, term: Term, value: Value): Expression<SqlBool> =>
 /** After the marker's row: beyond it in the first key, or the same there and beyond it in the second, and so on. */
 function after(terms: readonly Term[], values: readonly Value[]): Expression<SqlBool> {
   const eb = expressionBuilder() as AnyBuilder
-  return eb.or(
+  const anyOf = eb.or(
     terms.map((term, index) =>
       eb.and([
         ...terms.slice(0, index).map((before, at) => same(eb, before, values[at] as Value)),
@@ -98,11 +106,17 @@ function after(terms: readonly Term[], values: readonly Value[]): Expression<Sql
       ]),
     ),
   )
+  const [first] = terms
+  const value = values[0] as Value
+  // It follows from the rest, but engines find their place in an index by a bound only: without one they read all that stands before the page.
+  if (first === undefined || terms.length === 1 || value === null || (first.descending && first.nullable)) return anyOf
+  return eb.and([eb(first.column, first.descending ? '<=' : '>=', value), anyOf])
 }
 
 /**
  * One page by keyset: constant cost to the last page, stable under concurrent inserts. `columns` maps every allowed sort
- * key to its column; nulls sort first ascending on every engine. `unique` (a column that is never null) breaks ties.
+ * key to its column; nulls sort first ascending on every engine. `unique` (a column that is never null) breaks ties. The cost is constant for
+ * orders that begin ascending, or with a column of `neverNull`: where nulls may stand at the end, no bound says where they are.
  *
  * Throws InvalidMarker for a marker made by hand or for another sort order, RangeError for a key that is not in `columns`.
  */
@@ -111,16 +125,17 @@ export async function keysetPage<Row extends Record<string, unknown>>(
   request: PageRequest,
   columns: Readonly<Record<string, string>>,
   unique: string,
+  neverNull: readonly string[] = [],
 ): Promise<Page<Row>> {
   if (!Number.isSafeInteger(request.limit) || request.limit < 1) throw new RangeError('The limit of a page must be at least 1.')
-  const terms = termsOf(request.sort, columns, unique)
+  const terms = termsOf(request.sort, columns, unique, neverNull)
   // Sort values come along under names of our own: the caller may have renamed or left out its columns.
   let paged = query.select(terms.map((term, index) => `${term.column} as ${alias(index)}`) as never) as AnyQuery<Row>
   if (request.marker !== undefined) paged = paged.where(after(terms, readMarker(request.marker, terms)))
-  for (const [index, term] of terms.entries()) {
-    const last = index === terms.length - 1
+  for (const term of terms) {
     paged = paged.orderBy(term.column, (order) => {
-      if (last) return term.descending ? order.desc() : order.asc()
+      // PostgreSQL reads an index backwards only where nulls need no other place.
+      if (!term.nullable) return term.descending ? order.desc() : order.asc()
       return term.descending ? order.desc().nullsLast() : order.asc().nullsFirst()
     })
   }

@@ -35,6 +35,17 @@ export const sortColumns = {
   'updated-at': 'updated_at',
 } as const satisfies Record<string, keyof SubcloudRow>
 
+const neverNull = [
+  'name',
+  'management_state',
+  'availability_status',
+  'deploy_status',
+  'software_version',
+  'region_name',
+  'group_id',
+  'created_at',
+]
+
 /** Status of each endpoint in the order of `endpointTypes`. */
 export type EndpointStatuses = readonly SyncStatus[]
 
@@ -56,7 +67,7 @@ export async function listSubclouds(
 ): Promise<Page<SubcloudWithStatuses>> {
   const matching = filtered(db, db.query.selectFrom('subclouds') as unknown as Subclouds, filter).selectAll('subclouds')
   if (page !== undefined) {
-    const { rows, next } = await keysetPage(matching as never, page, sortColumns, 'id')
+    const { rows, next } = await keysetPage(matching as never, page, sortColumns, 'id', neverNull)
     const found = rows as unknown as SubcloudRow[]
     const statuses = await statusesOf(
       db,

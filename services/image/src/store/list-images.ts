@@ -49,6 +49,7 @@ export async function listImages(db: Db, caller: Caller, wanted: ListArguments):
     { limit, sort, ...(after === undefined ? {} : { marker: after }) },
     columns,
     'images.id',
+    ['images.created_at', 'images.updated_at', 'images.status'],
   )
   return withChildren(db, caller, rows, { deleted, tags: wanted.return_tag === true })
 }

@@ -33,5 +33,5 @@ export async function listPage<Row extends { readonly id: number | string }>(
   }
   if (limit === 0) return []
   const request = { limit, sort, ...(marker === undefined ? {} : { marker }) }
-  return (await keysetPage<Row>(query, request, columns, 'id')).rows
+  return (await keysetPage<Row>(query, request, columns, 'id', ['created_at', 'updated_at'])).rows
 }

@@ -25,6 +25,7 @@ export async function listAlarms(db: Db, filter: AlarmFilter, page: { limit?: nu
     },
     { raised_at: 'raised_at' },
     'uuid',
+    ['raised_at'],
   )
 }
 
