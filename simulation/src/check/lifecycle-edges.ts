@@ -115,7 +115,7 @@ export function deleteProblem(before: Before): string | undefined {
 const backupEdges: Readonly<Record<string, readonly string[]>> = {
   validating: ['pre-backup', 'validate-failed'],
   'pre-backup': ['backing-up', 'backup-prep-failed'],
-  'backing-up': ['complete-central', 'failed'],
+  'backing-up': ['complete-central', 'complete-local', 'failed'],
   'deleting-backup': ['unknown', 'delete-failed'],
 }
 

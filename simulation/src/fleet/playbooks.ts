@@ -66,6 +66,8 @@ const hangStepMs = 1_000
  */
 export class Playbooks {
   model: PlaybookModel = { failure: 0, hang: 0, stubborn: 0, longestTaskMs: 1_000 }
+  /** Subclouds whose playbooks do not come to their end before they are let go. */
+  readonly held = new Set<number>()
   readonly runs: PlaybookRun[] = []
   readonly #parts: PlaybookParts
   readonly #locks = new Map<number, PlaybookRun>()
@@ -143,7 +145,7 @@ export class Playbooks {
         }
         yield { line: JSON.stringify({ event: 'ok', host: 'site', task: `task ${task + 1}`, durationMs: 10 }) }
       }
-      while (run.hangs) yield* this.#wait(run, hangStepMs)
+      while (run.hangs || this.held.has(run.subcloudId)) yield* this.#wait(run, hangStepMs)
       yield* this.#act(run, 'last', spec)
       if (run.playbook === 'delete_subcloud') await this.#removeLeftovers(spec)
       if (run.playbook === 'create_subcloud_backup') await this.#makeArchive(run, spec)
@@ -198,7 +200,9 @@ export class Playbooks {
 
   async #makeArchive(run: PlaybookRun, spec: ProcessSpec): Promise<void> {
     const files = this.#parts.files()
-    const path = String((await this.#document(spec, 'backup_values.yml'))['backup_central_file'])
+    const path = (await this.#document(spec, 'backup_values.yml'))['backup_central_file'] as string | undefined
+    // One that stays at the subcloud.
+    if (path === undefined) return
     const content = `archive of ${run.jobId}, epoch ${run.epoch}`
     await files.write(path, content)
     const result = String((await this.#document(spec, 'variables.json'))['backup_result_file'])

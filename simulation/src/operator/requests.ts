@@ -192,10 +192,10 @@ export const operations = (id: number): Call => ({ method: 'GET', path: `/subclo
 
 const backupPassword = base64(secretText('sysadmin-backup'))
 
-export const backup = (id: number): Call => ({
+export const backup = (id: number, localOnly = false): Call => ({
   method: 'POST',
   path: '/subcloud-backup',
-  body: { subcloud: String(id), sysadmin_password: backupPassword },
+  body: { subcloud: String(id), sysadmin_password: backupPassword, ...(localOnly ? { local_only: 'true' } : {}) },
   promised: { what: 'backup', job: true, change: { id, fields: { 'backup-status': 'validating' } } },
 })
 
