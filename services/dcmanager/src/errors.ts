@@ -167,6 +167,11 @@ export const errors = defineErrors({
     hint: 'Read the subcloud again.',
   },
   secondary: { status: 409, message: 'Cannot perform the operation on a secondary subcloud' },
+  redeployGivenUp: {
+    status: 409,
+    message: 'Cannot redeploy a subcloud that was given up for another system controller',
+    hint: 'Manage it to take it back, or redeploy it at the site that takes it over.',
+  },
   deleteManaged: { status: 400, message: 'Cannot delete a subcloud that is managed', hint: 'Unmanage it first.' },
   /** The same for a peer, which the original's API lets pass and its manager does not. */
   deleteManagedLate: { status: 422, message: 'Cannot delete a subcloud that is managed', hint: 'Unmanage it first.' },

@@ -123,6 +123,8 @@ test('the standby believes what the primary reports, with the revision that came
   )
   const good = await report('in-sync', { 'murmuration-revision': '7' })
   assert.deepEqual([good['sync-status'], good['sync-message'], good['murmuration-revision']], ['in-sync', null, 7])
+  const forged = await bench.call('PATCH', `${url}/${id}`, { json: { sync_status: 'in-sync' }, headers: { 'murmuration-revision': '9' } })
+  assert.deepEqual([forged.status, forged.json['murmuration-revision']], [200, 7], 'the header counts with the privileges of a peer only')
   const away = await report('out-of-sync', { 'murmuration-revision': 'seven' })
   assert.deepEqual([away['sync-status'], away['murmuration-revision']], ['out-of-sync', 7])
 })

@@ -90,11 +90,12 @@ export function associationRoutes(app: App, context: ApiContext): void {
   )
 
   const modify = { policy: 'dc_api:peer_group_associations:modify' }
-  const patch = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+  const patch = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const body = (request.body ?? {}) as Static<typeof AssociationUpdate>
-    return accept(desk, request, reply, [body, toldRevision(request)], async (asker) => {
+    const revision = await toldRevision(context, request)
+    return accept(desk, request, reply, [body, revision], async (asker) => {
       const { association } = await associationOf(context, request, body.association_id)
-      return update(context, association.id, body, toldRevision(request), asker)
+      return update(context, association.id, body, revision, asker)
     })
   }
   app.patch(

@@ -12,7 +12,7 @@ export const BackupCreateForm = Type.Object(
   {
     ...target,
     local_only: flag('true: the archive stays at the subcloud.'),
-    registry_images: flag('true: with what the image service of the subcloud holds, where it has one; only with local_only.'),
+    registry_images: flag('Accepted and recorded; sites of this version run no registry of containers. Only with local_only.'),
     backup_values: text('File: YAML map of variables for the backup playbook.'),
     sysadmin_password: password,
   },
@@ -34,7 +34,7 @@ export const BackupRestoreForm = Type.Object(
     with_install: flag('true: installs the release first, through the BMC.'),
     release: text('MM.mm of the backup, and of the installation; only with with_install or factory.'),
     local_only: flag('true: from an archive that lies at the subcloud.'),
-    registry_images: flag('true: with the images that were backed up; only with local_only.'),
+    registry_images: flag('Accepted and told to the playbook; sites of this version run no registry of containers. Only with local_only.'),
     auto: flag('true: driven through the BMC; simplex only.'),
     factory: flag('true: back to what the site left the factory with, through the BMC; simplex only.'),
     on_site: flag('true: brings the archive to the site, whose staff runs the restore.'),

@@ -88,7 +88,7 @@ export function peerGroupRoutes(app: App, context: ApiContext): void {
         updatePeerGroupByBody(context, group, columns, {
           asker,
           byPeer: await hasPeerPrivileges(context, request),
-          revision: toldRevision(request),
+          revision: await toldRevision(context, request),
         }),
       )
     })

@@ -11,8 +11,9 @@ export async function hasPeerPrivileges({ desk }: Pick<ApiContext, 'desk'>, requ
   return mayBePeer(request.headers['user-agent'], request.identity) && (await isPeerAccount(desk.database, request.identity.userName))
 }
 
-/** Revision of the group's document that a peer of our kind says it has sent in whole; undefined for others. */
-export function toldRevision(request: FastifyRequest): number | undefined {
+/** Revision of the group's document that a peer of our kind says it has sent in whole; undefined for others, and from anybody else. */
+export async function toldRevision(context: Pick<ApiContext, 'desk'>, request: FastifyRequest): Promise<number | undefined> {
   const text = request.headers['murmuration-revision']
-  return typeof text === 'string' && /^[0-9]{1,9}$/.test(text) ? Number(text) : undefined
+  if (typeof text !== 'string' || !/^[0-9]{1,9}$/.test(text)) return undefined
+  return (await hasPeerPrivileges(context, request)) ? Number(text) : undefined
 }

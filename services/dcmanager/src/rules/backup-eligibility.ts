@@ -2,6 +2,7 @@ import { firstAutoRelease } from './backup-request.ts'
 import { isBackupTransient } from './backup-status.ts'
 import { isTransient, ruleOf } from './lifecycle.ts'
 import type { Subject } from './management.ts'
+import { isStandby } from './peer-groups.ts'
 
 /** Why a subcloud can't be worked on now, for people. */
 export interface Ineligible {
@@ -75,8 +76,16 @@ export interface RestoreFacts {
   readonly simplex: boolean
 }
 
-/** Reference §6.1 "restore". That an address is given does not spare the look at the system mode, as in the original. */
+/**
+ * Reference §6.1 "restore". That an address is given does not spare the look at the system mode, as in the original. Other than there,
+ * what another system controller manages, or may manage, is not restored from here: a BMC obeys whoever asks (decision 9).
+ */
 export function restoreIneligible(subject: Subject, busy: Busy | undefined, facts: RestoreFacts): Ineligible | undefined {
+  if (isStandby(subject) || subject.deploy_status === 'rehome-pending')
+    return {
+      reason: `another system controller manages it, or may: its deploy status is ${subject.deploy_status}`,
+      hint: 'Restore it at the site that manages it, or migrate it to this one first.',
+    }
   if (subject.management_state !== 'unmanaged' || !ruleOf(subject.deploy_status).restorable)
     return {
       reason: `it must be unmanaged and in a valid deploy state for a restore; it is ${subject.management_state} and its deploy status is ${subject.deploy_status}`,

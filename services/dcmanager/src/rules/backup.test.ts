@@ -88,6 +88,8 @@ test('restore: unmanaged, in a status that the table calls restorable, with an a
   assert.equal(why({}), undefined)
   for (const status of allDeployStatuses)
     assert.equal(why({}, { ...rests, deploy_status: status }) === undefined, ruleOf(status).restorable && !isTransient(status), status)
+  for (const status of ['secondary', 'secondary-failed', 'rehome-pending', 'rehome-failed', 'rehome-prep-failed'] as const)
+    assert.match(why({ withInstall: true }, { ...rests, deploy_status: status })!, /another system controller manages it, or may/)
   assert.match(why({}, subject())!, /must be unmanaged and in a valid deploy state/)
   assert.match(why({}, { ...rests, deploy_status: 'restoring' })!, /must be unmanaged and in a valid deploy state/)
   assert.match(why({}, { ...rests, backup_status: 'deleting-backup' })!, /deleting-backup/)

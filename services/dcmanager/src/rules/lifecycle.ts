@@ -340,7 +340,7 @@ export const deployStatuses = {
     onLostJob: 'rehome-prep-failed',
     operation: 'rehome',
   },
-  'rehome-prep-failed': { meaning: 'preparing the migration failed', audited: 'no', deletable: true, restorable: true, verbs: [] },
+  'rehome-prep-failed': { meaning: 'preparing the migration failed', audited: 'no', deletable: true, restorable: false, verbs: [] },
   rehoming: {
     meaning: 'the rehome playbook runs',
     audited: 'no',
@@ -350,16 +350,16 @@ export const deployStatuses = {
     onLostJob: 'rehome-failed',
     operation: 'rehome',
   },
-  'rehome-failed': { meaning: 'the migration failed', audited: 'no', deletable: true, restorable: true, verbs: [] },
+  'rehome-failed': { meaning: 'the migration failed', audited: 'no', deletable: true, restorable: false, verbs: [] },
   'rehome-pending': {
     meaning: 'given up by this site, waiting to be rehomed elsewhere',
     audited: 'while-online',
     deletable: false,
-    restorable: true,
+    restorable: false,
     verbs: [],
   },
-  secondary: { meaning: 'standby copy of a subcloud of a peer site', audited: 'no', deletable: true, restorable: true, verbs: [] },
-  'secondary-failed': { meaning: 'making the standby copy failed', audited: 'no', deletable: true, restorable: true, verbs: [] },
+  secondary: { meaning: 'standby copy of a subcloud of a peer site', audited: 'no', deletable: true, restorable: false, verbs: [] },
+  'secondary-failed': { meaning: 'making the standby copy failed', audited: 'no', deletable: true, restorable: false, verbs: [] },
 
   // --- network and software ---
   'reconfiguring-network': {

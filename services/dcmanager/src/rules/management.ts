@@ -65,6 +65,7 @@ export function requireDeletable(subject: Subject, { byPeer = false, peerGroup }
 /** Reference §1.7 redeploy. */
 export function requireRedeployable(subject: Subject): void {
   requireNotSecondary(subject)
+  if (subject.deploy_status === 'rehome-pending') throw errors.redeployGivenUp()
   if (subject.availability_status === 'online' || subject.management_state === 'managed') throw errors.redeployOnline()
   if (subject.enrolled_with_vcsr === 1) throw errors.redeployEnrolled()
   requireResting(subject)

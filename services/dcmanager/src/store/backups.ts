@@ -63,12 +63,22 @@ export async function centralBytes(db: Queryable<Schema>): Promise<number> {
   return Number(row.bytes ?? 0)
 }
 
-/** The archive lies where it belongs and was verified. */
+/**
+ * The archive lies where it belongs and was verified. It may have become larger than what was reserved: when all central ones then take more
+ * than `quotaBytes`, it is not kept; says what the others take.
+ */
 export async function backupStored(
   tx: Transaction<Schema>,
   id: string,
   found: { readonly bytes: number; readonly sha256: string | null; readonly manifest: unknown },
-): Promise<void> {
+  quotaBytes: number,
+): Promise<{ readonly used: number } | undefined> {
+  const reserved = await readBackup(tx, id)
+  if (reserved?.storage === 'central' && found.bytes > reserved.bytes) {
+    await tx.lock('subcloud_backups')
+    const used = (await centralBytes(tx)) - reserved.bytes
+    if (used + found.bytes > quotaBytes) return { used }
+  }
   await tx.query
     .updateTable('subcloud_backups')
     .set({
@@ -79,6 +89,7 @@ export async function backupStored(
     })
     .where('id', '=', id)
     .execute()
+  return undefined
 }
 
 export async function forgetBackups(tx: Transaction<Schema>, ids: readonly string[]): Promise<void> {

@@ -145,7 +145,14 @@ export interface RestoreSource {
 }
 
 /** What the request says, for every way to restore. */
-const wishesOf = (parts: OperationParts, row: SubcloudRow, input: RestoreInput): Record<string, AnsibleValue> => ({
+const wishesOf = (
+  parts: OperationParts,
+  row: SubcloudRow,
+  input: RestoreInput,
+  installValues: Readonly<Record<string, unknown>>,
+): Record<string, AnsibleValue> => ({
+  // For playbooks of operators: ours have no Ceph to wipe.
+  ...(typeof installValues['wipe_ceph_osds'] === 'boolean' ? { wipe_ceph_osds: installValues['wipe_ceph_osds'] } : {}),
   ...operatorValuesOf(parts, row.id, input.operatorValues),
   local: input.localOnly,
   restore_registry_images: input.registryImages,
@@ -171,7 +178,7 @@ export async function restoreArchive(
     files: {
       'inventory.yml': inventoryOf(config, row, input.bootstrapAddress),
       [overridesName]: {
-        ...wishesOf(parts, row, input),
+        ...wishesOf(parts, row, input, await valuesOf(parts, row.id, 'install_values')),
         expected_region_name: row.region_name,
         ...(input.localOnly
           ? {}
@@ -220,7 +227,7 @@ export async function restoreByBmc(
     files: {
       'inventory.yml': inventoryOf(config, row, input.bootstrapAddress),
       [overridesName]: {
-        ...wishesOf(parts, row, input),
+        ...wishesOf(parts, row, input, values),
         ...(run.route.from === 'factory' ? {} : { expected_region_name: row.region_name }),
       },
       'rvmc-config.yaml': bmcSettings(values, image, parts.secretsInFiles ? password : undefined),

@@ -221,6 +221,19 @@ test('quota: a backup that would pass it fails before it runs, with what to do',
   assert.equal(small.played.length, 1)
 })
 
+test('quota: an archive that became larger than what was reserved for it is not kept when it would pass it', async (t) => {
+  const { fleet, ids } = await prepared(t, { count: 2 })
+  assert.equal((await manage(t, fleet, await backup(fleet, ids[0]!)))?.state, 'done')
+  await fleet.database.query.updateTable('subcloud_backups').set({ bytes: 1 }).execute()
+  const config = { ...fleet.site.config, backup: { ...fleet.site.config.backup, quotaBytes: 2 } }
+  const job = await manage(t, { ...fleet, site: { ...fleet.site, config } } as Fleet, await backup(fleet, ids[1]!))
+  assert.equal(job?.state, 'failed')
+  const after = await row(fleet, ids[1]!)
+  assert.equal(after.backup_status, 'failed')
+  assert.match(after.error_description, /take 1 bytes; with this one \([0-9]+ bytes\) they would pass the quota of 2/)
+  assert.deepEqual([await listBackups(fleet.database, ids[1]!), await centralFiles(fleet, ids[1]!)], [[], []])
+})
+
 test('many at once reserve one after the other: together they keep the quota', async (t) => {
   const { fleet, ids } = await prepared(t, { count: 12 })
   const config = { ...fleet.site.config, backup: { ...fleet.site.config.backup, quotaBytes: 5 * 1024 * 1024 } }

@@ -113,7 +113,9 @@ async function store(parts: OperationParts, context: BackupContext): Promise<voi
   // What a failure leaves of it goes with the end of the job, and not here: this run may have lost its job without knowing it, and at
   // the same place lies what its successor has made by now.
   const made = await createArchive(parts, context, subcloud, reservation, older)
-  await context.transaction((tx: Transaction<Schema>) => backupStored(tx, context.id, made))
+  const { quotaBytes } = parts.site.config.backup
+  const over = await context.transaction((tx: Transaction<Schema>) => backupStored(tx, context.id, made, quotaBytes))
+  if (over !== undefined) throw overQuota(over.used, made.bytes, quotaBytes)
 }
 
 /** Half an archive is none. What can't be removed now is swept. */
