@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { describe } from '../operator/requests.ts'
+import type { SubcloudRow } from '../check/reader.ts'
+import { siteAt } from '../fleet/places.ts'
 import type { ControllerName } from './places.ts'
 import { heartbeatSeconds, heartbeatThreshold } from './places.ts'
 import * as requests from './requests.ts'
@@ -118,49 +120,86 @@ test('GR-4: the group is not updated from its secondary site', () =>
     assert.deepEqual(both(), [20, 5])
   }))
 
+/** GR-5 until the migration is under way, the primary is back in the middle of it, and both ends are out-of-sync. */
+async function primaryReturns(scene: Scene): Promise<void> {
+  await background(scene)
+  const [north, south] = [scene.machine('north'), scene.machine('south')]
+  north.shutDown()
+  await scene.until('north is unavailable for south', detectionMs + aMoment, () => scene.availability('south', 'north') === 'unavailable')
+  // Long enough for the primary to come back meanwhile.
+  south.playbooks.model = { failure: 0, hang: 0, stubborn: 0, longestTaskMs: 20_000 }
+  await scene.accepted('south', requests.migrate('spg-a'))
+  assert.equal(scene.group('south').migration_status, 'migrating')
+  await scene.until('the first subcloud is being rehomed', 30_000, () =>
+    scene.members('south').some((row) => row.deploy_status === 'rehoming'),
+  )
+  north.start()
+  await scene.until('north gives its members up', 3 * heartbeatMs, () =>
+    scene
+      .members('north')
+      .every((row) => row.management_state === 'unmanaged' && ['rehome-pending', 'secondary'].includes(row.deploy_status)),
+  )
+  assert.equal(scene.group('south').migration_status, 'migrating', 'and the migration is still under way')
+  await scene.until('both ends are out-of-sync', 2 * heartbeatMs, () => bothAre(scene, 'out-of-sync'))
+}
+
+const bothAre = async (scene: Scene, status: string): Promise<boolean> =>
+  (await scene.is('north', status)) && (await scene.is('south', status))
+
+/** The migration has ended, and north knows it. */
+async function concluded(scene: Scene): Promise<void> {
+  const { uuid } = scene.machine('south').place
+  await scene.until('the migration is complete', 300_000, () => scene.group('south').migration_status !== 'migrating')
+  const standby = (name: string): boolean => {
+    const copy = scene.members('north').find((row) => row.name === name)
+    return copy?.deploy_status === 'secondary' && copy.management_state === 'unmanaged'
+  }
+  await scene.until(
+    'north has drawn its conclusions',
+    heartbeatMs + attemptMs + aMoment,
+    () =>
+      scene
+        .members('south')
+        .filter((row) => row.management_state === 'managed')
+        .every((row) => standby(row.name)) &&
+      [scene.group('north'), scene.group('south')].every((group) => group.system_leader_id === uuid && group.migration_status === null),
+  )
+}
+
 test('GR-5: the primary returns during the migration', () =>
   theatre.play('GR-5', async (scene) => {
-    await background(scene)
-    const [north, south] = [scene.machine('north'), scene.machine('south')]
     const alarmsBefore = new Set(scene.alarms('north'))
-    north.shutDown()
-    await scene.until('north is unavailable for south', detectionMs + aMoment, () => scene.availability('south', 'north') === 'unavailable')
-    // Long enough for the primary to come back meanwhile.
-    south.playbooks.model = { failure: 0, hang: 0, stubborn: 0, longestTaskMs: 20_000 }
-    await scene.accepted('south', requests.migrate('spg-a'))
-    assert.equal(scene.group('south').migration_status, 'migrating')
-    await scene.until('the first subcloud is being rehomed', 30_000, () =>
-      scene.members('south').some((row) => row.deploy_status === 'rehoming'),
-    )
-    north.start()
-    await scene.until('north gives its members up', 3 * heartbeatMs, () =>
-      scene
-        .members('north')
-        .every((row) => row.management_state === 'unmanaged' && ['rehome-pending', 'secondary'].includes(row.deploy_status)),
-    )
-    assert.equal(scene.group('south').migration_status, 'migrating', 'and the migration is still under way')
-    await scene.until(
-      'both ends are out-of-sync',
-      2 * heartbeatMs,
-      async () => (await scene.is('north', 'out-of-sync')) && (await scene.is('south', 'out-of-sync')),
-    )
-    await scene.until('the migration is complete', 300_000, () => scene.group('south').migration_status !== 'migrating')
-    const { uuid } = south.place
-    await scene.until(
-      'north has drawn its conclusions',
-      heartbeatMs + attemptMs + aMoment,
-      () =>
-        scene.members('north').every((row) => row.deploy_status === 'secondary' && row.management_state === 'unmanaged') &&
-        [scene.group('north'), scene.group('south')].every((group) => group.system_leader_id === uuid && group.migration_status === null),
-    )
+    await primaryReturns(scene)
+    await concluded(scene)
     assert.ok(scene.members('south').every((row) => row.management_state === 'managed' && row.deploy_status === 'complete'))
-    await scene.until(
-      'both ends are in-sync',
-      2 * heartbeatMs,
-      async () => (await scene.is('north', 'in-sync')) && (await scene.is('south', 'in-sync')),
-    )
+    await scene.until('both ends are in-sync', 2 * heartbeatMs, () => bothAre(scene, 'in-sync'))
     await scene.until('an alarm tells that another site manages the group', 35_000, () =>
       scene.alarms('north').some((key) => !alarmsBefore.has(key)),
     )
+    await scene.rest()
+  }))
+
+test('GR-5: with a member that could not be taken over the association stays out-of-sync', () =>
+  theatre.play('GR-5 and a failure', async (scene) => {
+    const { network } = scene.world.simulation
+    const last = (): SubcloudRow => scene.members('south').at(-1)!
+    const site = `site-${siteAt(last().management_start_ip)}`
+    await primaryReturns(scene)
+    await scene.until('the last subcloud is being rehomed', 120_000, () => last().deploy_status === 'rehoming')
+    network.partition('south', site)
+    await concluded(scene)
+    const [failed, ...others] = scene.members('south').toReversed()
+    assert.equal(failed!.deploy_status, 'rehome-failed')
+    assert.ok(others.every((row) => row.management_state === 'managed' && row.deploy_status === 'complete'))
+    assert.equal(scene.members('north').find((row) => row.name === failed!.name)?.deploy_status, 'rehome-failed')
+    for (let heartbeat = 1; heartbeat <= 4; heartbeat += 1) {
+      assert.ok(await bothAre(scene, 'out-of-sync'))
+      await scene.pass(heartbeatMs)
+    }
+    // Until it is taken over as well.
+    network.heal('south', site)
+    await scene.accepted('south', requests.migrate('spg-a'))
+    await concluded(scene)
+    assert.ok(scene.members('south').every((row) => row.management_state === 'managed' && row.deploy_status === 'complete'))
     await scene.rest()
   }))
