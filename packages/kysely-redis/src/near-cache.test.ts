@@ -102,8 +102,9 @@ test('while others write, what is read never goes back, and is of one moment', a
     }
   }
   await Promise.all([writer, read(), read()])
-  await until(async () => (await west(near)).every((n) => n === 150))
-  assert.ok(near.dialect.nearCache.hits > 0 && near.dialect.nearCache.invalidations > 0, JSON.stringify(near.dialect.nearCache))
+  // On a busy machine there may have been none before.
+  await until(async () => (await west(near)).every((n) => n === 150) && near.dialect.nearCache.hits > 0)
+  assert.ok(near.dialect.nearCache.invalidations > 0, JSON.stringify(near.dialect.nearCache))
 })
 
 test('what is kept dies with its line; and when a line is silent the server is asked', async () => {
