@@ -126,6 +126,8 @@ export interface SiteConfig {
     readonly storageQuotaBytes: number
     /** Images of one project; 0: no limit. */
     readonly countQuota: number
+    /** `shown`: images tell where their data is, and PATCH of `/locations` changes it, for clients that know no other way. */
+    readonly locations: 'hidden' | 'shown'
   }
   /** May contain `{service}`, and must when several services run; see `policyFileOf`. */
   readonly policyFile: string | undefined

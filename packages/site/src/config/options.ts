@@ -225,6 +225,11 @@ export const options = {
     () => 0,
   ),
   'image.countQuota': option('images of one project; 0: no limit', integer(0, 1_000_000_000, 'a count'), () => 0),
+  'image.locations': option(
+    'shown: images tell where their data is, and PATCH may set it (show_multiple_locations of the original)',
+    oneOf('hidden', 'shown'),
+    () => 'hidden' as const,
+  ),
   policyFile: option<string | undefined>(
     'policy rules of the operator, on top of the defaults; {service} stands for the name of a service',
     path,

@@ -3,6 +3,7 @@ import type { Site } from '@murmuration/site'
 import type { Caller } from '../store/caller.ts'
 import type { ImageData } from '../store/image-data.ts'
 import type { ImageRecord } from '../store/records.ts'
+import { imageToWire } from '../wire/image.ts'
 import type { Stores } from '../work/stores/stores.ts'
 import type { Transfers } from '../work/transfers.ts'
 
@@ -41,3 +42,13 @@ export const targetOf = (image: Pick<ImageRecord, 'owner' | 'visibility'>, calle
   visibility: image.visibility,
   ...(image.visibility === 'shared' && image.owner !== caller.owner && caller.owner !== null ? { member_id: caller.owner } : {}),
 })
+
+/** An image as this site shows it to somebody: where its data is, its owner may know. */
+export const shownImage = (
+  { stores, site }: Pick<ApiContext, 'stores' | 'site'>,
+  image: ImageRecord,
+  caller: Caller,
+): Record<string, unknown> => {
+  const theirs = caller.isAdmin || (caller.owner !== null && caller.owner === image.owner)
+  return imageToWire(image, { severalStores: stores.several, locations: theirs && site.config.image.locations === 'shown' })
+}

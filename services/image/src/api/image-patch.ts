@@ -1,19 +1,19 @@
 import type { App } from '@murmuration/http'
 import { Type } from 'typebox'
 import { errors } from '../errors.ts'
-import { applyPatch, formOf, patchTypes, readPatch } from '../rules/json-patch.ts'
+import { applyPatch, formOf, patchTypes, readLocationChange, readPatch } from '../rules/json-patch.ts'
 import { requireWithin } from '../rules/limits.ts'
 import { formatsMayChange } from '../rules/status.ts'
 import type { Caller } from '../store/caller.ts'
 import type { ImageRecord } from '../store/records.ts'
-import { imageToWire } from '../wire/image.ts'
-import { callerOf, targetOf, type ApiContext } from './context.ts'
+import { callerOf, shownImage, targetOf, type ApiContext } from './context.ts'
 import { visibleImage } from './images.ts'
+import { changeLocation } from './locations.ts'
 import { Image, ImageParams } from './schemas.ts'
 
 /** Changes of an image, as JSON patch of two media types (reference image §1.6). */
 export function patchImageRoutes(app: App, context: ApiContext): void {
-  const { data, stores } = context
+  const { data } = context
   app.patch(
     '/v2/images/:image_id',
     {
@@ -34,8 +34,11 @@ export function patchImageRoutes(app: App, context: ApiContext): void {
     },
     async (request) => {
       const form = formOf(request.headers['content-type'])!
-      const operations = readPatch(form, request.body)
       const caller = callerOf(request)
+      const location = context.site.config.image.locations === 'shown' ? readLocationChange(form, request.body) : undefined
+      if (location !== undefined)
+        return shownImage(context, await changeLocation(context, request, request.params.image_id, location), caller)
+      const operations = readPatch(form, request.body)
       const image = await visibleImage(context, request, request.params.image_id)
       request.authorize('modify_image', targetOf(image, caller))
       const patched = applyPatch(form, operations, { attributes: {}, properties: propertiesOf(image) })
@@ -47,8 +50,7 @@ export function patchImageRoutes(app: App, context: ApiContext): void {
       const tags = Array.isArray(attributes['tags']) ? [...new Set(attributes['tags'] as string[])] : undefined
       if (tags !== undefined) requireWithin('tags', tags.length)
       if (patched.properties !== undefined) requireWithin('properties', Object.keys(patched.properties).length)
-      if (Object.keys(attributes).length === 0 && patched.properties === undefined)
-        return imageToWire(image, { severalStores: stores.several })
+      if (Object.keys(attributes).length === 0 && patched.properties === undefined) return shownImage(context, image, caller)
       // Formats hold for the bytes that were judged by them: they are written only while the image has the status in which they may change.
       const bound = attributes['disk_format'] !== undefined || attributes['container_format'] !== undefined
       const changed = await data.image_update(caller, {
@@ -61,7 +63,7 @@ export function patchImageRoutes(app: App, context: ApiContext): void {
         purge_props: patched.properties !== undefined,
         from_state: bound ? image.status : null,
       })
-      return imageToWire(changed, { severalStores: stores.several })
+      return shownImage(context, changed, caller)
     },
   )
 }

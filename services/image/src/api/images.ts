@@ -8,14 +8,13 @@ import { requireWithin } from '../rules/limits.ts'
 import { holdsBeyondBmp } from '../rules/text.ts'
 import type { Caller } from '../store/caller.ts'
 import type { ImageRecord } from '../store/records.ts'
-import { imageToWire } from '../wire/image.ts'
-import { callerOf, targetOf, type ApiContext } from './context.ts'
+import { callerOf, shownImage, targetOf, type ApiContext } from './context.ts'
 import { Image, ImageParams } from './schemas.ts'
 
 /** Images without their data (reference image §1.3–§1.5). */
 export function imageRoutes(app: App, context: ApiContext): void {
   const { data, stores } = context
-  const wire = (image: ImageRecord) => imageToWire(image, { severalStores: stores.several })
+  const wire = (image: ImageRecord, caller: Caller) => shownImage(context, image, caller)
   const inHandler = { policy: 'in-handler' }
 
   app.post(
@@ -33,7 +32,7 @@ export function imageRoutes(app: App, context: ApiContext): void {
         .header('location', `/v2/images/${image.id}`)
         .header('openstack-image-import-methods', context.site.config.image.importMethods.join(','))
       if (stores.several) void reply.header('openstack-image-store-ids', stores.ids.join(','))
-      return wire(image)
+      return wire(image, caller)
     },
   )
 
@@ -46,7 +45,8 @@ export function imageRoutes(app: App, context: ApiContext): void {
     async (request) => {
       const query = new URLSearchParams(request.url.split('?', 2)[1] ?? '')
       const wanted = queryOf(query)
-      const images = await data.image_get_all(callerOf(request), {
+      const caller = callerOf(request)
+      const images = await data.image_get_all(caller, {
         filters: wanted.filters,
         marker: wanted.marker ?? null,
         limit: wanted.limit,
@@ -55,7 +55,11 @@ export function imageRoutes(app: App, context: ApiContext): void {
         member_status: wanted.memberStatus,
         return_tag: true,
       })
-      return { images: images.map(wire), ...linksOf('/v2/images', query, images, wanted.limit), schema: '/v2/schemas/images' }
+      return {
+        images: images.map((image) => wire(image, caller)),
+        ...linksOf('/v2/images', query, images, wanted.limit),
+        schema: '/v2/schemas/images',
+      }
     },
   )
 
@@ -64,8 +68,9 @@ export function imageRoutes(app: App, context: ApiContext): void {
     { config: inHandler, schema: { summary: 'Show an image', params: ImageParams, response: { 200: Image } } },
     async (request) => {
       const image = await visibleImage(context, request, request.params.image_id)
-      request.authorize('get_image', targetOf(image, callerOf(request)))
-      return wire(image)
+      const caller = callerOf(request)
+      request.authorize('get_image', targetOf(image, caller))
+      return wire(image, caller)
     },
   )
 

@@ -1,7 +1,8 @@
-import type { App } from '@murmuration/http'
+import { createCheck, type App } from '@murmuration/http'
 import type { FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { errors } from '../errors.ts'
+import type { LocationChange } from '../rules/json-patch.ts'
 import { ourselves, type Caller } from '../store/caller.ts'
 import type { ImageRecord } from '../store/records.ts'
 import { hashAlgorithm } from '../work/transfers.ts'
@@ -19,6 +20,13 @@ const NewLocation = Type.Object(
   },
   { title: 'NewLocation' },
 )
+const checkLocation = createCheck(NewLocation)
+function readLocation(raw: unknown): Static<typeof NewLocation> {
+  const { value, problems } = checkLocation(raw)
+  if (problems[0] !== undefined) throw errors.badField({ field: 'locations', why: problems[0].message }, { field: 'locations' })
+  return value
+}
+
 const StoreParams = Type.Object({ store_id: Type.String(), image_id: Type.String() })
 
 /**
@@ -26,7 +34,7 @@ const StoreParams = Type.Object({ store_id: Type.String(), image_id: Type.String
  * rules of web-download, and judged like all data: nobody makes the service read a file of its own host (attacks 21).
  */
 export function locationRoutes(app: App, context: ApiContext): void {
-  const { data, stores, transfers, site } = context
+  const { data, stores, transfers } = context
   const config = { policy: 'in-handler' }
 
   /** Services see all images here, whatever project they are in: they carry out what others asked for. */
@@ -45,21 +53,8 @@ export function locationRoutes(app: App, context: ApiContext): void {
       const asking = serviceOr(request, caller)
       const image = await imageFor(asking, request.params.image_id)
       request.authorize('add_image_location', targetOf(image, caller))
-      if (asking === caller && !caller.isAdmin && !site.config.image.importMethods.includes('web-download')) throw errors.foreignLocation()
-      if (image.disk_format === null || image.container_format === null) throw errors.formatsMissing()
-      const { url, validation_data: expected } = request.body
-      if (expected !== undefined && expected.os_hash_algo !== hashAlgorithm)
-        throw errors.badField({ field: 'os_hash_algo', why: `must be ${hashAlgorithm}` }, { field: 'validation_data.os_hash_algo' })
-      const uri = await sourceOf(context, url, 'url')
-      await data.import_begin(asking, {
-        image_id: image.id,
-        method: 'location',
-        stores: [stores.default.id],
-        all_must_succeed: true,
-        uri,
-        task_type: 'location_import',
-        ...(expected === undefined ? {} : { expected: { ...expected, os_hash_value: expected.os_hash_value.toLowerCase() } }),
-      })
+      if (asking === caller) requireOwnSources(context, caller)
+      await beginLocation(context, asking, image, request.body)
       return reply.code(202).send('')
     },
   )
@@ -91,4 +86,59 @@ export function locationRoutes(app: App, context: ApiContext): void {
       return reply.code(204).send()
     },
   )
+}
+
+/** Where nobody may have URLs fetched, only services and admins set them. */
+function requireOwnSources({ site }: ApiContext, caller: Caller): void {
+  if (!caller.isAdmin && !site.config.image.importMethods.includes('web-download')) throw errors.foreignLocation()
+}
+
+/** A job fetches it, judges it, and makes the image active. */
+async function beginLocation(
+  context: ApiContext,
+  asking: Caller,
+  image: ImageRecord,
+  { url, validation_data: expected }: Static<typeof NewLocation>,
+): Promise<void> {
+  const { data, stores } = context
+  if (image.disk_format === null || image.container_format === null) throw errors.formatsMissing()
+  if (expected !== undefined && expected.os_hash_algo !== hashAlgorithm)
+    throw errors.badField({ field: 'os_hash_algo', why: `must be ${hashAlgorithm}` }, { field: 'validation_data.os_hash_algo' })
+  const uri = await sourceOf(context, url, 'url')
+  await data.import_begin(asking, {
+    image_id: image.id,
+    method: 'location',
+    stores: [stores.default.id],
+    all_must_succeed: true,
+    uri,
+    task_type: 'location_import',
+    ...(expected === undefined ? {} : { expected: { ...expected, os_hash_value: expected.os_hash_value.toLowerCase() } }),
+  })
+}
+
+/**
+ * The old way to set and remove locations, by PATCH (reference image §1.11), where the operator allows it. It does what the new ways do: the
+ * image is `importing` in the answer, and active when its bytes are here. Several places are made by copies, never by a second URL.
+ */
+export async function changeLocation(
+  context: ApiContext,
+  request: FastifyRequest,
+  id: string,
+  change: LocationChange,
+): Promise<ImageRecord> {
+  const { data, transfers } = context
+  const caller = callerOf(request)
+  const image = await visibleImage(context, request, id)
+  request.authorize('modify_image', targetOf(image, caller))
+  request.authorize('remove' in change ? 'delete_image_location' : 'set_image_location', targetOf(image, caller))
+  if ('remove' in change) {
+    const store = image.locations[change.remove]?.metadata['store']
+    if (typeof store !== 'string') throw errors.badRequest({ why: `There is no location ${change.remove}.` })
+    await data.data_remove(caller, { image_id: image.id, store })
+    await transfers.removeBytesOf(image.id)
+  } else {
+    requireOwnSources(context, caller)
+    await beginLocation(context, caller, image, readLocation(change.add))
+  }
+  return data.image_get(caller, { image_id: image.id })
 }

@@ -113,7 +113,7 @@ void describe('web-download', () => {
     port = (server.address() as AddressInfo).port
     redirectPort = port === 65_535 ? port - 1 : port + 1
     site = await startTestSite({
-      more: `image:\n  sizeCapBytes: 1000000\n  importPorts: [${port}, 80]\n  importNetworks: [127.0.0.0/8]\n`,
+      more: `image:\n  sizeCapBytes: 1000000\n  importPorts: [${port}, 80]\n  importNetworks: [127.0.0.0/8]\n  locations: shown\n  stores: ['local=file:images', 'second=file:second']\n`,
       world: (real) => ({
         ...real,
         timers: {
@@ -263,6 +263,41 @@ void describe('web-download', () => {
     assert.equal((await set(other.id, { url: local('/image'), validation_data: digest }, 'service@services')).status, 202)
     assert.equal((await set(other.id, { url: local('/image') })).status, 409)
     assert.equal((await settled(other.id)).image.os_hash_value, digest.os_hash_value)
+  })
+
+  void test('where it is allowed, PATCH sets a location and takes one away; the owner sees them', async () => {
+    const patch = (id: string, body: object[], as = me) =>
+      site.call(as, 'PATCH', `/v2/images/${id}`, { body, headers: { 'content-type': 'application/openstack-images-v2.1-json-patch' } })
+    const add = (value: unknown, path = '/locations/-') => ({ op: 'add', path, value })
+    const { id } = await site.image(me, { visibility: 'community' })
+    const url = local('/image')
+    for (const [body, status] of [
+      [[add({ url: 'file:///etc/passwd', metadata: {} })], 400],
+      [[add({ metadata: {} })], 400],
+      [[add({ url, metadata: {} }), { op: 'replace', path: '/name', value: 'x' }], 400],
+      [[add({ url, metadata: {} }, '/locations/x')], 400],
+      [[{ op: 'replace', path: '/locations', value: [] }], 403],
+      [[{ op: 'replace', path: '/locations', value: [{ url }, { url }] }], 400],
+      [[{ op: 'remove', path: '/locations/0' }], 403],
+    ] as const)
+      assert.equal((await patch(id, [...body])).status, status, JSON.stringify(body))
+    assert.equal((await patch(id, [add({ url, metadata: {} })], 'member@south')).status, 403)
+    assert.equal((await patch(id, [{ op: 'remove', path: '/locations/0' }], 'admin@admin')).status, 400, 'there is none')
+    const { body: begun } = await patch(id, [{ op: 'replace', path: '/locations', value: [{ url, metadata: {} }] }])
+    assert.deepEqual([begun.status, begun.locations], ['importing', []])
+    const show = async (as: string) => (await site.call(as, 'GET', `/v2/images/${id}`)).body
+    while ((await show(me)).status === 'importing') await new Promise((resolve) => setTimeout(resolve, 5))
+    const { status, locations } = await show(me)
+    assert.deepEqual([status, locations.length, locations[0].metadata], ['active', 1, { store: 'local' }])
+    assert.equal((await show('member@south')).locations, undefined)
+    assert.equal((await patch(id, [add({ url, metadata: {} })])).status, 409, 'copies are made by imports')
+    const admin = 'admin@admin'
+    assert.equal((await patch(id, [{ op: 'remove', path: '/locations/0' }])).status, 403)
+    assert.equal((await patch(id, [{ op: 'remove', path: '/locations/0' }], admin)).status, 403, 'the last one stays')
+    await site.call(admin, 'POST', `/v2/images/${id}/import`, { body: { method: { name: 'copy-image' }, stores: ['second'] } })
+    while ((await show(me)).locations.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+    while ((await show(me)).os_glance_importing_to_stores) await new Promise((resolve) => setTimeout(resolve, 5))
+    assert.deepEqual((await patch(id, [{ op: 'remove', path: '/locations/1' }], admin)).body.locations.length, 1)
   })
 
   void test('an old task imports a new image', async () => {

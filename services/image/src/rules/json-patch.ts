@@ -51,14 +51,51 @@ function verbOf20(raw: Record<string, unknown>): [Verb, unknown] {
 }
 
 function keyOf(path: unknown): string {
+  const [key = '', ...more] = segmentsOf(path)
+  if (key === 'locations') throw errors.locationsHidden()
+  if (more.length > 0) throw refuse('A path names an attribute, nothing inside of it.')
+  return key
+}
+
+function segmentsOf(path: unknown): string[] {
   if (typeof path !== 'string' || !path.startsWith('/')) throw refuse('A path must be a text that starts with "/".')
   const segments = path.slice(1).split('/')
   if (segments.includes('')) throw refuse('A path has no empty part and does not end in "/".')
   if (segments.some((segment) => /~(?![01])/.test(segment))) throw refuse('Only ~0 and ~1 are escapes of a path.')
-  const [key = '', ...more] = segments.map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'))
-  if (key === 'locations') throw errors.locationsHidden()
-  if (more.length > 0) throw refuse('A path names an attribute, nothing inside of it.')
-  return key
+  return segments.map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'))
+}
+
+export type LocationChange = { readonly add: unknown } | { readonly remove: number }
+
+/**
+ * What a patch does to the locations of an image, where it is about them (reference image §1.11). Undefined for any other, which has no
+ * word about them.
+ */
+export function readLocationChange(form: PatchForm, body: unknown): LocationChange | undefined {
+  if (!Array.isArray(body)) return undefined
+  const operations = body.map((raw: unknown) => {
+    if (typeof raw !== 'object' || raw === null) return undefined
+    const members = raw as Record<string, unknown>
+    const [verb, path] = form === '2.1' ? verbOf21(members) : verbOf20(members)
+    const [key, ...more] = segmentsOf(path)
+    return key === 'locations' ? { verb, place: more, value: members['value'] } : undefined
+  })
+  const [operation] = operations
+  if (operations.every((one) => one === undefined)) return undefined
+  if (operation === undefined || operations.length > 1) throw refuse('A change of a location stands alone in its request.')
+  const { verb, place, value } = operation
+  const [position, ...beyond] = place
+  if (verb === 'replace' && position === undefined) {
+    if (!Array.isArray(value)) throw refuse('The locations of an image are a list.')
+    if (value.length === 0) throw errors.forbidden({ why: 'The locations of an image can not be taken away together.' })
+    if (value.length > 1) throw refuse('An image is given one location; copies are made by an import.')
+    return { add: value[0] as unknown }
+  }
+  if (verb === 'replace' || position === undefined || beyond.length > 0 || !/^(-|\d{1,4})$/.test(position))
+    throw refuse('A location is added at /locations/- and removed at /locations/<position>.')
+  if (verb === 'add') return { add: value }
+  if (position === '-') throw refuse('Which location is removed is said by its position.')
+  return { remove: Number(position) }
 }
 
 export interface Patchable {

@@ -8,7 +8,10 @@ export const storesOf = (locations: readonly LocationRecord[]): string[] => [
 ]
 
 /** An image as the API shows it (reference image §1.4): base attributes always, extra properties beside them as texts. */
-export function imageToWire(image: ImageRecord, options: { readonly severalStores: boolean }): Record<string, unknown> {
+export function imageToWire(
+  image: ImageRecord,
+  options: { readonly severalStores: boolean; readonly locations?: boolean },
+): Record<string, unknown> {
   const self = `/v2/images/${image.id}`
   const body: Record<string, unknown> = {}
   for (const { name, value } of image.properties) {
@@ -37,6 +40,7 @@ export function imageToWire(image: ImageRecord, options: { readonly severalStore
     created_at: wireTime(image.created_at),
     updated_at: wireTime(image.updated_at),
     tags: image.tags ?? [],
+    ...(options.locations === true ? { locations: image.locations.map(({ url, metadata }) => ({ url, metadata })) } : {}),
     ...(options.severalStores && stores.length > 0 ? { stores: stores.join(',') } : {}),
     self,
     file: `${self}/file`,
