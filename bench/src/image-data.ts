@@ -109,15 +109,15 @@ export async function imageData(): Promise<string[]> {
     costs.down.push(await costOf(ours.child, () => client.download(path, large)))
     await client.remove(id)
   }
-  const peaks: Record<string, number> = { one: resident(ours.child, 'VmHWM') }
+  const one = resident(ours.child, 'VmHWM')
 
   const ids = await Promise.all(Array.from({ length: many }, () => client.image()))
   resetMark(ours.child)
   await Promise.all(ids.map((id) => client.upload(`/v2/images/${id}/file`, each)))
-  peaks['uploads'] = resident(ours.child, 'VmHWM')
+  const uploads = resident(ours.child, 'VmHWM')
   resetMark(ours.child)
   await Promise.all(ids.map((id) => client.download(`/v2/images/${id}/file`, each)))
-  peaks['downloads'] = resident(ours.child, 'VmHWM')
+  const downloads = resident(ours.child, 'VmHWM')
   for (const { child } of [ours, plain]) child.kill('SIGKILL')
 
   const speed = (what: string, own: readonly Cost[], other: readonly Cost[]): string => {
@@ -135,8 +135,8 @@ export async function imageData(): Promise<string[]> {
     `file store, SQLite, no TLS; both servers hash MD5 and SHA-512, sync and rename; the client on the same cores; best of ${rounds}; ${loadNow()}`,
     speed('upload', costs.up, costs.plainUp),
     speed('download', costs.down, costs.plainDown),
-    memory('memory of one transfer at a time', peaks['one']!),
-    memory(`memory of ${many} uploads of ${each / mebibyte} MiB at once`, peaks['uploads']!),
-    memory(`memory of ${many} downloads of ${each / mebibyte} MiB at once`, peaks['downloads']!),
+    memory('memory of one transfer at a time', one),
+    memory(`memory of ${many} uploads of ${each / mebibyte} MiB at once`, uploads),
+    memory(`memory of ${many} downloads of ${each / mebibyte} MiB at once`, downloads),
   ]
 }

@@ -66,7 +66,7 @@ export async function streamAnswer(pools: Pools, url: URL, request: StreamReques
       path: `${url.pathname}${url.search}`,
       method: request.method,
       headers: { ...request.headers },
-      body: (streams ? sent(request.body as AsyncIterable<Uint8Array>) : (request.body ?? null)) as Buffer | string | null,
+      body: (streams ? sent(request.body) : (request.body ?? null)) as Buffer | string | null,
       idempotent: false,
       signal: ending.signal,
     })

@@ -19,7 +19,7 @@ export async function findImage(api: Connection, ref: string): Promise<ImageBody
   const found: ImageBody[] = []
   for (const hidden of ['false', 'true']) {
     const query = new URLSearchParams({ name, os_hidden: hidden, visibility: 'all' })
-    found.push(...(await api.request<ImagePage>('GET', `/v2/images?${query}`)).images)
+    found.push(...(await api.request<ImagePage>('GET', `/v2/images?${query.toString()}`)).images)
   }
   const [image, ...others] = found
   if (image === undefined) throw new CommandFailed(exitCodes.notFound, `There is no image ${ref}.`, 'murmur image list')

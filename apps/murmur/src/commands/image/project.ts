@@ -7,7 +7,10 @@ export async function projectId(context: Context, ref: string): Promise<string> 
   if (/^[0-9a-f]{32}$/.test(ref)) return ref
   try {
     const identity = await connect(context.world, context.environment, 'identity')
-    const { projects } = await identity.request<{ projects: { id: string }[] }>('GET', `/projects?${new URLSearchParams({ name: ref })}`)
+    const { projects } = await identity.request<{ projects: { id: string }[] }>(
+      'GET',
+      `/projects?${new URLSearchParams({ name: ref }).toString()}`,
+    )
     return projects.length === 1 ? projects[0]!.id : ref
   } catch (error) {
     // Who may not list projects knows ids.

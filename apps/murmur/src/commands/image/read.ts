@@ -32,7 +32,7 @@ export async function list(context: Context, options: ListOptions): Promise<void
   const api = await imageApi(context)
   await watching(context, options, async () => {
     const images: ImageBody[] = []
-    for (let next: string | undefined = `/v2/images?${query}`; next !== undefined && images.length < most;) {
+    for (let next: string | undefined = `/v2/images?${query.toString()}`; next !== undefined && images.length < most;) {
       const page: ImagePage = await api.request<ImagePage>('GET', next)
       images.push(...page.images)
       next = page.next
