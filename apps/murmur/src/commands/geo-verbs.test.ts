@@ -316,6 +316,9 @@ test('system-peer, peer-group and peer-group-association: every verb and option 
     const third = { ...two, uuid: '33333333-0000-4000-8000-000000000000', name: 'dc-3' }
     await murmur('system-peer', 'add', ...peerOptions(third))
     assert.equal((await murmur('system-peer', 'delete', third.uuid, '--yes')).err, `System peer ${third.uuid} is deleted.\n`)
+    // It is on its way to the other site, which nobody may lose meanwhile.
+    await assert.rejects(there('peer-group-association', 'delete', '1', '--yes'), ends(exitCodes.conflict, /peer-group\.migrate/))
+    await two.database.query.updateTable('jobs').set({ state: 'done', exclusive_key: null }).execute()
     await there('peer-group-association', 'delete', '1', '--yes')
     assert.equal((await there('peer-group-association', 'list', '-f', 'value')).out.trim(), '')
   })

@@ -11,6 +11,11 @@ interface PlanBody {
   readonly migrate: boolean
   readonly reason: string | null
 }
+interface PlanAnswer {
+  readonly plan: readonly PlanBody[]
+  /** Why the migration would be refused as a whole; older system controllers do not say. */
+  readonly refusal?: string | null
+}
 interface StatusBody {
   readonly total_subclouds: number
   readonly migration?: Readonly<Record<'waiting' | 'rehoming' | 'rehomed' | 'done' | 'failed' | 'refused', number>> & {
@@ -29,10 +34,19 @@ export async function migrate(context: Context, ref: string, options: CommonOpti
   const path = `/subcloud-peer-groups/${segmentOf(ref)}`
   const timeoutMs = timeoutMsOf(options, defaultTimeoutSeconds)
   const api = await connection(context)
-  const { plan } = await api.request<{ plan: PlanBody[] }>('PATCH', `${path}/migrate?dry-run=true`, { json: {} })
-  if (options.plan === true) return printPlan(plan, options)
+  const { plan, refusal } = await api.request<PlanAnswer>('PATCH', `${path}/migrate?dry-run=true`, { json: {} })
+  if (options.plan === true) {
+    printPlan(plan, options)
+    if (typeof refusal === 'string') tell(`It would be refused: ${refusal}`)
+    return
+  }
   const count = plan.filter((entry) => entry.migrate).length
-  await confirm(`Take ${count} of ${plan.length} subclouds of ${ref} over, to the system controller that is asked?`, options.yes === true)
+  await confirm(
+    typeof refusal === 'string'
+      ? `It would be refused now: ${refusal}. Ask the system controller all the same?`
+      : `Take ${count} of ${plan.length} subclouds of ${ref} over, to the system controller that is asked?`,
+    options.yes === true,
+  )
   const password = await askSecret('Password of user sysadmin on the subclouds', 'MURMUR_SYSADMIN_PASSWORD')
   const { subclouds } = await api.request<{ subclouds: SubcloudBody[] }>('PATCH', `${path}/migrate`, {
     json: { sysadmin_password: Buffer.from(password.reveal(), 'utf8').toString('base64') },

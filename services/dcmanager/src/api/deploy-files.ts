@@ -10,6 +10,7 @@ import { accept } from './accept.ts'
 import type { ApiContext } from './context.ts'
 import { readForm, type Form } from './form.ts'
 import { bound } from './refs.ts'
+import { flagOf } from './members.ts'
 import { DeployFilesForm, formRoute, namesOf } from './schemas.ts'
 
 const name = Type.Union([Type.String(), Type.Null()])
@@ -135,12 +136,7 @@ function releaseOf(context: ApiContext, given: string | undefined): string {
 
 /** None named means all (reference §1.9). */
 function optionsOf(query: Readonly<Record<string, unknown>>): readonly DeployOption[] {
-  const flag = (member: string): boolean => {
-    const text = query[member]
-    if (text === undefined || text === '') return false
-    if (typeof text !== 'string' || !/^(true|false)$/i.test(text)) throw invalidField(member, 'must be true or false')
-    return text.toLowerCase() === 'true'
-  }
+  const flag = (member: string): boolean => query[member] !== '' && flagOf(member, query[member])
   const [images, files] = [flag('prestage_images'), flag('deployment_files')]
   if (images === files) return deployOptions
   return images ? ['prestage_images'] : ['deploy_playbook', 'deploy_overrides', 'deploy_chart']

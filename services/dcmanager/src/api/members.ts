@@ -15,6 +15,13 @@ export function numberWithin(field: string, value: unknown, least: number, most:
   return number
 }
 
+/** A flag in the query, in any case, as clients write booleans; false when it was not given. */
+export function flagOf(field: string, value: unknown): boolean {
+  if (value === undefined) return false
+  if (typeof value !== 'string' || !/^(true|false)$/i.test(value)) throw invalidField(field, 'must be true or false')
+  return value.toLowerCase() === 'true'
+}
+
 export function uuidIn(field: string, value: string | undefined): string | undefined {
   if (value === undefined) return undefined
   const uuid = readUuid(value)

@@ -23,6 +23,7 @@ test('a dry run says of each member what would happen, and changes nothing', asy
   const { bench, ids, migrate } = await setUp(t)
   const { status, json } = await migrate({}, '?dry-run=true')
   assert.equal(status, 200)
+  assert.equal(json.refusal, null)
   assert.deepEqual(
     (json as { plan: { id: number; migrate: boolean; reason: string | null }[] }).plan.map(({ id, migrate: would, reason }) => [
       id,
@@ -37,6 +38,63 @@ test('a dry run says of each member what would happen, and changes nothing', asy
   )
   assert.equal((await bench.call('GET', '/v1.0/subcloud-peer-groups/spg')).json.migration_status, null)
   assert.deepEqual(await bench.database.query.selectFrom('jobs').select('id').where('kind', '=', 'peer-group.migrate').execute(), [])
+})
+
+test('the plan says what the claim does: refused as a whole, left out, and by whom the group is held', async (t) => {
+  const { bench, groupId, ids, migrate } = await setUp(t)
+  const planned = async () => {
+    const { json } = (await migrate({}, '?dry-run=True')) as { json: { plan: { reason: string | null }[]; refusal: string | null } }
+    return { reasons: json.plan.slice(0, 2).map(({ reason }) => reason), refusal: json.refusal }
+  }
+  const { query } = bench.database
+  const hold = (exclusive_key: string) =>
+    query.updateTable('jobs').set({ state: 'running', exclusive_key }).where('id', '=', held!.id).execute()
+  const release = () => query.updateTable('jobs').set({ state: 'done', exclusive_key: null }).execute()
+  const [held] = await query.selectFrom('jobs').select(['id', 'kind']).where('subject', '=', `subcloud:${ids[0]}`).execute()
+  await hold(`subcloud:${ids[0]}`)
+  assert.deepEqual(await planned(), { reasons: [`an operation works on it (${held!.kind})`, null], refusal: null })
+  const begun = await migrate()
+  assert.deepEqual(
+    (begun.json as { subclouds: { id: number }[] }).subclouds.map((row) => row.id),
+    [ids[1]],
+  )
+  const during = await planned()
+  const running = 'peer-group.migrate is in progress for the group'
+  assert.deepEqual(during.reasons, [`an operation works on it (${held!.kind})`, running])
+  const second = await migrate()
+  assert.deepEqual([second.status, second.text.includes(during.refusal!)], [409, true], `${second.text} ${during.refusal}`)
+  // What it takes with it would be lost with the group.
+  const removed = await bench.call('DELETE', '/v1.0/subcloud-peer-groups/spg')
+  assert.deepEqual([removed.status, /peer-group\.migrate/.test(removed.text)], [409, true], removed.text)
+
+  await release()
+  await query.updateTable('subcloud_peer_group').set({ migration_status: null }).where('id', '=', groupId).execute()
+  await query.deleteFrom('subcloud_documents').where('subcloud_id', '=', ids[0]!).execute()
+  const without = await planned()
+  assert.match(without.reasons[0]!, /it has no rehome data/)
+  assert.equal(without.reasons[1], 'none migrates while others can not: subcloud1')
+  const impossible = await migrate()
+  assert.deepEqual([impossible.status, impossible.text.includes(without.refusal!)], [422, true], `${impossible.text} ${without.refusal}`)
+})
+
+test('a dry run that is misspelt begins nothing; one needs no body', async (t) => {
+  const { bench, migrate } = await setUp(t)
+  const good = { sysadmin_password: base64(password) }
+  for (const [query, named] of [
+    ['?dry_run=true', 'dry_run'],
+    ['?dry-run=true&force=1', 'force'],
+    ['?dry-run=', 'dry-run'],
+    ['?dry-run=yes', 'dry-run'],
+    ['?dry-run=true&dry-run=false', 'dry-run'],
+  ] as const) {
+    const refused = await migrate(good, query)
+    assert.deepEqual([refused.status, refused.text.includes(named)], [400, true], `${query}: ${refused.text}`)
+  }
+  assert.equal((await migrate({ ...good, 'dry-run': true })).status, 400)
+  const bare = await bench.call('PATCH', '/v1.0/subcloud-peer-groups/spg/migrate?dry-run=TRUE')
+  assert.deepEqual([bare.status, bare.json.plan?.length], [200, 3], bare.text)
+  assert.deepEqual(await bench.database.query.selectFrom('jobs').select('id').where('kind', '=', 'peer-group.migrate').execute(), [])
+  assert.equal((await migrate(good, '?dry-run=False')).status, 200)
 })
 
 test('claimed at once: the answer lists who migrates, the group shows it, a second one is 409 and names the first', async (t) => {

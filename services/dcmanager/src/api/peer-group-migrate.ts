@@ -3,22 +3,23 @@ import { Secret } from '@murmuration/trust'
 import { Type } from 'typebox'
 import { errors } from '../errors.ts'
 import type { PlanEntry } from '../rules/migration.ts'
-import { claimMigration, readMigrationPlan, type ClaimedMigration } from '../store/migration-claims.ts'
+import { claimMigration, readMigrationPlan, refusalOf, type ClaimedMigration } from '../store/migration-claims.ts'
 import { subcloudToWire } from '../wire/subcloud.ts'
 import { accept } from './accept.ts'
 import type { ApiContext } from './context.ts'
+import { flagOf } from './members.ts'
 import { peerGroupOf } from './peer-groups.ts'
 import { Subcloud } from './schemas.ts'
 
 const Params = Type.Object({ group_ref: Type.String({ description: 'Id or name.' }) })
-const Query = Type.Object({
-  'dry-run': Type.Optional(
-    Type.Union([Type.Literal('true'), Type.Literal('false')], { description: 'true: only says what would happen.' }),
-  ),
-})
+/** Closed, as the body is: a misspelt dry-run must not begin what it only asks about. */
+const Query = Type.Object(
+  { 'dry-run': Type.Optional(Type.String({ description: 'true or false; true: only says what would happen, and needs no body.' })) },
+  { additionalProperties: false },
+)
 const Body = Type.Object(
   { sysadmin_password: Type.Optional(Type.String({ maxLength: 1024, description: 'Base64 of the password of user sysadmin.' })) },
-  { title: 'SubcloudPeerGroupMigrate' },
+  { title: 'SubcloudPeerGroupMigrate', additionalProperties: false },
 )
 const Answer = Type.Object({
   subclouds: Type.Array(Subcloud, { description: 'Those that migrate.' }),
@@ -34,6 +35,9 @@ const Answer = Type.Object({
       }),
       { description: 'New, with dry-run: what would happen to each member, and why not.' },
     ),
+  ),
+  refusal: Type.Optional(
+    Type.Union([Type.String(), Type.Null()], { description: 'New, with dry-run: why the request would be refused as a whole; or null.' }),
   ),
 })
 
@@ -51,13 +55,16 @@ export function peerGroupMigrateRoutes(app: App, context: ApiContext): void {
         body: Body,
         response: { 200: Answer },
       },
+      preValidation: async (request) => {
+        request.body ??= {}
+      },
     },
     async (request, reply) => {
       const { body, query } = request
-      if (query['dry-run'] === 'true') {
+      if (flagOf('dry-run', query['dry-run'])) {
         const group = await peerGroupOf(context, request)
         const plan = await readMigrationPlan(desk.database, desk.keyring, group.id)
-        return { subclouds: [], plan: plan.map(planToWire) }
+        return { subclouds: [], plan: plan.entries.map(planToWire), refusal: refusalOf(plan)?.message ?? null }
       }
       return accept(desk, request, reply, { ...body, query }, async (asker) => {
         const group = await peerGroupOf(context, request)

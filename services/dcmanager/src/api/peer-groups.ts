@@ -6,7 +6,7 @@ import { errors, invalidField } from '../errors.ts'
 import { nameProblem } from '../rules/names.ts'
 import { countMembersByState } from '../rules/peer-groups.ts'
 import { readAssociationFacts } from '../store/associations.ts'
-import { claim, type Asker } from '../store/claims.ts'
+import { claim, requireQuietPeerGroup, type Asker } from '../store/claims.ts'
 import {
   countPeerGroupMembers,
   deletePeerGroup,
@@ -252,6 +252,7 @@ async function removePeerGroup(context: ApiContext, id: number, asker: Asker): P
   const answer = 'null'
   const remove = async (tx: Transaction<Schema>): Promise<void> => {
     if ((await readAssociationFacts(tx, { peerGroupIds: [id] })).length > 0) throw errors.peerGroupAssociated()
+    await requireQuietPeerGroup(tx, id)
     if (!(await deletePeerGroup(tx, desk.world, id))) throw errors.peerGroupNotFound()
   }
   try {

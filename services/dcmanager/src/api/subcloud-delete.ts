@@ -6,7 +6,7 @@ import { Type } from 'typebox'
 import { errors } from '../errors.ts'
 import { requireDeletable } from '../rules/management.ts'
 import type { DeleteInput } from '../rules/operations.ts'
-import { claim, enqueueOperation, requireRow, type Asker } from '../store/claims.ts'
+import { claim, enqueueOperation, requireQuietPeerGroup, requireRow, type Asker } from '../store/claims.ts'
 import { readPeerGroup } from '../store/peer-groups.ts'
 import type { Schema } from '../store/schema.ts'
 import { readSubcloud, type SubcloudRow } from '../store/subclouds.ts'
@@ -43,6 +43,8 @@ async function remove(context: ApiContext, subcloud: SubcloudRow, asker: Asker, 
     async (tx) => {
       const row = await requireRow(tx, id)
       requireDeletable(row, { byPeer, ...(await membership(tx, row)) })
+      // A peer that takes its standby copies away, while they are on their way here.
+      if (row.peer_group_id !== null) await requireQuietPeerGroup(tx, row.peer_group_id)
       return enqueueOperation<DeleteInput>(desk, tx, asker, 'subcloud.delete', id, { subcloudId: id, regionName: row.region_name })
     },
   )

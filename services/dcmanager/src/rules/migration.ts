@@ -16,6 +16,15 @@ export interface PlannedMember {
   readonly deployStatus: DeployStatus
   /** Bootstrap values and the address of the host are there. */
   readonly rehomeData: boolean
+  /** Kind of the operation that works on it, or waits for its turn. */
+  readonly busyWith?: string | undefined
+}
+
+/** An operation that a migration can not run beside. */
+export interface Obstacle {
+  readonly on: 'peer-group' | 'association'
+  readonly id: number
+  readonly operation: string
 }
 
 export interface PlanEntry {
@@ -25,27 +34,59 @@ export interface PlanEntry {
   readonly migrate: boolean
   /** Why not, for people; absent when it would migrate. */
   readonly reason?: string
-  /** The request is refused because of it: it should migrate and could not. */
-  readonly problem?: true
 }
 
-/** What a migration would do with each member now, and why not (reference §1.12, §7.9). Pure: the dry run and the claim are one rule. */
-export const planMigration = (members: readonly PlannedMember[]): PlanEntry[] =>
-  members.map((member) => {
-    const entry = { subcloudId: member.id, name: member.name, deployStatus: member.deployStatus }
-    if (migratable.includes(member.deployStatus))
-      return member.rehomeData
-        ? { ...entry, migrate: true }
-        : {
-            ...entry,
-            migrate: false,
-            problem: true,
-            reason: 'it has no rehome data: update it with bootstrap_values and bootstrap_address',
-          }
-    if (member.deployStatus === 'pre-rehome' || member.deployStatus === 'rehoming')
-      return { ...entry, migrate: false, problem: true, reason: 'it is being rehomed already' }
-    return { ...entry, migrate: false, reason: reasonOf(member.deployStatus) }
-  })
+/** Why a request is refused as a whole. */
+export type PlanRefusal =
+  | ({ readonly why: 'busy' } & Obstacle)
+  /** Some should migrate and can not; each with its reason. */
+  | { readonly why: 'impossible'; readonly problems: string }
+  | { readonly why: 'empty' }
+
+export interface MigrationPlan {
+  readonly entries: readonly PlanEntry[]
+  /** Nobody migrates then. */
+  readonly refusal?: PlanRefusal
+}
+
+/** What a migration would do now, and why not (reference §1.12, §7.9). Pure: the dry run and the claim are one rule. */
+export function planMigration(members: readonly PlannedMember[], obstacle?: Obstacle): MigrationPlan {
+  const verdicts = members.map((member) => ({ member, ...verdictOn(member) }))
+  const problems = verdicts.filter((verdict) => verdict.problem === true)
+  const refusal: PlanRefusal | undefined =
+    obstacle !== undefined
+      ? { why: 'busy', ...obstacle }
+      : problems.length > 0
+        ? { why: 'impossible', problems: problems.map(({ member, reason }) => `${member.name}: ${reason}`).join('; ') }
+        : verdicts.every(({ reason }) => reason !== undefined)
+          ? { why: 'empty' }
+          : undefined
+  const refused =
+    obstacle !== undefined
+      ? `${obstacle.operation} is in progress for the ${obstacle.on === 'association' ? 'association' : 'group'}`
+      : problems.length > 0
+        ? `none migrates while others can not: ${namesOf(problems.map(({ member }) => member.name))}`
+        : undefined
+  const entries = verdicts.map(({ member: { id, name, deployStatus }, reason = refused }) => ({
+    subcloudId: id,
+    name,
+    deployStatus,
+    migrate: reason === undefined,
+    ...(reason === undefined ? {} : { reason }),
+  }))
+  return { entries, ...(refusal === undefined ? {} : { refusal }) }
+}
+
+const namesOf = (names: readonly string[]): string =>
+  names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
+
+/** Without a reason it migrates; with a problem nobody does, for it should and could not. */
+function verdictOn({ deployStatus, rehomeData, busyWith }: PlannedMember): { readonly reason?: string; readonly problem?: true } {
+  if (deployStatus === 'pre-rehome' || deployStatus === 'rehoming') return { problem: true, reason: 'it is being rehomed already' }
+  if (!migratable.includes(deployStatus)) return { reason: reasonOf(deployStatus) }
+  if (!rehomeData) return { problem: true, reason: 'it has no rehome data: update it with bootstrap_values and bootstrap_address' }
+  return busyWith === undefined ? {} : { reason: `an operation works on it (${busyWith})` }
+}
 
 function reasonOf(status: DeployStatus): string {
   if (status === 'complete') return 'it is managed here'

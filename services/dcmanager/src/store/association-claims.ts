@@ -10,7 +10,7 @@ import {
   type AssociationColumns,
   type AssociationRecord,
 } from './associations.ts'
-import { claim, enqueueOn, type AnswerOf, type Asker, type Desk } from './claims.ts'
+import { claim, enqueueOn, requireQuietPeerGroup, type AnswerOf, type Asker, type Desk } from './claims.ts'
 import { readPeerGroup } from './peer-groups.ts'
 import type { Schema } from './schema.ts'
 import { readSystemPeer } from './system-peers.ts'
@@ -99,7 +99,10 @@ export const claimAssociationSync = (
     return { record: await requireAssociation(tx, associationId), jobId }
   })
 
-/** Primary: a job, for the peer has to be told. Non-primary: gone when this returns; the owner's site sees it by itself. */
+/**
+ * Primary: a job, for the peer has to be told. Non-primary: gone when this returns; the owner's site sees it by itself. Neither while the
+ * group migrates to this site, whoever asks: the other site would never learn what was taken over.
+ */
 export const claimAssociationDelete = (
   desk: Desk,
   asker: Asker,
@@ -107,7 +110,8 @@ export const claimAssociationDelete = (
   associationId: number,
 ): Promise<string | undefined> =>
   claim(desk, asker, answerOf, async (tx) => {
-    const { association } = await requireAssociation(tx, associationId)
+    const { association, group } = await requireAssociation(tx, associationId)
+    await requireQuietPeerGroup(tx, group.id)
     if (association.association_type === 'primary')
       return enqueueOn<AssociationDeleteInput>(desk, tx, asker, 'association.delete', associationKeyOf(associationId), { associationId })
     await deleteAssociation(tx, associationId)

@@ -1,12 +1,12 @@
 import { isUniqueViolation, type Database, type Transaction } from '@murmuration/data'
 import { ApiError } from '@murmuration/http'
-import { cancel, enqueue, SubjectBusy, type Enqueue } from '@murmuration/jobs'
+import { cancel, enqueue, liveJobFor, SubjectBusy, type Enqueue } from '@murmuration/jobs'
 import type { Keyring, Secret } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
 import { errors } from '../errors.ts'
 import { ruleOf, type DeployStatus } from '../rules/lifecycle.ts'
 import { requireVerb } from '../rules/management.ts'
-import { exclusiveKeyOf, type DeployInput, type OperationName, type Phase, type RehomeInput } from '../rules/operations.ts'
+import { exclusiveKeyOf, peerGroupKeyOf, type DeployInput, type OperationName, type Phase, type RehomeInput } from '../rules/operations.ts'
 import { sharedDocuments } from '../rules/replicated.ts'
 import { readDocuments, writeDocuments, type Documents } from './documents.ts'
 import { remember, type Remembered } from './idempotency.ts'
@@ -288,6 +288,12 @@ export async function requireNoOperation(tx: Transaction<Schema>, subcloudId: nu
   const running = await runningOperation(tx, subcloudId)
   if (running !== undefined && (kinds === undefined || (kinds as readonly string[]).includes(running.kind)))
     throw errors.subjectBusy({ operation: running.kind, id: subcloudId })
+}
+
+/** 409 while a migration of the peer group runs here: it goes by the group, its members and its associations, and would be lost with them. */
+export async function requireQuietPeerGroup(tx: Transaction<Schema>, peerGroupId: number): Promise<void> {
+  const running = await liveJobFor(tx, peerGroupKeyOf(peerGroupId))
+  if (running !== undefined) throw errors.peerGroupBusy({ operation: running.kind, id: peerGroupId })
 }
 
 export async function requireRow(tx: Transaction<Schema>, subcloudId: number): Promise<SubcloudRow> {

@@ -1,29 +1,57 @@
 import type { Queryable, Transaction } from '@murmuration/data'
+import type { ApiError } from '@murmuration/http'
+import { liveJobFor } from '@murmuration/jobs'
 import type { Keyring, Secret } from '@murmuration/trust'
 import { errors } from '../errors.ts'
-import { planMigration, type PlanEntry } from '../rules/migration.ts'
+import { planMigration, type MigrationPlan, type Obstacle } from '../rules/migration.ts'
 import { peerGroupKeyOf, type MigrateInput } from '../rules/operations.ts'
+import { readAssociationFacts } from './associations.ts'
 import { claim, enqueueOn, type AnswerOf, type Asker, type Desk } from './claims.ts'
 import { beginMigrationMembers } from './migration-members.ts'
+import { busySubclouds } from './operations.ts'
 import { readPeerGroup, updatePeerGroup } from './peer-groups.ts'
 import { readRehomeData } from './rehome-data.ts'
 import type { Schema } from './schema.ts'
 import type { SubcloudRow } from './subclouds.ts'
 
-/** What a migration of the group would do now. Two statements. */
-export async function readMigrationPlan(db: Queryable<Schema>, keyring: Keyring, peerGroupId: number): Promise<PlanEntry[]> {
+/** What a migration of the group would do now. A number of statements that does not grow with the group. */
+export async function readMigrationPlan(db: Queryable<Schema>, keyring: Keyring, peerGroupId: number): Promise<MigrationPlan> {
   const rows = await db.query
     .selectFrom('subclouds')
     .select(['id', 'name', 'deploy_status'])
     .where('peer_group_id', '=', peerGroupId)
     .orderBy('id')
     .execute()
-  const data = await readRehomeData(
-    db,
-    keyring,
-    rows.map((row) => row.id),
+  const ids = rows.map((row) => row.id)
+  const data = await readRehomeData(db, keyring, ids)
+  const busy = await busySubclouds(db, ids)
+  return planMigration(
+    rows.map(({ id, name, deploy_status: deployStatus }) => ({
+      id,
+      name,
+      deployStatus,
+      rehomeData: data.has(id),
+      busyWith: busy.get(id),
+    })),
+    await readObstacle(db, peerGroupId),
   )
-  return planMigration(rows.map((row) => ({ id: row.id, name: row.name, deployStatus: row.deploy_status, rehomeData: data.has(row.id) })))
+}
+
+async function readObstacle(db: Queryable<Schema>, peerGroupId: number): Promise<Obstacle | undefined> {
+  const migration = await liveJobFor(db, peerGroupKeyOf(peerGroupId))
+  if (migration !== undefined) return { on: 'peer-group', id: peerGroupId, operation: migration.kind }
+  const records = await readAssociationFacts(db, { peerGroupIds: [peerGroupId] })
+  const deleted = records.find(({ running }) => running?.kind === 'association.delete')
+  return deleted === undefined ? undefined : { on: 'association', id: deleted.association.id, operation: 'association.delete' }
+}
+
+/** What the request is answered; undefined when it is accepted. */
+export function refusalOf({ refusal }: MigrationPlan): ApiError | undefined {
+  if (refusal === undefined) return undefined
+  if (refusal.why === 'impossible') return errors.migrationImpossible({ why: refusal.problems })
+  if (refusal.why === 'empty') return errors.migrationEmpty()
+  const { on, operation, id } = refusal
+  return on === 'association' ? errors.associationBusy({ operation, id }) : errors.peerGroupBusy({ operation, id })
 }
 
 export interface MigrationRequest {
@@ -35,7 +63,6 @@ export interface MigrationRequest {
 
 export interface ClaimedMigration {
   readonly jobId: string
-  readonly plan: readonly PlanEntry[]
   /** Those that migrate. */
   readonly rows: readonly SubcloudRow[]
 }
@@ -62,7 +89,9 @@ export async function beginMigration(
   const { world, keyring } = desk
   if ((await readPeerGroup(tx, peerGroupId)) === undefined) throw errors.peerGroupNotFound()
   const plan = await readMigrationPlan(tx, keyring, peerGroupId)
-  const ids = plan.filter((entry) => entry.migrate).map((entry) => entry.subcloudId)
+  const refusal = refusalOf(plan)
+  if (refusal !== undefined) throw refusal
+  const ids = plan.entries.filter((entry) => entry.migrate).map((entry) => entry.subcloudId)
   const input: MigrateInput = {
     peerGroupId,
     subcloudIds: ids,
@@ -71,13 +100,9 @@ export async function beginMigration(
       ? {}
       : { sysadminPassword: keyring.seal(sysadminPassword, `peer-group:${peerGroupId}:sysadmin_password`) }),
   }
-  // First: who is late must hear of the one that runs, and not of its members.
   const jobId = await enqueueOn<MigrateInput>(desk, tx, asker, 'peer-group.migrate', peerGroupKeyOf(peerGroupId), input)
-  const problems = plan.filter((entry) => entry.problem === true)
-  if (problems.length > 0) throw errors.migrationImpossible({ why: problems.map(({ name, reason }) => `${name}: ${reason}`).join('; ') })
-  if (ids.length === 0) throw errors.migrationEmpty()
   await beginMigrationMembers(tx, world, peerGroupId, jobId, ids)
   await updatePeerGroup(tx, world, peerGroupId, { migration_status: 'migrating' })
   const rows = await tx.query.selectFrom('subclouds').selectAll().where('id', 'in', ids).orderBy('id').execute()
-  return { jobId, plan, rows }
+  return { jobId, rows }
 }

@@ -15,10 +15,10 @@ export const queued = <Input>(name: OperationName): JobKind<Input, never> => ({
 export const runningOperation = (db: Queryable<Schema>, subcloudId: number): Promise<JobRow | undefined> =>
   liveJobFor(db, exclusiveKeyOf(subcloudId))
 
-/** Those of these subclouds on which an operation works or waits: one statement. */
-export async function busySubclouds(db: Queryable<Schema>, ids: readonly number[]): Promise<ReadonlySet<number>> {
+/** Those of these subclouds on which an operation works or waits, each with its kind: one statement. */
+export async function busySubclouds(db: Queryable<Schema>, ids: readonly number[]): Promise<ReadonlyMap<number, string>> {
   const byKey = new Map(ids.map((id) => [exclusiveKeyOf(id), id]))
-  return new Set((await liveJobs(db, [...byKey.keys()])).map((job) => byKey.get(job.exclusive_key!)!))
+  return new Map((await liveJobs(db, [...byKey.keys()])).map((job) => [byKey.get(job.exclusive_key!)!, job.kind]))
 }
 
 /** What ran on a subcloud, newest first, with the recorded steps of each. Two statements. */

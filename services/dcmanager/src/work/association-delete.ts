@@ -1,19 +1,21 @@
+import type { PeerGroupThere } from '@murmuration/clients'
 import type { Transaction } from '@murmuration/data'
 import { defineJob, type JobContext, type JobKind } from '@murmuration/jobs'
 import { standbyClass } from '../rules/migration-conclusions.ts'
 import type { AssociationDeleteInput } from '../rules/operations.ts'
-import { deleteAssociation, readAssociation, updateAssociation } from '../store/associations.ts'
+import { deleteAssociation, readAssociation, updateAssociation, type AssociationRecord } from '../store/associations.ts'
 import type { Schema } from '../store/schema.ts'
 import { SyncRefused, syncLimits, type AssociationParts } from './association-sync.ts'
 import { atOnce } from './at-once.ts'
 import { isUnreachable, peerFailureOf } from './peers.ts'
 
-/** Standby copies are left at the peer: the association is kept, and says so. */
-class CopiesLeft extends SyncRefused {}
+/** Something has to happen at the peer first: the association is kept, and its message says so. */
+class Kept extends SyncRefused {}
 
 /**
  * Takes the standby copies, the group and the association from the peer, then the association from here (reference dcmanager §7.8). An
- * unreachable peer fails it and everything stays; a peer that is another system, or does not have the group, has nothing of ours.
+ * unreachable peer fails it and everything stays, and so does one that takes the group over: what it has taken would be nobody's. A peer
+ * that is another system, or does not have the group, has nothing of ours. What the peer manages stays with it.
  */
 export function associationDeleteKind(parts: AssociationParts): JobKind<AssociationDeleteInput, void> {
   const { world } = parts.site
@@ -32,8 +34,7 @@ export function associationDeleteKind(parts: AssociationParts): JobKind<Associat
     settle: async (tx: Transaction<Schema>, job, outcome) => {
       const { associationId } = JSON.parse(job.input) as AssociationDeleteInput
       if (outcome.state === 'done') await deleteAssociation(tx, associationId)
-      else if (outcome.error instanceof CopiesLeft)
-        await updateAssociation(tx, world, associationId, { sync_failure: outcome.error.message })
+      else if (outcome.error instanceof Kept) await updateAssociation(tx, world, associationId, { sync_failure: outcome.error.message })
     },
   })
 }
@@ -54,13 +55,20 @@ async function remove(parts: AssociationParts, context: JobContext<AssociationDe
     const groupThere = await client.group(name, call)
     if (groupThere === undefined) return null
     if (groupThere.priority === 0) throw new SyncRefused(`peer group ${name} at ${peer.peer_name} has priority 0 and is not a copy of ours`)
+    const takenOver = takeoverOf(groupThere, record)
+    if (takenOver !== undefined)
+      throw new Kept(
+        `Peer site (${peer.peer_name}) ${takenOver}, which this site has to hear of first. Delete the association when it has.`,
+      )
     const me = await client.systemPeer((await parts.facts.ownSystem()).uuid, call)
     return { groupId: groupThere.id, systemPeerId: me?.id ?? null }
   })
   if (there === null) return
 
   const left = await context.step('members', async () => {
-    const copies = (await client.members(name, call)).subclouds.filter((copy) => standbyClass.has(copy.deployStatus))
+    const { subclouds } = await client.members(name, call)
+    const copies = subclouds.filter((copy) => standbyClass.has(copy.deployStatus))
+    const others = subclouds.filter((copy) => !standbyClass.has(copy.deployStatus)).map((copy) => `${copy.name} (${copy.deployStatus})`)
     const failures: string[] = []
     let done = 0
     await atOnce(syncLimits.membersAtOnce, copies, async (copy) => {
@@ -73,10 +81,10 @@ async function remove(parts: AssociationParts, context: JobContext<AssociationDe
       }
       context.progress(`${++done} of ${copies.length} standby copies deleted there`)
     })
-    return { count: failures.length, named: failures.toSorted().slice(0, syncLimits.namedFailures) }
+    return { count: failures.length, named: first(failures), others: { count: others.length, named: first(others) } }
   })
   if (left.count > 0)
-    throw new CopiesLeft(
+    throw new Kept(
       `Peer site (${peer.peer_name}): ${left.count} standby copies could not be deleted there: ${left.named.join(', ')}. Delete the association again.`,
     )
 
@@ -89,4 +97,23 @@ async function remove(parts: AssociationParts, context: JobContext<AssociationDe
   await context.step('group', async () => {
     await client.deleteGroup(name, call)
   })
+  if (left.others.count === 0) return
+  // The answer has no place for it (reference §1.13): the operation and the log have.
+  const { count, named } = left.others
+  context.progress(`${count} subcloud(s) were left at ${peer.peer_name}, in no group, for they are no standby copies: ${named.join(', ')}`)
+  parts.site.world.log.warn('subclouds were left at the peer of a deleted association: they are no standby copies', {
+    group: name,
+    peer: peer.peer_name,
+    count,
+    subclouds: named,
+  })
+}
+
+const first = (texts: readonly string[]): string[] => texts.toSorted().slice(0, syncLimits.namedFailures)
+
+/** What the peer does, or has done, with the group that this site has not concluded from yet; undefined when both agree. */
+function takeoverOf(there: PeerGroupThere, { group, peer }: AssociationRecord): string | undefined {
+  if (there.migrationStatus === 'migrating') return `migrates ${there.name} to itself`
+  const leads = there.leaderId === peer.peer_uuid.toLowerCase() && there.leaderId !== group.system_leader_id.toLowerCase()
+  return there.migrationStatus === 'complete' || leads ? `has taken ${there.name} over` : undefined
 }

@@ -227,7 +227,9 @@ eachEngine('the sync of an association', (engine) => {
     const { stock } = scene
     await scene.run('sync')
     stock.addSubcloud({ name: 'moved', 'deploy-status': 'complete', 'management-state': 'managed', peer_group_id: stock.groups[0]!.id })
-    assert.equal((await scene.run('delete')).state, 'done')
+    const job = await scene.run('delete')
+    assert.equal(job.state, 'done')
+    assert.match(job.progress ?? '', /1 subcloud\(s\) were left at dc-madrid, .*: moved \(complete\)/)
     assert.equal(await scene.status(scene.associationId), 'gone')
     assert.deepEqual([stock.associations, stock.groups], [[], []])
     assert.deepEqual(
@@ -246,6 +248,20 @@ eachEngine('the sync of an association', (engine) => {
     assert.equal(kept.state, 'failed')
     assert.match(await scene.status(scene.associationId), /^failed: .*1 standby copies could not be deleted there: edge-1 \(.*is busy\)/)
     stock.refuse = undefined
+    // What that site takes over is kept until this one has heard of it.
+    const [group] = stock.groups
+    const untouched = JSON.stringify([stock.subclouds, stock.associations])
+    for (const [columns, why] of [
+      [{ migration_status: 'migrating' }, /^failed: .*dc-madrid\) migrates spg-a to itself/],
+      [{ migration_status: 'complete' }, /^failed: .*has taken spg-a over/],
+      [{ migration_status: null, system_leader_id: away.uuid }, /^failed: .*has taken spg-a over/],
+    ] as const) {
+      Object.assign(group!, columns)
+      assert.equal((await scene.run('delete')).state, 'failed')
+      assert.match(await scene.status(scene.associationId), why)
+      assert.equal(JSON.stringify([stock.subclouds, stock.associations]), untouched)
+    }
+    Object.assign(group!, { system_leader_id: here.uuid })
     links.down.add(away.origin)
     const unreachable = await scene.run('delete')
     assert.match(unreachable.error ?? '', /the peer is unreachable/)
@@ -273,7 +289,7 @@ const prepared =
     scenes.push(scene)
     if (kind === 'delete') {
       // What a sync has made there, without running one.
-      const group = scene.stock.addGroup({ peer_group_name: 'spg-a', group_priority: 1 })
+      const group = scene.stock.addGroup({ peer_group_name: 'spg-a', group_priority: 1, system_leader_id: here.uuid })
       scene.stock.associations.push({
         id: 90,
         'peer-group-id': group.id,

@@ -264,6 +264,43 @@ test('an association that is deleted leaves nothing of it at the standby', { tim
   assert.equal((await two.database.query.selectFrom('subcloud_peer_group').select('id').execute()).length, 0)
 })
 
+test('who deletes an association or copies during a migration loses nothing of it, on either site', { timeout: 60_000 }, async (t) => {
+  const { one, two, status, until } = await background(t)
+  const association = '/v1.0/peer-group-associations/1'
+  const setGroup = (columns: object) => two.database.query.updateTable('subcloud_peer_group').set(columns).execute()
+  await setGroup({ migration_status: 'migrating' })
+  await two.database.query
+    .insertInto('jobs')
+    .values(await liveJob(two))
+    .execute()
+  await one.call('DELETE', association)
+  await until('the refusal', async () => /^failed: .*dc-2\) migrates spg-a to itself/.test(await status(one)))
+  // What a stock peer asks for, which does not look first.
+  const asPeer = { headers: { 'user-agent': 'dcmanager/1.0' } }
+  for (const [path, options] of [
+    [association, {}],
+    [association, asPeer],
+    ['/v1.0/subclouds/subcloud3', asPeer],
+  ] as const) {
+    const refused = await two.call('DELETE', path, options)
+    assert.deepEqual([refused.status, /peer-group\.migrate/.test(refused.text)], [409, true], `${path}: ${refused.text}`)
+  }
+  assert.equal((await members(two)).length, 2)
+
+  await two.database.query.updateTable('subclouds').set({ deploy_status: 'complete', management_state: 'managed' }).execute()
+  await two.database.query.updateTable('jobs').set({ exclusive_key: null, state: 'done' }).where('id', '=', 'migrate').execute()
+  await setGroup({ migration_status: 'complete', system_leader_id: two.uuid, system_leader_name: two.name })
+  await until('both to be in-sync', async () => (await status(one)) === 'in-sync' && (await status(two)) === 'in-sync')
+  await until('the flag to be reset', async () => (await group(two)).migration_status === null)
+  // Both sites know who manages what: now it can go, and what the other site manages stays there.
+  await one.call('DELETE', association)
+  await until('it to be gone', async () => (await status(one)) === 'none' && (await status(two)) === 'none')
+  assert.deepEqual(
+    (await members(two)).map((row) => row.management_state),
+    ['managed', 'managed'],
+  )
+})
+
 async function liveJob({ world }: Controller) {
   const at = new Date(world.clock.nowMs()).toISOString().replace('Z', '000')
   return {
