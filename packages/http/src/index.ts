@@ -10,6 +10,7 @@ export { readMultipart, type Multipart, type MultipartOptions } from './body/mul
 export { readYaml, YamlRefused } from './body/yaml.ts'
 export { readJson, JsonRefused } from './body/json.ts'
 export { bodyPieces, type BodyPiecesOptions } from './body/pieces.ts'
+export { sendPieces } from './send-pieces.ts'
 export { byteRange, type ByteRange } from './byte-range.ts'
 export { createCheck, type Problem } from './validation/index.ts'
 export { readPage, type PageQuery, type PageWanted } from './paging.ts'

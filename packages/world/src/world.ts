@@ -219,9 +219,10 @@ export interface Files {
   read(path: string): Promise<Uint8Array | undefined>
   /**
    * The bytes from `start` to `end` (both included; default all of it) of a file of any size, a small piece at a time: the next one is
-   * read when it is asked for. Throws ENOENT at the first piece; ends early when the file does.
+   * read when it is asked for. Throws ENOENT at the first piece; ends early when the file does. With `reuse` a piece is the caller's only until
+   * it asks for the next one, and nothing becomes garbage: for who hands much on and keeps none of it.
    */
-  stream(path: string, range?: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>
+  stream(path: string, range?: FileRange): AsyncIterable<Uint8Array>
   /** Replaces the whole file atomically (write aside, fsync, rename). Default mode 0600; folders are made 0700. */
   write(path: string, data: string | Uint8Array, options?: { mode?: number }): Promise<void>
   /** For what does not fit into memory: as `write`, piece by piece. Nothing is seen at `path` before `commit`. */
@@ -244,6 +245,12 @@ export interface Files {
   size(path: string): Promise<number | undefined>
   /** Permission bits of a file (0o600); absent where files have no modes. Key files open to others are refused by it. */
   mode?(path: string): Promise<number | undefined>
+}
+
+export interface FileRange {
+  readonly start: number
+  readonly end: number
+  readonly reuse?: boolean
 }
 
 export interface FileWriter {

@@ -1,5 +1,4 @@
-import { Readable } from 'node:stream'
-import { bodyPieces, byteRange, type App } from '@murmuration/http'
+import { bodyPieces, byteRange, sendPieces, type App } from '@murmuration/http'
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { errors } from '../errors.ts'
@@ -94,12 +93,12 @@ function rangeOf(headers: Readonly<Record<string, unknown>>, size: number, reply
   return range
 }
 
-function sendBytes(
+async function sendBytes(
   reply: FastifyReply,
   image: ImageRecord,
   place: { readonly store: ByteStore; readonly dataId: string },
   range: { readonly start: number; readonly end: number } | undefined,
-): FastifyReply {
+): Promise<FastifyReply> {
   const size = image.size as number
   const { start, end } = range ?? { start: 0, end: size - 1 }
   void reply
@@ -110,7 +109,8 @@ function sendBytes(
   if (range !== undefined) void reply.header('content-range', `bytes ${start}-${end}/${size}`)
   else if (image.checksum !== null) void reply.header('content-md5', image.checksum)
   if (size === 0) return reply.send('')
-  return reply.send(Readable.from(exactly(place.store.read(place.dataId, { start, end }), end - start + 1), { objectMode: false }))
+  await sendPieces(reply, exactly(place.store.read(place.dataId, { start, end, reuse: true }), end - start + 1))
+  return reply
 }
 
 /** Bytes that end before what was promised break the connection: the rest would be taken for the whole. */

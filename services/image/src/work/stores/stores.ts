@@ -1,5 +1,5 @@
 import type { SiteConfig } from '@murmuration/site'
-import type { FileWriter, World } from '@murmuration/world'
+import type { FileRange, FileWriter, World } from '@murmuration/world'
 import { createFileStore } from './file-store.ts'
 import { readCredentials } from './s3-credentials.ts'
 
@@ -11,7 +11,8 @@ export interface ByteStore {
   readonly properties: Readonly<Record<string, unknown>>
   /** Rejects with EEXIST where the id is taken. */
   create(dataId: string): Promise<FileWriter>
-  read(dataId: string, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>
+  /** With `reuse` a piece is the reader's only until it asks for the next one. */
+  read(dataId: string, range: FileRange): AsyncIterable<Uint8Array>
   /** Undefined when there is nothing. */
   size(dataId: string): Promise<number | undefined>
   /** Fine when there is nothing. */
