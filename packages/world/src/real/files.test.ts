@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -60,4 +61,19 @@ void test('a walk follows no link, and tells nothing of what is half written', a
   await realFiles.removeUnfinished(join(folder, 'inside/half'))
   await writer.discard()
   assert.deepEqual(readdirSync(join(folder, 'inside')).sort(), ['file-link', 'link', 'own'])
+})
+
+void test('a stream that reuses its memory gives the same bytes, one piece at a time', async (t) => {
+  const path = join(folderFor(t), 'large')
+  const bytes = randomBytes(700_001)
+  writeFileSync(path, bytes)
+  const copies: Buffer[] = []
+  const memory = new Set<ArrayBufferLike>()
+  for await (const piece of realFiles.stream(path, { start: 3, end: 700_000, reuse: true })) {
+    copies.push(Buffer.from(piece))
+    memory.add(piece.buffer)
+  }
+  assert.ok(Buffer.concat(copies).equals(bytes.subarray(3)))
+  assert.equal(memory.size, 1)
+  await assert.rejects(Array.fromAsync(realFiles.stream(`${path}-2`, { start: 0, end: 9, reuse: true })), { code: 'ENOENT' })
 })
