@@ -5,6 +5,7 @@ import type { Selectable } from 'kysely'
 import type { DeployStatus } from '../rules/lifecycle.ts'
 import type { MemberHere } from '../rules/migration-conclusions.ts'
 import { auditNames } from '../rules/audit-plan.ts'
+import { noError } from '../rules/error-description.ts'
 import { resetAlarms } from './alarms.ts'
 import { requestAudits } from './audits.ts'
 import { openDocument, type DocumentKind } from './documents.ts'
@@ -67,7 +68,11 @@ export async function giveUpMembers(
     tx,
     world,
     ids,
-    { management_state: 'unmanaged', deploy_status: to, ...(gone ? { availability_status: 'offline' as const } : {}) },
+    {
+      management_state: 'unmanaged',
+      deploy_status: to,
+      ...(gone ? { availability_status: 'offline' as const, error_description: noError } : {}),
+    },
     {},
     statusColumns(new Map(), new Map()),
   )
@@ -79,6 +84,13 @@ export async function giveUpMembers(
     .execute()
   await resetAlarms(tx, world, ids)
 }
+
+/**
+ * Standby copies whose sites said who manages them before this site had heard it of the peer: it is known now, and no error. So the end is
+ * the same whichever of the two came first.
+ */
+export const forgetFencing = async (tx: Transaction<Schema>, world: World, ids: readonly number[]): Promise<void> =>
+  void (await updateSubclouds(tx, world, ids, { fenced_by: null, error_description: noError }, { deployStatus: 'secondary' }))
 
 /** Takes back what was given up for a migration that did not happen: managed again, and asked anew. */
 export async function restoreMembers(tx: Transaction<Schema>, world: World, ids: readonly number[]): Promise<void> {

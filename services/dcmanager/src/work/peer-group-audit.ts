@@ -4,6 +4,7 @@ import type { Site } from '@murmuration/site'
 import {
   afterMigration,
   copyIsWhole,
+  fencedBy,
   followsLeaderThere,
   leaderAfter,
   leadsBefore,
@@ -13,7 +14,7 @@ import {
   type Conclusions,
 } from '../rules/migration-conclusions.ts'
 import { readAssociationFacts, updateAssociation, type AssociationRecord } from '../store/associations.ts'
-import { readDocumentsOfMany, readMembersHere, giveUpMembers, restoreMembers } from '../store/peer-members.ts'
+import { forgetFencing, readDocumentsOfMany, readMembersHere, giveUpMembers, restoreMembers } from '../store/peer-members.ts'
 import { announceChange, readPeerGroup, updatePeerGroup, type PeerGroupRow } from '../store/peer-groups.ts'
 import type { Schema } from '../store/schema.ts'
 import { deleteSubclouds } from '../store/subclouds.ts'
@@ -73,7 +74,8 @@ export async function auditGroup(
     const here = await lockGroup(tx, record)
     if (here === undefined) return undefined
     const mine = await readMembersHere(tx, group.id, association.id)
-    const conclusions = afterMigration(mine, members, peer.peer_uuid.toLowerCase())
+    const peerId = peer.peer_uuid.toLowerCase()
+    const conclusions = afterMigration(mine, members, peerId)
     const imports = outOfSyncThere ? await readImports(tx, parts, conclusions, mine, members) : []
     await writeImports(tx, site, imports)
     await giveUpMembers(tx, world, conclusions.standby, 'secondary')
@@ -88,6 +90,9 @@ export async function auditGroup(
       ),
     })
     const { revision } = await recordLeader(tx, parts, here, leader === 'peer' ? there : undefined)
+    // While another one leads, who has these stays an alarm.
+    if (there.leaderId === peerId && (leader === 'peer' || here.system_leader_id === peerId))
+      await forgetFencing(tx, world, fencedBy(peerId, mine, members))
     const anyFailed = members.some((member) => member.deployStatus === 'rehome-failed' || member.deployStatus === 'rehome-prep-failed')
     const waits = conclusions.waiting.length > 0
     // What the peer never had it still does not have; a takeover confirms nothing but who manages what (reference §7.10).

@@ -209,6 +209,12 @@ test('the primary that is told by the standby itself concludes at once; who is n
   // It says `complete`, and the site that it speaks of does not.
   assert.equal((await audit(two.uuid)).status, 200)
   assert.ok((await members(one)).every((row) => row.management_state === 'managed'))
+  // One of them has said so before its new controller did: that makes no difference in the end.
+  await one.database.query
+    .updateTable('subclouds')
+    .set({ deploy_status: 'secondary', management_state: 'unmanaged', fenced_by: two.uuid, error_description: 'It is managed by dc-2.' })
+    .where('name', '=', 'subcloud3')
+    .execute()
   assert.match(String((await audit('99999999-0000-4000-8000-000000000000')).json.message), /no association/)
   await two.database.query
     .updateTable('subcloud_peer_group')
@@ -216,6 +222,8 @@ test('the primary that is told by the standby itself concludes at once; who is n
     .execute()
   assert.deepEqual((await audit(two.uuid)).json, { message: null })
   assert.ok((await members(one)).every((row) => row.deploy_status === 'secondary'))
+  const told = await one.database.query.selectFrom('subclouds').select(['fenced_by', 'error_description']).execute()
+  for (const row of told) assert.deepEqual(row, { fenced_by: null, error_description: 'No errors present' })
   assert.equal((await group(two)).migration_status, null)
   assert.equal(await status(one), 'in-sync')
 })
