@@ -11,6 +11,8 @@ export interface Body {
   readonly fields?: Readonly<Record<string, string | undefined>>
   readonly files?: readonly FilePart[]
   readonly headers?: Readonly<Record<string, string>>
+  /** Gets what the API says beside an answer whose body has no place for it. */
+  readonly onMessage?: (message: string) => void
 }
 
 /** An API of a site as the caller's account. */
@@ -121,6 +123,8 @@ async function exchange<T>(
   }
   const text = Buffer.from(response.body).toString('utf8')
   if (response.status >= 400) throw refusal(response.status, text)
+  const message = response.headers['murmuration-message']
+  if (message !== undefined) body.onMessage?.(message)
   return (text === '' ? null : JSON.parse(text)) as T
 }
 

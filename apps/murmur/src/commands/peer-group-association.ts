@@ -88,7 +88,7 @@ export async function remove(context: Context, id: string, options: CommonOption
   const path = pathOf(id)
   await confirm(`Delete association ${id}, and on its owning site the copies at the peer?`, options.yes === true)
   const api = await connection(context)
-  await api.request('DELETE', path)
+  await api.request('DELETE', path, { onMessage: (message) => tell(message) })
   tell(`Peer group association ${id} is deleted.`)
 }
 

@@ -131,12 +131,13 @@ test('the standby believes what the primary reports, with the revision that came
 
 test('a priority is told to the peer before the answer; an association that can not be deleted says why and stays', async (t) => {
   const waited: string[] = []
+  let end: object = { state: 'failed', error: 'Peer site (dc-madrid) is unreachable.' }
   const bench = await geoBench(t, {
     waitForJob: async (id) => {
       waited.push(id)
       await bench.database.query
         .updateTable('jobs')
-        .set({ state: 'failed', exclusive_key: null, error: 'Peer site (dc-madrid) is unreachable.' })
+        .set({ ...end, exclusive_key: null })
         .where('id', '=', id)
         .where('kind', '=', 'association.delete')
         .execute()
@@ -147,7 +148,11 @@ test('a priority is told to the peer before the answer; an association that can 
   const changed = await bench.call('PATCH', `${url}/${id}`, { json: { peer_group_priority: '5' } })
   assert.deepEqual([changed.status, changed.json['peer-group-priority'], changed.json['sync-status']], [200, 5, 'in-sync'], changed.text)
   const refused = await bench.call('DELETE', `${url}/${id}`)
+  assert.equal(refused.headers['murmuration-message'], undefined)
   assert.deepEqual([refused.status, /dc-madrid\) is unreachable/.test(refused.text)], [422, true], refused.text)
   assert.equal((await bench.call('GET', `${url}/${id}`)).status, 200)
-  assert.equal(waited.length, 2)
+  end = { state: 'done', progress: '1 subcloud(s) were left at dc-madrid: edge-1' }
+  const left = await bench.call('DELETE', `${url}/${id}`)
+  assert.deepEqual([left.text, left.headers['murmuration-message']], ['null', '1 subcloud(s) were left at dc-madrid: edge-1'])
+  assert.equal(waited.length, 3)
 })

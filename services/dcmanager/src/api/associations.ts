@@ -123,7 +123,9 @@ export function associationRoutes(app: App, context: ApiContext): void {
 
   const remove = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
     accept(desk, request, reply, {}, async (asker) =>
-      removeAssociation(context, (await associationOf(context, request)).association.id, asker),
+      removeAssociation(context, (await associationOf(context, request)).association.id, asker, (message) => {
+        void reply.header('murmuration-message', message)
+      }),
     )
   const config = { policy: 'dc_api:peer_group_associations:delete' }
   app.delete(
@@ -199,9 +201,9 @@ async function report(
 
 /**
  * Primary: waits for the peer to be told; a failure keeps the association and says why (the original answered 200 in one of these
- * cases, with the row still there).
+ * cases, with the row still there). How it went is told beside the answer, which has no place for it: subclouds may be left there.
  */
-async function removeAssociation(context: ApiContext, id: number, asker: Asker): Promise<string> {
+async function removeAssociation(context: ApiContext, id: number, asker: Asker, tell: (message: string) => void): Promise<string> {
   const { desk } = context
   const jobId = await claimAssociationDelete(desk, asker, () => 'null', id)
   if (jobId === undefined) return 'null'
@@ -209,5 +211,7 @@ async function removeAssociation(context: ApiContext, id: number, asker: Asker):
   const [job] = await readJobs(desk.database, { ids: [jobId] })
   if (job?.state === 'failed' && (await readAssociation(desk.database, id)) !== undefined)
     throw errors.associationDeleteFailed({ why: job.error ?? 'the operation failed' })
+  // A header: names are ASCII by their rule, and a message of a peer would be cut to what is.
+  if (job?.state === 'done' && job.progress !== null) tell(job.progress.replaceAll(/[^ -~]/g, '?'))
   return 'null'
 }

@@ -63,7 +63,7 @@ async function remove(parts: AssociationParts, context: JobContext<AssociationDe
     const me = await client.systemPeer((await parts.facts.ownSystem()).uuid, call)
     return { groupId: groupThere.id, systemPeerId: me?.id ?? null }
   })
-  if (there === null) return
+  if (there === null) return context.progress(`nothing of it was found at ${peer.peer_name}`)
 
   const left = await context.step('members', async () => {
     const { subclouds } = await client.members(name, call)
@@ -98,7 +98,7 @@ async function remove(parts: AssociationParts, context: JobContext<AssociationDe
     await client.deleteGroup(name, call)
   })
   if (left.others.count === 0) return
-  // The answer has no place for it (reference §1.13): the operation and the log have.
+  // The body of the answer has no place for it (reference §1.13): a header, the operation and the log have.
   const { count, named } = left.others
   context.progress(`${count} subcloud(s) were left at ${peer.peer_name}, in no group, for they are no standby copies: ${named.join(', ')}`)
   parts.site.world.log.warn('subclouds were left at the peer of a deleted association: they are no standby copies', {
