@@ -66,6 +66,11 @@ export interface JobContext<Input> {
    * `work` may run again if the process dies before the record is written, so it must be idempotent.
    */
   step<T>(name: string, work: () => Promise<T>): Promise<T>
+  /**
+   * What of this run could have ended its process is behind it: leases that were lost before are not held against the job. For jobs that wait
+   * long for others and record no step meanwhile, so that processes that die beside them do not make them look guilty.
+   */
+  proven(): Promise<void>
   /** A line for people: what goes on now. Cheap; coalesced. */
   progress(text: string): void
   /**

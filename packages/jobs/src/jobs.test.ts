@@ -538,6 +538,23 @@ eachEngine('jobs', (engine) => {
     const last = begin('last', [steady])
     await state(done, 'done')
     await last.stop()
+
+    let waits = 0
+    const patient = defineJob<null, null>({
+      name: 'test.patient',
+      concurrency: 1,
+      async run(context) {
+        await context.proven()
+        waits += 1
+        return forever()
+      },
+    })
+    const waiting = await add(patient, 'thing:4', null)
+    for (let time = 1; time <= 7; time++) {
+      await dieOf(patient, waiting, 1)
+      await manual.until('it to wait', async () => waits === time)
+    }
+    assert.equal((await job(waiting)).state, 'running', 'those who die beside it are not held against it')
   })
 
   void test('who can not renew stops by itself before another may take over', async () => {

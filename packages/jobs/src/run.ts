@@ -66,6 +66,7 @@ export function startRun(options: RunOptions): Run {
   const controller = new AbortController()
   const { signal } = controller
   let progress: string | undefined
+  let lostLeases = row.lost_leases
 
   const transaction = <T>(work: (tx: Transaction<JobTables>) => Promise<T>): Promise<T> =>
     database.transaction(async (tx) => {
@@ -82,6 +83,10 @@ export function startRun(options: RunOptions): Run {
     epoch: held.epoch,
     signal,
     step: (name, work) => steps.step(name, work),
+    async proven() {
+      if (lostLeases > 0) await leases.forgive([row.id])
+      lostLeases = 0
+    },
     progress(text) {
       progress = clip(text, longestProgressChars)
     },

@@ -43,7 +43,11 @@ export const migrateKind = (parts: RehomeParts): JobKind<MigrateInput, void> =>
       const { timers } = parts.site.world
       // On the clock that never steps: when a member was first seen to be taken over. A manager that takes the job over waits anew.
       const rehomedAtMs = new Map<number, number>()
-      while (!(await look(parts, context, rehomedAtMs))) await timers.sleep(migrationLimits.lookMs, context.signal)
+      while (!(await look(parts, context, rehomedAtMs))) {
+        await timers.sleep(migrationLimits.lookMs, context.signal)
+        // From here on it waits for its members: a manager that dies again and again does not die of it.
+        await context.proven()
+      }
       const system = await ownSystem(parts, context.signal)
       await context.step('migrate.end', () =>
         context.transaction((tx: Transaction<Schema>) => endGroup(tx, parts.site.world, context.input.peerGroupId, system)),
