@@ -226,7 +226,7 @@ test('quota: an archive that became larger than what was reserved for it is not 
   assert.equal((await manage(t, fleet, await backup(fleet, ids[0]!)))?.state, 'done')
   await fleet.database.query.updateTable('subcloud_backups').set({ bytes: 1 }).execute()
   const config = { ...fleet.site.config, backup: { ...fleet.site.config.backup, quotaBytes: 2 } }
-  const job = await manage(t, { ...fleet, site: { ...fleet.site, config } } as Fleet, await backup(fleet, ids[1]!))
+  const job = await manage(t, { ...fleet, site: { ...fleet.site, config } }, await backup(fleet, ids[1]!))
   assert.equal(job?.state, 'failed')
   const after = await row(fleet, ids[1]!)
   assert.equal(after.backup_status, 'failed')
