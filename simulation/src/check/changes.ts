@@ -1,5 +1,5 @@
 import { Violation } from './violation.ts'
-import { backupProblem, edgeProblem, standbyStatuses, type Before } from './lifecycle-edges.ts'
+import { backupEdgeProblem, edgeProblem, standbyStatuses, type Before } from './lifecycle-edges.ts'
 import type { ChangeRow, Reader, SubcloudRow } from './reader.ts'
 
 /** Names on the wire of the columns that the change stream must tell (reference dcmanager §1.5), to columns. */
@@ -116,7 +116,7 @@ export class ChangeCheck {
     const from = textOf(shadow.fields['backup-status'])
     if (backup !== null && backup !== from) {
       this.#ears.note(`${processName}: the backup of subcloud ${id} ${from} → ${backup}`)
-      const problem = backupProblem(from, backup)
+      const problem = backupEdgeProblem(from, backup)
       if (problem !== undefined) throw new Violation('lifecycle', `the backup of subcloud ${id}: ${problem}`)
     }
     shadow.revision += 1

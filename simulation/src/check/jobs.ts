@@ -1,5 +1,5 @@
 import type { PlaybookRun } from '../fleet/playbooks.ts'
-import { deleteProblem, transientBackups, transientStatuses, type Before } from './lifecycle-edges.ts'
+import { backupProblem, deleteProblem, transientBackups, transientStatuses, type Before } from './lifecycle-edges.ts'
 import type { JobRow, Reader } from './reader.ts'
 import { Violation } from './violation.ts'
 
@@ -191,10 +191,23 @@ export class JobCheck {
       if (other !== undefined) throw new Violation('accepted-twice', `request ${job.request_id} made two jobs: ${other} and ${job.id}`)
       this.#requests.set(key, job.id)
     }
-    if (job.kind === 'subcloud.delete') {
-      const state = before(Number(job.subject.replace('subcloud:', '')))
-      const problem = state === undefined ? 'it is not there' : deleteProblem(state)
-      if (problem !== undefined) throw new Violation('lifecycle', `the delete of ${job.subject} was accepted although ${problem}`)
-    }
+    const problem = this.#problemOf(job, before(Number(job.subject.replace('subcloud:', ''))))
+    if (problem !== undefined) throw new Violation('lifecycle', `${job.kind} of ${job.subject} was accepted although ${problem}`)
   }
+
+  /** Why it should have been refused; `state` is what its subcloud was before. */
+  #problemOf(job: JobRow, state: Before | undefined): string | undefined {
+    if (job.kind === 'subcloud.delete') return state === undefined ? 'it is not there' : deleteProblem(state)
+    if (job.kind === 'subcloud.backup') return state === undefined ? 'it is not there' : backupProblem(state)
+    if (job.kind !== 'subcloud.restore') return undefined
+    const { subcloudId, release, localOnly } = JSON.parse(this.#reader.jobInput(job.id)) as RestoreInput
+    const has = this.#reader.backups().some((row) => row.subcloud_id === subcloudId && row.release === release && row.state === 'stored')
+    return localOnly || has ? undefined : `the system controller has no backup of ${release} of it`
+  }
+}
+
+interface RestoreInput {
+  readonly subcloudId: number
+  readonly release: string
+  readonly localOnly: boolean
 }

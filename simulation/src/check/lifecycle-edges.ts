@@ -97,7 +97,9 @@ export function edgeProblem(before: Before, to: string): string | undefined {
       ? undefined
       : `a redeploy of a subcloud that is ${before.managementState} and ${before.availability}`
   if (to === 'pre-restore')
-    return before.managementState === 'unmanaged' ? undefined : `a restore of a subcloud that is ${before.managementState}`
+    return before.managementState === 'unmanaged' && !standbyStatuses.has(from)
+      ? undefined
+      : `a restore of a subcloud that is ${before.managementState} and ${from}`
   if (to === 'reconfiguring-network')
     return before.managementState === 'unmanaged' ? undefined : `a network reconfiguration of a subcloud that is ${before.managementState}`
   return `${from} → ${to}`
@@ -112,6 +114,13 @@ export function deleteProblem(before: Before): string | undefined {
   return notDeletable.has(before.deployStatus) ? `its deploy status is ${before.deployStatus}` : undefined
 }
 
+/** Why no backup of it may begin (reference §6.1). */
+export function backupProblem(before: Before): string | undefined {
+  const { managementState, availability, deployStatus } = before
+  const may = managementState === 'managed' && availability === 'online' && deployStatus === 'complete'
+  return may ? undefined : `it is ${managementState}, ${availability} and ${deployStatus}`
+}
+
 const backupEdges: Readonly<Record<string, readonly string[]>> = {
   validating: ['pre-backup', 'validate-failed'],
   'pre-backup': ['backing-up', 'backup-prep-failed'],
@@ -120,7 +129,7 @@ const backupEdges: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Why a backup status may not follow another; undefined when it may. From every resting one a backup or a delete begins. */
-export function backupProblem(from: string | null, to: string): string | undefined {
+export function backupEdgeProblem(from: string | null, to: string): string | undefined {
   const next = from === null ? undefined : backupEdges[from]
   if (next !== undefined) return next.includes(to) ? undefined : `${from} → ${to} while an operation is under way`
   return to === 'validating' || to === 'deleting-backup' ? undefined : `${String(from)} → ${to}`

@@ -18,6 +18,8 @@ export interface Promised {
   readonly force?: number
   /** The group of that name is there, or is gone. */
   readonly group?: { readonly name: string; readonly there: boolean }
+  /** What is a member's of a peer group: done only where the group is led, or nowhere while it is a member. */
+  readonly member?: { readonly id: number; readonly system: string; readonly allowed: 'where-led' | 'nowhere' }
 }
 
 interface Handling {
@@ -72,13 +74,18 @@ export class RequestCheck {
       inject: async (request) => {
         const handling: Handling = { commits: 0 }
         const seq = this.#reader.lastChange()
-        const forced = this.#promised.get(request.headers?.[operationHeader] ?? '')?.force
+        const promised = this.#promised.get(request.headers?.[operationHeader] ?? '')
+        const refusal = this.#refusalOf(promised?.member)
+        const forced = promised?.force
         if (forced !== undefined) this.#forced.set(forced, (this.#forced.get(forced) ?? 0) + 1)
         const response = await this.#handling.run(handling, () => endpoint.inject(request))
         if (forced !== undefined) this.#forced.set(forced, (this.#forced.get(forced) ?? 1) - 1)
         if (process.state !== 'dead') {
           try {
             this.#judge(request, response, handling, seq)
+            const replayed = response.headers['idempotency-replayed'] === 'true'
+            if (response.status < 400 && !replayed && refusal?.holds() === true)
+              throw new Violation('standby', `${request.method} ${request.url} (${promised!.what}) was accepted although ${refusal.why}`)
           } catch (error) {
             this.#fail(error as Violation)
           }
@@ -86,6 +93,22 @@ export class RequestCheck {
         return response
       },
     }
+  }
+
+  /** Why this is to be refused as things are, and whether it still is so when it has been answered. */
+  #refusalOf(member: Promised['member']): { readonly why: string; holds(): boolean } | undefined {
+    if (member === undefined) return undefined
+    const groupId = this.#reader.subcloud(member.id)?.['peer_group_id']
+    const group = () => this.#reader.peerGroups().find((each) => each.id === groupId)
+    if (member.allowed === 'nowhere') {
+      const name = group()?.peer_group_name
+      const holds = (): boolean => this.#reader.subcloud(member.id)?.['peer_group_id'] === groupId
+      return name === undefined ? undefined : { why: `it is a member of ${name}`, holds }
+    }
+    const isElsewhere = (): boolean => (group()?.system_leader_id ?? member.system) !== member.system
+    return isElsewhere()
+      ? { why: `its group ${group()!.peer_group_name} is led by ${group()!.system_leader_name}`, holds: isElsewhere }
+      : undefined
   }
 
   #judge(request: HttpRequest, response: HttpResponse, handling: Handling, seq: number): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { describe } from '../operator/requests.ts'
+import { backup, describe, manage } from '../operator/requests.ts'
 import type { SubcloudRow } from '../check/reader.ts'
 import { siteAt } from '../fleet/places.ts'
 import type { ControllerName } from './places.ts'
@@ -118,6 +118,25 @@ test('GR-4: the group is not updated from its secondary site', () =>
     assert.deepEqual(both(), [20, 20])
     assert.equal((await scene.asPeer('south', requests.changePeerGroup('spg-a', { 'max-subcloud-rehoming': 5 }))).status, 200)
     assert.deepEqual(both(), [20, 5])
+  }))
+
+test('what belongs to the site that manages a member is refused at its standby', () =>
+  theatre.play('at a standby', async (scene) => {
+    const facts = (): unknown[] => (['north', 'south'] as const).flatMap((at) => scene.members(at).map((row) => [at, row.id, row.revision]))
+    const before_ = facts()
+    for (const { id, management_start_ip: address } of scene.members('south'))
+      for (const [call, reason] of [
+        [requests.restoreLocally(id, siteAt(address)), /another system controller manages it/],
+        [backup(id), /must be deployed, online and managed/],
+        [manage(id, 'managed', false), /management state/],
+        [requests.join(id, 'none'), /north/],
+        [describe(id, 'from-its-standby'), /primary/],
+      ] as const) {
+        const { status, json } = await scene.ask('south', call)
+        assert.equal(status, 400, `${call.method} ${call.path}: ${JSON.stringify(json)}`)
+        assert.match(JSON.stringify(json), reason)
+      }
+    assert.deepEqual(facts(), before_)
   }))
 
 /** GR-5 until the migration is under way, the primary is back in the middle of it, and both ends are out-of-sync. */

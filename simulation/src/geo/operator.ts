@@ -2,7 +2,7 @@ import type { SeededRandom } from '@murmuration/world/simulated'
 import type { AssociationRow, SubcloudRow } from '../check/reader.ts'
 import { siteAt } from '../fleet/places.ts'
 import type { Answer, Call, OperatorClient } from '../operator/client.ts'
-import { describe, manage, remove } from '../operator/requests.ts'
+import { backup, describe, manage, remove } from '../operator/requests.ts'
 import type { Machine } from './controller.ts'
 import { oneOf } from './draw.ts'
 import { geoSiteCount } from './places.ts'
@@ -67,11 +67,14 @@ function ofMember({ random }: GeoOperator, machine: Machine, row: SubcloudRow, m
   const group = groups[random.int(Math.max(1, groups.length))]
   const site = siteAt(row.management_start_ip)
   const draw = random.float()
-  if (draw < 0.35) return describe(row.id, marker)
+  const guarded = (call: Call, allowed?: 'nowhere'): Call => requests.ofMember(call, row.id, machine.name, allowed)
+  if (draw < 0.29) return guarded(describe(row.id, marker))
+  if (draw < 0.32) return backup(row.id)
+  if (draw < 0.35) return requests.restoreLocally(row.id, site)
   if (draw < 0.5) return requests.rehomeData(row.id, site, machine.name)
-  if (draw < 0.65 || group === undefined) return manage(row.id, random.pick(['managed', 'unmanaged']), false)
+  if (draw < 0.65 || group === undefined) return guarded(manage(row.id, random.pick(['managed', 'unmanaged']), false), 'nowhere')
   if (draw < 0.8) return requests.join(row.id, group.peer_group_name)
-  if (draw < 0.88) return requests.join(row.id, 'none')
+  if (draw < 0.88) return guarded(requests.join(row.id, 'none'))
   if (draw < 0.92) return remove(row.id)
   const taken = new Set(reader.subclouds().map((each) => siteAt(each.management_start_ip)))
   const free = Array.from({ length: geoSiteCount }, (_, index) => index + 1).filter((each) => !taken.has(each))

@@ -123,3 +123,20 @@ export const rehomeData = (id: number, site: number, at: ControllerName): Call =
   body: { bootstrap_values: bootstrapValues(site, siteName(site), 0, placeOf(at).gateway), bootstrap_address: oamOf(site).floating },
   promised: { what: 'rehome data' },
 })
+
+/** A request about what may be a member of a peer group, so that the checks know where it is to be refused. */
+export const ofMember = (call: Call, id: number, at: ControllerName, allowed: 'where-led' | 'nowhere' = 'where-led'): Call =>
+  call.promised === undefined ? call : { ...call, promised: { ...call.promised, member: { id, system: placeOf(at).uuid, allowed } } }
+
+/** From an archive at the site, with its address: nothing but what the subcloud is here can be a reason against it. */
+export const restoreLocally = (id: number, site: number): Call => ({
+  method: 'PATCH',
+  path: '/subcloud-backup/restore',
+  body: {
+    subcloud: String(id),
+    sysadmin_password: sysadminPassword(),
+    local_only: 'true',
+    restore_values: JSON.stringify({ bootstrap_address: { [siteName(site)]: oamOf(site).floating } }),
+  },
+  promised: { what: 'restore', job: true, change: { id, fields: { 'deploy-status': 'pre-restore' } } },
+})

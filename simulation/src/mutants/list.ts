@@ -23,6 +23,7 @@ const jobs = 'packages/jobs/src'
 const split = 'src/geo/split.test.ts'
 const observation = '../services/dcmanager/src/rules/peer-observation.test.ts'
 const acceptance = 'src/geo/acceptance.test.ts'
+const backupStories = 'src/fleet/acceptance.test.ts'
 
 export const mutants: readonly Mutant[] = [
   {
@@ -233,6 +234,50 @@ export const mutants: readonly Mutant[] = [
     find: "subject.management_state !== 'unmanaged' || !ruleOf(subject.deploy_status).restorable",
     replace: '!ruleOf(subject.deploy_status).restorable',
     scenario: 'backup',
+  },
+  {
+    name: 'what is not online, managed and complete is backed up',
+    file: `${rules}/backup-eligibility.ts`,
+    find: "if (subject.deploy_status === 'complete' && subject.management_state === 'managed' && subject.availability_status === 'online')",
+    replace: 'if (subject.deploy_status !== undefined)',
+    scenario: 'backup',
+  },
+  {
+    name: 'a restore needs no backup',
+    file: `${rules}/backup-eligibility.ts`,
+    find: 'if (!facts.hasBackup)',
+    replace: 'if (!facts.hasBackup && facts.release === undefined)',
+    story: { file: backupStories, title: 'BK-4' },
+  },
+  {
+    name: 'standby copies are restored',
+    scenario: 'geo',
+    file: `${rules}/backup-eligibility.ts`,
+    find: "if (isStandby(subject) || subject.deploy_status === 'rehome-pending')\n    return {\n      reason: `another system controller manages it, or may: its deploy status is ${subject.deploy_status}`,\n      hint: 'Restore it at the site that manages it, or migrate it to this one first.',\n    }\n  if (subject.management_state !== 'unmanaged' || !ruleOf(subject.deploy_status).restorable)",
+    replace: "if (subject.management_state !== 'unmanaged')",
+    story: { file: acceptance, title: 'is refused at its standby' },
+  },
+  {
+    name: 'members of a peer group are managed and unmanaged in it',
+    scenario: 'geo',
+    file: `${rules}/peer-groups.ts`,
+    find: 'if (update.managementState) throw errors.memberManagementState({ group: group.peer_group_name })',
+    replace: '',
+  },
+  {
+    name: 'members leave a peer group at its standby',
+    scenario: 'geo',
+    file: `${rules}/peer-groups.ts`,
+    find: 'if (!leads(group, here)) throw errors.memberLedElsewhere({ group: group.peer_group_name, leader: group.system_leader_name })\n  if (group.group_priority > 0 && !here.ownerAway)',
+    replace: 'if (group.group_priority > 9_000 && !here.ownerAway)',
+  },
+  {
+    name: 'in-sync after a takeover in which a member failed',
+    scenario: 'geo',
+    file: `${work}/peer-group-audit.ts`,
+    find: '!(outOfSyncThere && anyFailed) &&',
+    replace: '[outOfSyncThere, anyFailed].length > 0 &&',
+    story: { file: acceptance, title: 'GR-5: with a member that could not be taken over' },
   },
   {
     name: 'backups go from one status to any other',

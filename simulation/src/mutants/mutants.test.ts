@@ -13,9 +13,17 @@ test('every mutant still finds its guard in the product', () => {
   assert.equal(new Set(mutants.map(({ name }) => name)).size, mutants.length)
 })
 
-/** A sample of those that are caught soon; `npm run simulate -- --mutants` hunts all of them. */
+test('the README tells of every mutant who notices it, and of no other', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const table = readme.slice(readme.indexOf('| guard that is missing |'), readme.indexOf('Not in the list'))
+  const told = [...table.matchAll(/^\| (?!guard|-)(.+?)(?: \((?:geo|backup)\))? \|/gm)].map(([, name]) => name!)
+  assert.deepEqual(told.toSorted(), mutants.map(({ name }) => name).toSorted())
+})
+
+/** A sample of those that are caught soon, of each scenario; `npm run simulate -- --mutants` hunts all of them. */
 const soonCaught = [
-  ['verbs are allowed in every deploy status', 'lifecycle'],
+  ['what is not online, managed and complete is backed up', 'lifecycle'],
+  ['members leave a peer group at its standby', 'standby'],
   ['writes do not count the revision up', 'change-log'],
   ['one failed audit makes offline', 'offline-rule'],
   ['answers are not kept for repeated requests', 'accepted-twice'],
