@@ -86,11 +86,11 @@ export async function giveUpMembers(
 }
 
 /**
- * Standby copies whose sites said who manages them before this site had heard it of the peer: it is known now, and no error. So the end is
- * the same whichever of the two came first.
+ * Standby copies whose sites said who manages them before this site had heard it of the peer: it is known now, and no error. Who said so stays
+ * recorded: what another standby failed to take is not failed here.
  */
-export const forgetFencing = async (tx: Transaction<Schema>, world: World, ids: readonly number[]): Promise<void> =>
-  void (await updateSubclouds(tx, world, ids, { fenced_by: null, error_description: noError }, { deployStatus: 'secondary' }))
+export const forgetFencingError = async (tx: Transaction<Schema>, world: World, ids: readonly number[]): Promise<void> =>
+  void (await updateSubclouds(tx, world, ids, { error_description: noError }, { deployStatus: 'secondary' }))
 
 /** Takes back what was given up for a migration that did not happen: managed again, and asked anew. */
 export async function restoreMembers(tx: Transaction<Schema>, world: World, ids: readonly number[]): Promise<void> {

@@ -14,7 +14,7 @@ import {
   type Conclusions,
 } from '../rules/migration-conclusions.ts'
 import { readAssociationFacts, updateAssociation, type AssociationRecord } from '../store/associations.ts'
-import { forgetFencing, readDocumentsOfMany, readMembersHere, giveUpMembers, restoreMembers } from '../store/peer-members.ts'
+import { forgetFencingError, readDocumentsOfMany, readMembersHere, giveUpMembers, restoreMembers } from '../store/peer-members.ts'
 import { announceChange, readPeerGroup, updatePeerGroup, type PeerGroupRow } from '../store/peer-groups.ts'
 import type { Schema } from '../store/schema.ts'
 import { deleteSubclouds } from '../store/subclouds.ts'
@@ -92,7 +92,7 @@ export async function auditGroup(
     const { revision } = await recordLeader(tx, parts, here, leader === 'peer' ? there : undefined)
     // While another one leads, who has these stays an alarm.
     if (there.leaderId === peerId && (leader === 'peer' || here.system_leader_id === peerId))
-      await forgetFencing(tx, world, fencedBy(peerId, mine, members))
+      await forgetFencingError(tx, world, fencedBy(peerId, mine, members))
     const anyFailed = members.some((member) => member.deployStatus === 'rehome-failed' || member.deployStatus === 'rehome-prep-failed')
     const waits = conclusions.waiting.length > 0
     // What the peer never had it still does not have; a takeover confirms nothing but who manages what (reference §7.10).
