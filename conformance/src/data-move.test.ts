@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { testEngine } from '@murmuration/data/testing'
 import { startRedis } from 'kysely-redis/testing'
+import type { Subcloud } from './lifecycle/cloud.ts'
 import { freePrefix } from './testing/addresses.ts'
 import type { Api } from './testing/client.ts'
 import { Lab, servicesOf } from './testing/lab.ts'
@@ -26,14 +27,6 @@ after(async () => {
   for (const remove of leftovers.reverse()) await remove()
   await rm(folder, { recursive: true, force: true })
 })
-
-interface Subcloud {
-  readonly name: string
-  readonly 'management-state': string
-  readonly 'availability-status': string
-  readonly 'deploy-status': string
-  readonly endpoint_sync_status: readonly { readonly endpoint_type: string; readonly sync_status: string }[]
-}
 
 /** What audits alone find out. */
 const audited = ['firmware', 'kubernetes', 'kube-rootca', 'software']

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import type { Subcloud } from './lifecycle/cloud.ts'
 import { freePrefix } from './testing/addresses.ts'
 import { createApi } from './testing/client.ts'
 import { openstackClient, openstackCommand, readOpenrc } from './testing/openstack.ts'
@@ -24,14 +25,6 @@ interface LabFile {
     readonly pid: number | null
     readonly openrc: string
   }[]
-}
-
-interface Subcloud {
-  readonly name: string
-  readonly 'management-state': string
-  readonly 'availability-status': string
-  readonly 'deploy-status': string
-  readonly endpoint_sync_status: readonly { readonly endpoint_type: string; readonly sync_status: string }[]
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'lab-conformance-'))

@@ -202,7 +202,12 @@ export function startRun(options: RunOptions): Run {
     held,
     renewedAtMs: world.clock.monotonicMs(),
     startedAtMs: world.clock.monotonicMs(),
-    lostLeases: row.lost_leases,
+    get lostLeases() {
+      return lostLeases
+    },
+    set lostLeases(count) {
+      lostLeases = count
+    },
     abort: (reason) => controller.abort(reason),
     takeProgress() {
       const text = progress

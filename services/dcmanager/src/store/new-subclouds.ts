@@ -4,6 +4,7 @@ import type { Keyring } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
 import { errors } from '../errors.ts'
 import type { NetworkKeys } from '../rules/addresses.ts'
+import { noError } from '../rules/error-description.ts'
 import type { DeployStatus } from '../rules/lifecycle.ts'
 import { resetAlarms } from './alarms.ts'
 import { recordChanges } from './changes.ts'
@@ -81,7 +82,7 @@ export async function insertSubclouds(
         management_state: 'unmanaged' as const,
         availability_status: 'offline' as const,
         deploy_status: deployStatus,
-        error_description: 'No errors present',
+        error_description: noError,
         openstack_installed: 0 as const,
         first_identity_sync_complete: 0 as const,
         enrolled_with_vcsr: 0 as const,

@@ -89,8 +89,22 @@ export async function giveUpMembers(
  * Standby copies whose sites said who manages them before this site had heard it of the peer: it is known now, and no error. Who said so stays
  * recorded: what another standby failed to take is not failed here.
  */
-export const forgetFencingError = async (tx: Transaction<Schema>, world: World, ids: readonly number[]): Promise<void> =>
-  void (await updateSubclouds(tx, world, ids, { error_description: noError }, { deployStatus: 'secondary' }))
+export async function forgetFencingError(tx: Transaction<Schema>, world: World, ids: readonly number[]): Promise<void> {
+  if (ids.length === 0) return
+  const telling = await tx.query
+    .selectFrom('subclouds')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('error_description', '!=', noError)
+    .execute()
+  await updateSubclouds(
+    tx,
+    world,
+    telling.map((row) => row.id),
+    { error_description: noError },
+    { deployStatus: 'secondary' },
+  )
+}
 
 /** Takes back what was given up for a migration that did not happen: managed again, and asked anew. */
 export async function restoreMembers(tx: Transaction<Schema>, world: World, ids: readonly number[]): Promise<void> {
@@ -101,14 +115,14 @@ export async function restoreMembers(tx: Transaction<Schema>, world: World, ids:
 
 // --- what a peer has of the members -------------------------------------------------------------------------------------
 
-export interface MemberToSend {
+export interface MemberToSync {
   readonly row: SubcloudRow
   /** What the peer has confirmed; 0 when it never did. */
   readonly syncedRevision: number
 }
 
 /** All members, standby copies of another site's too, with what the peer has of each. Two statements. */
-export async function readMembersToSync(db: Queryable<Schema>, peerGroupId: number, associationId: number): Promise<MemberToSend[]> {
+export async function readMembersToSync(db: Queryable<Schema>, peerGroupId: number, associationId: number): Promise<MemberToSync[]> {
   const rows = await db.query.selectFrom('subclouds').selectAll().where('peer_group_id', '=', peerGroupId).orderBy('id').execute()
   const synced = await readSynced(db, associationId)
   return rows.map((row) => ({ row, syncedRevision: confirmedRevision(synced.get(row.region_name)) }))

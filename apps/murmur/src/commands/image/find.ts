@@ -8,6 +8,9 @@ export const imageApi = (context: Context): Promise<Connection> => connect(conte
 export const pathOf = (image: Pick<ImageBody, 'id'>, ...more: readonly string[]): string =>
   ['/v2/images', image.id, ...more].map((part, at) => (at === 0 ? part : segmentOf(part))).join('/')
 
+/** A name as it is, whatever the API would take for an operator in it. */
+export const exactly = (name: string): string => `in:"${name.replaceAll(/["\\]/g, String.raw`\$&`)}"`
+
 /** An image by id, else by its name; a name that several have is refused with their ids. Hidden ones count. */
 export async function findImage(api: Connection, ref: string): Promise<ImageBody> {
   try {
@@ -15,7 +18,7 @@ export async function findImage(api: Connection, ref: string): Promise<ImageBody
   } catch (error) {
     if (!(error instanceof CommandFailed) || error.exitCode !== exitCodes.notFound) throw error
   }
-  const name = `in:"${ref.replaceAll(/["\\]/g, String.raw`\$&`)}"`
+  const name = exactly(ref)
   const found: ImageBody[] = []
   for (const hidden of ['false', 'true']) {
     const query = new URLSearchParams({ name, os_hidden: hidden, visibility: 'all' })

@@ -2,7 +2,7 @@ import type { Connection } from '../../api/connection.ts'
 import type { ImageBody, ImagePage, ImageTaskBody, StoreBody } from '../../api/image-types.ts'
 import { countOf, printList, printShow, watching, type CommonOptions, type Context } from '../context.ts'
 import { propertiesOf } from './attributes.ts'
-import { findImage, imageApi, pathOf } from './find.ts'
+import { exactly, findImage, imageApi, pathOf } from './find.ts'
 import { detailColumns, fieldsOf, listColumns, listRow } from './view.ts'
 
 export interface ListOptions extends CommonOptions {
@@ -40,9 +40,6 @@ export async function list(context: Context, options: ListOptions): Promise<void
     printList(options.detail === true ? detailColumns : listColumns, images.slice(0, most).map(listRow), options)
   })
 }
-
-/** Names and values go as they are, whatever the API would take for an operator in them. */
-const exactly = (value: string): string => `in:"${value.replaceAll(/["\\]/g, String.raw`\$&`)}"`
 
 function queryOf(options: ListOptions): URLSearchParams {
   const named = {
