@@ -18,3 +18,15 @@ export function storyOf(lines: readonly string[], most: number): string[] {
   }
   return story.reverse()
 }
+
+const storyLines = 80
+
+/** Plays a written story; when it does not come out, the error tells what happened before it. */
+export async function telling(lines: () => readonly string[], play: () => Promise<void>): Promise<void> {
+  try {
+    await play()
+  } catch (error) {
+    const happened = storyOf(lines(), storyLines).map((line) => `  ${line}`)
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${happened.join('\n')}`, { cause: error })
+  }
+}

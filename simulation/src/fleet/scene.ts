@@ -5,7 +5,7 @@ import type { Reader, SubcloudRow } from '../check/reader.ts'
 import { Violation } from '../check/violation.ts'
 import { openGround } from '../ground.ts'
 import { OperatorClient, type Call } from '../operator/client.ts'
-import { storyOf } from '../story.ts'
+import { telling } from '../story.ts'
 import { effectOn } from './effects.ts'
 import { Fleet } from './fleet.ts'
 import { deployedCount } from './places.ts'
@@ -19,7 +19,6 @@ export interface Reply {
   readonly json: Readonly<Record<string, unknown>>
 }
 
-const storyLines = 80
 const startWithinMs = 20_000
 
 /** A fleet in which written stories are played, with virtual time and without any fault but those of the story. */
@@ -120,15 +119,14 @@ export async function openScene(
   const scene = new Scene(fleet, checks)
   await start(scene, template)
   return {
-    async play(story) {
-      try {
-        await story(scene)
-        if (checks.violation !== undefined) throw checks.violation
-      } catch (error) {
-        const told = storyOf(fleet.simulation.trace.lines, storyLines).map((line) => `  ${line}`)
-        throw new Error(`${error instanceof Error ? error.message : String(error)}\n${told.join('\n')}`, { cause: error })
-      }
-    },
+    play: (story) =>
+      telling(
+        () => fleet.simulation.trace.lines,
+        async () => {
+          await story(scene)
+          if (checks.violation !== undefined) throw checks.violation
+        },
+      ),
     async close() {
       fleet.supervised = false
       for (const process of fleet.processes) process.crash()

@@ -5,7 +5,7 @@ import { ports } from '../fleet/places.ts'
 import { openGround } from '../ground.ts'
 import { OperatorClient, type Call } from '../operator/client.ts'
 import type { PeerGroupRow, SubcloudRow } from '../check/reader.ts'
-import { storyOf } from '../story.ts'
+import { telling } from '../story.ts'
 import { comeToRest } from './calm.ts'
 import type { Machine } from './controller.ts'
 import { pair, type Layout } from './layout.ts'
@@ -21,8 +21,6 @@ export interface Reply {
   readonly status: number
   readonly json: Readonly<Record<string, unknown>>
 }
-
-const storyLines = 80
 
 /** A world in which a written story is played, with virtual time and without any fault but those of the story. */
 export class Scene {
@@ -167,12 +165,14 @@ export async function openTheatre(): Promise<{
       const world = await openWorld(ground, prepared, template, `story ${(plays += 1)} ${name}`.replaceAll(/\W+/g, '-'), options)
       const scene = new Scene(world)
       try {
-        await scene.until('all processes are ready', 20_000, () => world.machines.every((machine) => machine.ready))
-        await story(scene)
-        if (world.violation !== undefined) throw world.violation
-      } catch (error) {
-        const told = storyOf(world.simulation.trace.lines, storyLines).map((line) => `  ${line}`)
-        throw new Error(`${error instanceof Error ? error.message : String(error)}\n${told.join('\n')}`, { cause: error })
+        await telling(
+          () => world.simulation.trace.lines,
+          async () => {
+            await scene.until('all processes are ready', 20_000, () => world.machines.every((machine) => machine.ready))
+            await story(scene)
+            if (world.violation !== undefined) throw world.violation
+          },
+        )
       } finally {
         world.end()
         await removeDatabases(ground, world)
