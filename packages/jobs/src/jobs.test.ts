@@ -340,6 +340,44 @@ eachEngine('jobs', (engine) => {
     await second.stop()
   })
 
+  void test('who has lost a job takes it again only when its own old run has ended', async () => {
+    const { begin, add, state, job, manual, db } = await setUp(engine)
+    const letGo = Promise.withResolvers<void>()
+    let lost: unknown
+    let running = 0
+    let mostRunning = 0
+    const kind = defineJob<null, number>({
+      name: 'test.returned',
+      concurrency: 2,
+      async run(context) {
+        mostRunning = Math.max(mostRunning, ++running)
+        try {
+          if (context.epoch > 1) return context.epoch
+          await untilAborted(context).catch((error: unknown) => (lost = error))
+          await letGo.promise
+          throw lost
+        } finally {
+          running--
+        }
+      },
+    })
+    const id = await add(kind, 'thing:1', null)
+    const worker = begin('w', [kind])
+    await state(id, 'running')
+    // While this worker stood still another one took the job, failed, and put it back for whoever comes first.
+    const returned = { state: 'queued' as const, lease_owner: null, lease_until: null, lease_epoch: 2 }
+    await db.query.updateTable('jobs').set(returned).where('id', '=', id).execute()
+    worker.wake()
+    await manual.until('the old run to be told', () => lost !== undefined)
+    assert.ok(lost instanceof LeaseLost)
+    assert.equal((await job(id)).state, 'queued')
+    letGo.resolve()
+    await state(id, 'done')
+    assert.equal((await job(id)).lease_epoch, 3)
+    assert.equal(mostRunning, 1)
+    await worker.stop()
+  })
+
   void test('cancel ends queued, delayed and running jobs, and one that ignores its signal blocks nobody', async () => {
     const { begin, add, state, job, notes, manual, db } = await setUp(engine)
     const stop = (id: string) => db.transaction((tx) => cancel(tx, manual.world, id, 'changed my mind'))

@@ -16,7 +16,7 @@ export interface LeaseStore {
   /** Takes at most `limit` due or expired jobs of a kind under new epochs. */
   claim(kind: string, limit: number, running: readonly string[]): Promise<JobRow[]>
   /** Takes queued jobs that somebody asked to cancel; they need no slot since nothing of them runs. */
-  claimCancelled(kinds: readonly string[], limit: number): Promise<JobRow[]>
+  claimCancelled(kinds: readonly string[], limit: number, running: readonly string[]): Promise<JobRow[]>
   /**
    * Renews all in one statement. A row that one of our own transactions has locked is left out, not waited for: else a single
    * slow job would cost all the others their leases.
@@ -64,6 +64,13 @@ export function createLeaseStore(database: Database<JobTables>, world: World, ow
   const at = (offsetMs: number): string => timestamp(world.clock.nowMs() + offsetMs)
 
   /**
+   * What still runs in this process is not taken by it: its row may look old after a step of the wall clock, and a run that lost
+   * its lease meanwhile has to come to its end here before the next one begins.
+   */
+  const notHere = (eb: ExpressionBuilder<JobTables, 'jobs'>, running: readonly string[]): Expression<SqlBool>[] =>
+    running.length > 0 ? [eb('id', 'not in', running)] : []
+
+  /**
    * Due: its time has come, or its lease has run out. A time too far ahead means that the wall clock was set back since: then it
    * is taken at once, for a job that waits a day for its clock is worse than one that starts early. Fencing keeps both safe.
    */
@@ -71,13 +78,8 @@ export function createLeaseStore(database: Database<JobTables>, world: World, ow
     const now = at(0)
     const absurd = at(4 * leaseMs)
     return eb.or([
-      eb.and([eb('state', '=', 'queued'), eb.or([eb('run_at', '<=', now), eb('updated_at', '>', absurd)])]),
-      eb.and([
-        eb('state', '=', 'running'),
-        eb.or([eb('lease_until', '<', now), eb('lease_until', '>', absurd)]),
-        // Our own runs are judged by the monotonic clock, not by a row that a step of the wall clock made look old.
-        ...(running.length > 0 ? [eb('id', 'not in', running)] : []),
-      ]),
+      eb.and([eb('state', '=', 'queued'), eb.or([eb('run_at', '<=', now), eb('updated_at', '>', absurd)]), ...notHere(eb, running)]),
+      eb.and([eb('state', '=', 'running'), eb.or([eb('lease_until', '<', now), eb('lease_until', '>', absurd)]), ...notHere(eb, running)]),
     ])
   }
 
@@ -114,7 +116,8 @@ export function createLeaseStore(database: Database<JobTables>, world: World, ow
 
   return {
     async probe(kinds, running) {
-      const isCancelled = (eb: ExpressionBuilder<JobTables, 'jobs'>) => eb.and([eb('state', '=', 'queued'), eb('cancel_requested', '=', 1)])
+      const isCancelled = (eb: ExpressionBuilder<JobTables, 'jobs'>) =>
+        eb.and([eb('state', '=', 'queued'), eb('cancel_requested', '=', 1), ...notHere(eb, running)])
       const rows = await database.query
         .selectFrom('jobs')
         .where('kind', 'in', kinds)
@@ -138,13 +141,12 @@ export function createLeaseStore(database: Database<JobTables>, world: World, ow
           .orderBy('id')
           .limit(limit),
       ),
-    claimCancelled: (kinds, limit) =>
+    claimCancelled: (kinds, limit, running) =>
       take((query) =>
         query
           .selectFrom('jobs')
-          .where('state', '=', 'queued')
-          .where('cancel_requested', '=', 1)
           .where('kind', 'in', kinds)
+          .where((eb) => eb.and([eb('state', '=', 'queued'), eb('cancel_requested', '=', 1), ...notHere(eb, running)]))
           .select('id')
           .orderBy('run_at')
           .orderBy('id')

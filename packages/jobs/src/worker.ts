@@ -112,7 +112,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const { due, cancelled } = await leases.probe(names, ids())
     if (cancelled && state === 'started') {
       const claimedAtMs = world.clock.monotonicMs()
-      await begin(await leases.claimCancelled(names, cancelledAtOnce), claimedAtMs)
+      await begin(await leases.claimCancelled(names, cancelledAtOnce, ids()), claimedAtMs)
     }
     // Whose turn it is first changes, so that one busy kind can't keep the others from the last slots.
     turn++
