@@ -54,6 +54,11 @@ export const errors = defineErrors({
   severalRanges: { status: 400, message: 'Only one range can be asked for at once.' },
   rangeUnsatisfiable: { status: 416, message: 'The range names no byte of the image, which has {size}.' },
   noData: { status: 404, message: 'The bytes of image {id} were not found in any of its stores.' },
+  bytesLost: {
+    status: 409,
+    message: 'The bytes of image {id} are in none of its stores any more; it can not be used again.',
+    hint: 'Delete it, and create and upload it anew.',
+  },
   sourceRefused: {
     status: 400,
     message: 'The data can not be fetched from there: {why}.',

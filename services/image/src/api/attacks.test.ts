@@ -35,13 +35,9 @@ test('hostile requests end in a refusal that names what is wrong, and leave noth
     [{ op: 'replace', path: '/owner', value: 'south' }, 403],
     [{ op: 'add', path: '/locations/-', value: { url: 'file:///etc/passwd', metadata: {} } }, 403],
     [{ op: 'add', path: '/__proto__', value: 'x' }, 400],
-  ] as const) {
-    const answer = await change([operation])
-    assert.ok(
-      answer.status === status || (status === 400 && answer.status === 200 && operation.path === '/__proto__'),
-      JSON.stringify([operation, answer.status]),
-    )
-  }
+    [{ op: 'add', path: '/constructor', value: 'x' }, 400],
+  ] as const)
+    assert.equal((await change([operation])).status, status, JSON.stringify(operation))
   assert.equal((await change(Array.from({ length: 10_000 }, () => ({ op: 'add', path: '/x', value: 'y' })))).status, 400)
   assert.equal(({} as Record<string, unknown>)['x'], undefined)
 
@@ -70,6 +66,9 @@ test('hostile requests end in a refusal that names what is wrong, and leave noth
     'os_hidden=maybe',
     'protected=1',
     'changes-since=2030-01-01T00:00:00Z',
+    '__proto__=x',
+    'constructor=x',
+    'name=a?b&limit=-1',
     Array.from({ length: 201 }, (_, at) => `p${at}=x`).join('&'),
   ])
     assert.equal(await list(query), 400, query)

@@ -23,6 +23,10 @@ export interface Asked {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }
 
+/** Behind the first question mark; any further one is a letter like others. */
+export const queryOf = ({ url }: { readonly url: string }): URLSearchParams =>
+  new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '')
+
 export const callerOf = (request: Asked): Caller => {
   const { identity, requestId } = request
   const token = request.headers['x-auth-token']

@@ -23,6 +23,10 @@ test('what goes up comes down: whole, in ranges, with its digests', async (t) =>
   assert.equal(body.os_hash_algo, 'sha512')
   assert.equal(body.os_hash_value, createHash('sha512').update(bytes).digest('hex'))
 
+  const empty = await site.image(me)
+  assert.equal((await site.upload(me, empty.id, new Uint8Array())).status, 204)
+  assert.equal((await site.call(me, 'GET', `/v2/images/${empty.id}/file`)).status, 204)
+
   const whole = await site.call(me, 'GET', `/v2/images/${id}/file`)
   assert.equal(whole.status, 200)
   assert.ok(bytes.equals(whole.bytes))

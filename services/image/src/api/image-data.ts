@@ -57,7 +57,7 @@ export function imageDataRoutes(app: App, context: ApiContext): void {
       const preferred = (prefer ?? '').split(',').filter((id) => id !== '')
       const unknown = preferred.find((id) => stores.find(id) === undefined)
       if (unknown !== undefined) throw errors.unknownStore({ store: unknown.slice(0, 64) })
-      if (image.size === null || image.locations.length === 0) return reply.code(204).send()
+      if (image.size === null || image.size === 0 || image.locations.length === 0) return reply.code(204).send()
       const range = rangeOf(request.headers, image.size, reply)
       const place = await transfers.find(image, preferred)
       if (place === undefined) throw errors.noData({ id: image.id })
@@ -108,7 +108,6 @@ async function sendBytes(
     .header('accept-ranges', 'bytes')
   if (range !== undefined) void reply.header('content-range', `bytes ${start}-${end}/${size}`)
   else if (image.checksum !== null) void reply.header('content-md5', image.checksum)
-  if (size === 0) return reply.send('')
   await sendPieces(reply, exactly(place.store.read(place.dataId, { start, end, reuse: true }), end - start + 1))
   return reply
 }

@@ -4,6 +4,7 @@ import { errors } from '../errors.ts'
 import { requireWithin } from '../rules/limits.ts'
 import type { ImageStatus } from '../rules/status.ts'
 import { beyondBmp } from '../rules/text.ts'
+import { ourselves } from '../store/caller.ts'
 import { callerOf, targetOf, type ApiContext } from './context.ts'
 import { visibleImage } from './images.ts'
 import { ImageParams } from './schemas.ts'
@@ -49,6 +50,9 @@ export function imagePartRoutes(app: App, context: ApiContext): void {
     },
   )
 
+  const hasBytes = async (id: string): Promise<boolean> =>
+    (await data.data_of_image(ourselves, { image_id: id })).some(({ state }) => state === 'stored')
+
   for (const [verb, to] of [
     ['deactivate', 'deactivated'],
     ['reactivate', 'active'],
@@ -61,6 +65,7 @@ export function imagePartRoutes(app: App, context: ApiContext): void {
         const image = await visibleImage(context, request, request.params.image_id)
         request.authorize(verb, targetOf(image, caller))
         if (image.status !== 'active' && image.status !== 'deactivated') throw errors.activation({ verb, status: image.status })
+        if (to === 'active' && !(await hasBytes(image.id))) throw errors.bytesLost({ id: image.id })
         // Twice is fine: it is what was wanted.
         if (image.status !== to) await data.image_update(caller, { image_id: image.id, values: { status: to }, from_state: image.status })
         return reply.code(204).send()

@@ -276,6 +276,16 @@ test('formats are fixed once bytes were judged by them', async (t) => {
   await site.upload(me, id, Buffer.from('bytes'))
   assert.equal((await patch(site, id, [{ op: 'replace', path: '/disk_format', value: 'iso' }])).status, 403)
   assert.equal((await patch(site, id, [{ op: 'replace', path: '/name', value: 'x' }])).status, 200)
+  // While an import judges them, too: its verdict is of the format that it read.
+  for (const status of ['saving', 'uploading', 'importing'] as const) {
+    const { id: busy } = await site.image(me)
+    await site.database.query.updateTable('images').set({ status }).where('id', '=', busy).execute()
+    for (const change of [
+      { path: '/disk_format', value: 'qcow2' },
+      { path: '/container_format', value: null },
+    ])
+      assert.equal((await patch(site, busy, [{ op: 'replace', ...change }])).status, 403, `${status} ${change.path}`)
+  }
 })
 
 test('protected, deactivated, reactivated, deleted', async (t) => {

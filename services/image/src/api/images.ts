@@ -8,7 +8,7 @@ import { requireWithin } from '../rules/limits.ts'
 import { holdsBeyondBmp } from '../rules/text.ts'
 import type { Caller } from '../store/caller.ts'
 import type { ImageRecord } from '../store/records.ts'
-import { callerOf, shownImage, targetOf, type ApiContext } from './context.ts'
+import { callerOf, queryOf, shownImage, targetOf, type ApiContext } from './context.ts'
 import { Image, ImageParams } from './schemas.ts'
 
 /** Images without their data (reference image §1.3–§1.5). */
@@ -43,8 +43,8 @@ export function imageRoutes(app: App, context: ApiContext): void {
       schema: { summary: 'List images', response: { 200: Type.Object({ images: Type.Array(Image) }, { additionalProperties: true }) } },
     },
     async (request) => {
-      const query = new URLSearchParams(request.url.split('?', 2)[1] ?? '')
-      const wanted = queryOf(query)
+      const query = queryOf(request)
+      const wanted = listQueryOf(query)
       const caller = callerOf(request)
       const images = await data.image_get_all(caller, {
         filters: wanted.filters,
@@ -122,7 +122,7 @@ export function newImage(body: unknown, caller: Caller): NewImage {
   return { ...attributes, owner, visibility, properties, tags }
 }
 
-function queryOf(query: URLSearchParams): ListQuery {
+function listQueryOf(query: URLSearchParams): ListQuery {
   try {
     return readListQuery(query)
   } catch (error) {

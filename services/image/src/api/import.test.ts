@@ -112,6 +112,15 @@ test('what an import may not say', async (t) => {
   assert.equal((await site.bring(bare.body.id, direct)).status, 409)
   assert.equal((await site.bring(id, direct, 'member@south')).status, 404)
   assert.equal((await site.bring(id, direct, 'reader@north')).status, 403)
+  // An upload to the staging store that has not ended.
+  const staging = await site.image(me)
+  await site.database.query.updateTable('images').set({ status: 'uploading' }).where('id', '=', staging.id).execute()
+  assert.equal((await site.bring(staging.id, direct)).status, 409)
+  assert.equal((await site.show(staging.id)).status, 'uploading')
+  // No store is the default one.
+  assert.equal((await site.bring(id, { ...direct, stores: [] })).status, 202)
+  await site.ended(id)
+  assert.equal((await site.show(id)).stores, 'local')
   const alone = await start(t, '')
   const one = await alone.image(me)
   assert.equal((await alone.bring(one.id, { ...direct, all_stores_must_succeed: false })).status, 400)

@@ -109,7 +109,8 @@ function wantedStores({ stores }: ApiContext, body: Static<typeof Import>, heade
     throw errors.badRequest({ why: 'all_stores can not be given together with stores or the header x-image-meta-store.' })
   if (body.all_stores_must_succeed === false && !stores.several)
     throw errors.badRequest({ why: 'There is one store only: all_stores_must_succeed can not be false.' })
-  const named = body.all_stores === true ? stores.ids : (body.stores ?? (typeof header === 'string' ? [header] : [stores.default.id]))
+  const one = typeof header === 'string' ? header : stores.default.id
+  const named = body.all_stores === true ? stores.ids : body.stores === undefined || body.stores.length === 0 ? [one] : body.stores
   const unknown = named.find((id) => stores.find(id) === undefined)
   if (unknown !== undefined) throw errors.conflict({ why: `There is no store '${unknown.slice(0, 64)}'.` })
   return [...new Set(named)]

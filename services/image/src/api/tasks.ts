@@ -2,7 +2,7 @@ import type { App } from '@murmuration/http'
 import { Type } from 'typebox'
 import { errors } from '../errors.ts'
 import { taskStubToWire, taskToWire } from '../wire/task.ts'
-import { callerOf, type ApiContext } from './context.ts'
+import { callerOf, queryOf, type ApiContext } from './context.ts'
 import { linksOf, newImage } from './images.ts'
 import { sourceOf } from './import.ts'
 
@@ -38,7 +38,9 @@ export function taskRoutes(app: App, context: ApiContext): void {
     if (properties === undefined)
       throw errors.badField({ field: 'input.image_properties', why: 'is missing' }, { field: 'input.image_properties' })
     const caller = callerOf(request)
-    const values = newImage({ disk_format: input.import_from_format, container_format: 'bare', ...properties }, caller)
+    const values = newImage({ disk_format: input.import_from_format ?? null, container_format: 'bare', ...properties }, caller)
+    if (values['disk_format'] === null || values['container_format'] === null)
+      throw errors.badField({ field: 'input.import_from_format', why: 'both formats of the image must be said' }, { field: 'input' })
     const uri = await sourceOf(context, from, 'input.import_from')
     const image = await data.image_create(caller, { values: { ...values, status: 'queued' } })
     const task = await data.import_begin(caller, {
@@ -53,7 +55,7 @@ export function taskRoutes(app: App, context: ApiContext): void {
   })
 
   app.get('/v2/tasks', { config, schema: { summary: 'List tasks' } }, async (request) => {
-    const query = new URLSearchParams(request.url.split('?', 2)[1] ?? '')
+    const query = queryOf(request)
     const limit = query.get('limit') ?? String(limitDefault)
     if (!/^\d{1,9}$/.test(limit)) throw errors.badRequest({ why: 'limit must be a whole number that is not negative.' })
     const marker = query.get('marker')

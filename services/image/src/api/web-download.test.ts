@@ -309,8 +309,10 @@ void describe('web-download', () => {
       { type: 'import' },
       { type: 'import', input: { ...input, import_from: 'http://10.0.0.1/' } },
       { type: 'import', input: { ...input, image_properties: { status: 'active' } } },
+      { type: 'import', input: { ...input, image_properties: { name: 'of no format', disk_format: null } } },
     ])
       assert.ok([400, 403].includes((await begin(body)).status), JSON.stringify(body))
+    assert.deepEqual((await site.call('admin@admin', 'GET', '/v2/images?name=of no format')).body.images, [])
     const { status, headers, body } = await begin({ type: 'import', input })
     assert.deepEqual([status, headers['location'], body.type], [201, `/v2/tasks/${body.id}`, 'import'])
     for (;;) {

@@ -82,10 +82,15 @@ const checks: Readonly<Record<string, (value: unknown) => string | undefined>> =
       : `must be a list of texts of at most ${mostChars} characters`,
 }
 
+/** JSON bodies can't hold members of these names (attacks 1), so a property of such a name could be neither shown nor sent. */
+const neverNames: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
+export const mayNameProperty = (key: string): boolean => !neverNames.has(key)
+
 /** What is wrong with a value of an attribute or of an extra property; undefined when nothing is. */
 export function attributeProblem(key: string, value: unknown): string | undefined {
   if (Object.hasOwn(checks, key)) return checks[key]!(value)
   if (key === '' || key.length > mostChars) return `a property name has 1 to ${mostChars} characters`
+  if (!mayNameProperty(key)) return 'no property can be called so'
   if (typeof value !== 'string') return 'must be a text'
   return value.length > mostValueChars ? `must have at most ${mostValueChars} characters` : undefined
 }

@@ -76,7 +76,7 @@ export const signatures = {
   metadef_resource_type_association_delete: takes('namespace_name resource_type_name'),
   metadef_resource_type_association_get_all_by_namespace: takes('namespace_name'),
   metadef_resource_type_association_get_all: takes('namespace_names'),
-  data_begin: takes('image_id store bytes from to'),
+  data_begin: takes('image_id store bytes from to', 'formats'),
   data_extend: takes('data_id bytes'),
   data_commit: takes('data_id facts from to', 'location'),
   data_fail: takes('data_id from to'),

@@ -1,3 +1,4 @@
+import { mayNameProperty } from './attributes.ts'
 import { readMoment } from './moments.ts'
 
 /** What a list of images was asked for, or why it can't be. */
@@ -115,6 +116,7 @@ function filtersOf(query: URLSearchParams): Record<string, unknown> {
     else if (numbers.has(name)) filters[name] = numberOf(name, value)
     else if (['owner', 'checksum', 'os_hash_value', 'os_hash_algo'].includes(name)) filters[name] = value
     else if (name === 'deleted') throw new QueryRefused(name, 'Deleted images are not listed.')
+    else if (!mayNameProperty(name)) throw new QueryRefused(name, `No image has a property that is called ${name}.`)
     else properties[name] = value
   }
   return { ...filters, properties }

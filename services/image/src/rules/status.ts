@@ -16,9 +16,9 @@ export const allStatuses = Object.keys(statuses) as ImageStatus[]
 export const isStatus = (text: unknown): text is ImageStatus => typeof text === 'string' && Object.hasOwn(statuses, text)
 export const mayFollow = (from: ImageStatus, to: ImageStatus): boolean => (statuses[from].next as readonly string[]).includes(to)
 
-/** From queued or uploading, these need both formats. */
+/** From queued or uploading, these need both formats: bytes are judged by them. */
 const needFormats: ReadonlySet<ImageStatus> = new Set(['saving', 'active', 'importing'])
 export const needsFormats = (from: ImageStatus, to: ImageStatus): boolean =>
   (from === 'queued' || from === 'uploading') && needFormats.has(to)
-/** Formats may change while no bytes were judged by them. */
-export const formatsMayChange = (status: ImageStatus): boolean => status === 'queued' || status === 'importing'
+/** Formats may change while nobody judges bytes by them, or has. An import does: it reads them once and writes what it found out at its end. */
+export const formatsMayChange = (status: ImageStatus): boolean => status === 'queued'

@@ -2,7 +2,7 @@ import { timestamp } from '@murmuration/data'
 import type { World } from '@murmuration/world'
 import type { Selectable } from 'kysely'
 import { DataRefused } from '../rules/refusals.ts'
-import { mayFollow, type ImageStatus } from '../rules/status.ts'
+import { mayFollow, needsFormats, type ImageStatus } from '../rules/status.ts'
 import type { Caller } from './caller.ts'
 import { addLocations, discard, dropLocations } from './children.ts'
 import { readMutable, readRow, withChildren } from './read-images.ts'
@@ -29,7 +29,16 @@ export interface Begin {
   /** The image must be in this status, and goes to that one. The same twice: bytes are added to an image that stays as it is. */
   readonly from: ImageStatus
   readonly to: ImageStatus
+  /** What the bytes are judged by: the image must still have it. Needed where its status needs formats. */
+  readonly formats?: Formats | null
 }
+
+export interface Formats {
+  readonly disk_format: string | null
+  readonly container_format: string | null
+}
+
+export const formatsMissing = 'Properties disk_format, container_format must be set prior to saving data.'
 
 /** Whoever asks for bytes of a project does it one after the other, so that the sum is exact. */
 const lockQuota = async (tx: Tx, owner: string | null, quotas: Quotas): Promise<void> => {
@@ -51,11 +60,13 @@ async function requireRoom(tx: Tx, owner: string | null, more: number, quotas: Q
  * is in another status; of any number of callers one wins.
  */
 export async function beginData(tx: Tx, world: World, caller: Caller, quotas: Quotas, begin: Begin): Promise<DataRow> {
-  const { image_id: imageId, store, bytes, from, to } = begin
+  const { image_id: imageId, store, bytes, from, to, formats } = begin
   const image = await readMutable(tx, caller, imageId)
   if (from !== to && !mayFollow(from, to)) throw new DataRefused('Invalid', `An image does not go from ${from} to ${to}.`)
+  const { disk_format: disk, container_format: container } = formats ?? { disk_format: null, container_format: null }
+  if (needsFormats(from, to) && (disk === null || container === null)) throw new DataRefused('Invalid', formatsMissing)
   await lockQuota(tx, image.owner, quotas)
-  await moveImage(tx, imageId, from, to, { updated_at: timestamp(world.clock.nowMs()) })
+  await moveImage(tx, imageId, from, to, { updated_at: timestamp(world.clock.nowMs()) }, formats ?? undefined)
   await requireRoom(tx, image.owner, bytes, quotas)
   const nowMs = world.clock.nowMs()
   const row: DataRow = {
@@ -73,16 +84,25 @@ export async function beginData(tx: Tx, world: World, caller: Caller, quotas: Qu
   return row
 }
 
-async function moveImage(tx: Tx, id: string, from: ImageStatus, to: ImageStatus, columns: Record<string, unknown>): Promise<void> {
-  const { numUpdatedRows } = await tx.query
+async function moveImage(
+  tx: Tx,
+  id: string,
+  from: ImageStatus,
+  to: ImageStatus,
+  columns: Record<string, unknown>,
+  formats?: Formats,
+): Promise<void> {
+  let update = tx.query
     .updateTable('images')
     .set({ ...columns, status: to })
     .where('id', '=', id)
     .where('status', '=', from)
     .where('deleted', '=', 0)
-    .executeTakeFirst()
-  if (numUpdatedRows > 0n) return
+  for (const column of ['disk_format', 'container_format'] as const)
+    if (formats !== undefined) update = update.where(column, formats[column] === null ? 'is' : '=', formats[column])
+  if ((await update.executeTakeFirst()).numUpdatedRows > 0n) return
   const row = await readRow(tx, id)
+  if (row.status === from) throw new DataRefused('Conflict', `The formats of image ${id} were changed meanwhile: send its data again.`)
   throw new DataRefused('Conflict', `Image status transition from ${row.status} to ${to} is not allowed`)
 }
 

@@ -3,7 +3,7 @@ import { enqueue, type JobKind } from '@murmuration/jobs'
 import type { World } from '@murmuration/world'
 import { DataRefused } from '../rules/refusals.ts'
 import { shownSource } from '../rules/import-source.ts'
-import type { ImageStatus } from '../rules/status.ts'
+import { needsFormats, type ImageStatus } from '../rules/status.ts'
 import type { Caller } from './caller.ts'
 import { deleteProperties, dropLocations, writeProperties } from './children.ts'
 import { readMutable, readRow } from './read-images.ts'
@@ -66,6 +66,9 @@ export async function beginImport(tx: Tx, world: World, caller: Caller, begin: I
   const [uri, expected] = [begin.uri ?? undefined, begin.expected ?? undefined]
   const image = await readMutable(tx, caller, imageId)
   const { from, through } = importWays[method]
+  if (needsFormats(from, through) && (image.disk_format === null || image.container_format === null))
+    throw new DataRefused('Conflict', "'disk_format' and 'container_format' need to be set before import")
+  if (method === 'glance-direct' && image.status === from) await requireStaged(tx, imageId)
   const now = timestamp(world.clock.nowMs())
   const { numUpdatedRows } = await tx.query
     .updateTable('images')
@@ -104,6 +107,18 @@ export async function beginImport(tx: Tx, world: World, caller: Caller, begin: I
   await deleteProperties(tx, imageId, ['os_glance_failed_import'], now)
   await writeProperties(tx, imageId, { os_glance_import_task: task.id, os_glance_importing_to_stores: stores.join(',') }, now)
   return task
+}
+
+/** An image is `uploading` from the first byte on; what is imported is there to its last. */
+async function requireStaged(tx: Tx, imageId: string): Promise<void> {
+  const staged = await tx.query
+    .selectFrom('image_data')
+    .select('id')
+    .where('image_id', '=', imageId)
+    .where('state', '=', 'staged')
+    .executeTakeFirst()
+  if (staged === undefined)
+    throw new DataRefused('Conflict', `The data of image ${imageId} is still being staged: import it when that has ended.`)
 }
 
 export interface ImportEnd {

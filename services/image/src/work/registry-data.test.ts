@@ -67,7 +67,18 @@ test('through the registry the data layer is the same, for whom the token says',
     remote.image_get(south, { image_id: made.id }),
     (error) => error instanceof DataRefused && error.refusal === 'Forbidden',
   )
-  const row = await remote.data_begin(north, { image_id: made.id, store: 'local', bytes: 5, from: 'queued', to: 'saving' })
+  const begin = { image_id: made.id, store: 'local', bytes: 5, from: 'queued', to: 'saving' } as const
+  const formats = { disk_format: made.disk_format, container_format: made.container_format }
+  // Judged by nothing, and by what the image is not any more.
+  for (const [wrong, refusal] of [
+    [undefined, 'Invalid'],
+    [{ ...formats, disk_format: 'iso' }, 'Conflict'],
+  ] as const)
+    await assert.rejects(
+      remote.data_begin(north, { ...begin, ...(wrong === undefined ? {} : { formats: wrong }) }),
+      (error) => error instanceof DataRefused && error.refusal === refusal,
+    )
+  const row = await remote.data_begin(north, { ...begin, formats })
   assert.deepEqual(row, (await direct.data_of_image(ourselves, { image_id: made.id }))[0])
   await remote.data_extend(ourselves, { data_id: row.id, bytes: 6 })
   const facts = { size: 6, virtual_size: 6, checksum: 'c', os_hash_algo: 'sha512', os_hash_value: 'h' }

@@ -97,6 +97,20 @@ test('an image whose bytes are lost is not active any more, unless another store
   assert.deepEqual(await site.sweeper.sweep(), { abandoned: 0, garbage: 1, stuck: 0 })
   assert.deepEqual(await site.sweeper.prove(), { orphans: 0, missing: 0 })
   assert.deepEqual(await rows(site), [])
+  const again = await site.call(me, 'POST', `/v2/images/${id}/actions/reactivate`)
+  assert.deepEqual([again.status, await statusOf(site, id)], [409, 'deactivated'], 'there is nothing to be active with')
+})
+
+test('a store whose folder is not mounted has lost nothing', async (t) => {
+  const site = await start(t)
+  const { id } = await site.image(me)
+  await site.upload(me, id, randomBytes(1000))
+  const [folder, away] = [join(site.folder, 'images'), join(site.folder, 'away')]
+  await site.world.files.rename(folder, away)
+  assert.deepEqual(await site.sweeper.prove(), { orphans: 0, missing: 0 })
+  assert.equal((await site.call(me, 'GET', `/v2/images/${id}/file`)).status, 503)
+  await site.world.files.rename(away, folder)
+  assert.equal((await site.call(me, 'GET', `/v2/images/${id}/file`)).bytes.length, 1000)
 })
 
 test('an image that waits for nobody is queued again', async (t) => {

@@ -81,7 +81,8 @@ export function createTransfers(parts: {
     const { caller, image, store, announced } = incoming
     if (announced !== undefined && announced > sizeCapBytes) throw errors.tooLarge({ limit: sizeCapBytes })
     const { from, through, to, place } = way
-    const row = await said(data.data_begin(caller, { image_id: image.id, store: store.id, bytes: announced ?? 0, from, to: through }))
+    const begin = { image_id: image.id, store: store.id, bytes: announced ?? 0, from, to: through, formats: formatsOf(image) }
+    const row = await said(data.data_begin(caller, begin))
     try {
       const facts = await write(row, incoming, inspection)
       const location = place?.(row)
@@ -265,6 +266,8 @@ export function createTransfers(parts: {
     },
   }
 }
+
+const formatsOf = ({ disk_format, container_format }: ImageRecord) => ({ disk_format, container_format })
 
 /** Bytes are judged in a plain container only: what is inside of others, its reader unpacks. */
 const inspectionOf = (image: ImageRecord): Inspection | undefined =>

@@ -1,7 +1,7 @@
 import type { App } from '@murmuration/http'
 import { Type } from 'typebox'
 import { namespacePath, objectToWire, propertiesToWire, propertyToWire, tagToWire } from '../../wire/metadefs.ts'
-import { callerOf, type ApiContext } from '../context.ts'
+import { callerOf, queryOf, type ApiContext } from '../context.ts'
 import { linksOf } from '../images.ts'
 import { MetadefObject, objectValues, Property, propertyValues, Tag, Tags } from './bodies.ts'
 import { namespaceFor, namespaceToChange, NamespaceParams, pageOf } from './namespaces.ts'
@@ -99,7 +99,7 @@ export function propertyRoutes(app: App, context: ApiContext): void {
     const { namespace } = await namespaceFor(context, request, request.params.namespace, 'get_metadef_property')
     const caller = callerOf(request)
     // For one type of resource it is asked for by the name that it has there.
-    const type = new URLSearchParams(request.url.split('?', 2)[1] ?? '').get('resource_type')
+    const type = queryOf(request).get('resource_type')
     const association =
       type === null
         ? null
@@ -129,7 +129,7 @@ export function tagRoutes(app: App, context: ApiContext): void {
 
   app.get(path, { config, schema: { summary: 'List the tags of a namespace', params: NamespaceParams } }, async (request) => {
     const { namespace } = await namespaceFor(context, request, request.params.namespace, 'get_metadef_tags')
-    const query = new URLSearchParams(request.url.split('?', 2)[1] ?? '')
+    const query = queryOf(request)
     const page = pageOf(query, ['name', 'created_at', 'updated_at'])
     const tags = await data.metadef_tag_get_all(callerOf(request), { namespace_name: namespace, ...page })
     return {

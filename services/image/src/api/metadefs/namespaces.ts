@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { errors } from '../../errors.ts'
 import type { AssociationRecord, NamespaceRecord } from '../../store/metadefs/records.ts'
 import { associationToWire, namespacePath, namespaceToWire, objectToWire, propertiesToWire, tagToWire } from '../../wire/metadefs.ts'
-import { callerOf, type ApiContext } from '../context.ts'
+import { callerOf, queryOf, type ApiContext } from '../context.ts'
 import { linksOf } from '../images.ts'
 import { Namespace, objectValues, propertyValuesOf } from './bodies.ts'
 
@@ -43,7 +43,7 @@ export function namespaceRoutes(app: App, context: ApiContext): void {
     '/v2/metadefs/namespaces',
     { config: { policy: 'get_metadef_namespaces' }, schema: { summary: 'List namespaces of metadata definitions' } },
     async (request) => {
-      const query = new URLSearchParams(request.url.split('?', 2)[1] ?? '')
+      const query = queryOf(request)
       const { limit, ...wanted } = pageOf(query, sortable)
       const visibility = query.get('visibility')
       if (visibility !== null && visibility !== 'public' && visibility !== 'private')
@@ -93,7 +93,7 @@ export function namespaceRoutes(app: App, context: ApiContext): void {
     { config, schema: { summary: 'Show a namespace of metadata definitions', params: NamespaceParams } },
     async (request) => {
       const namespace = await namespaceFor(context, request, request.params.namespace, 'get_metadef_namespace')
-      return whole(request, namespace, new URLSearchParams(request.url.split('?', 2)[1] ?? '').get('resource_type') ?? '')
+      return whole(request, namespace, queryOf(request).get('resource_type') ?? '')
     },
   )
 

@@ -2,6 +2,7 @@ import { basename, join } from 'node:path'
 import type { World } from '@murmuration/world'
 import { idPattern } from './data-id.ts'
 import type { ByteStore } from './stores.ts'
+import { StoreUnavailable } from './unavailable.ts'
 
 const pageSize = 200
 
@@ -22,7 +23,13 @@ export function createFileStore(world: World, id: string, folder: string): ByteS
       return world.files.create(path)
     },
     read: (dataId, range) => world.files.stream(pathOf(dataId), range),
-    size: (dataId) => world.files.size(pathOf(dataId)),
+    async size(dataId) {
+      const bytes = await world.files.size(pathOf(dataId))
+      // A folder that is not mounted, or not restored yet, is empty: what it will hold again is not lost.
+      if (bytes === undefined && (await world.files.list(folder)).length === 0)
+        throw new StoreUnavailable(id, `be read: ${folder} is empty`, { cause: undefined })
+      return bytes
+    },
     async remove(dataId) {
       await world.files.remove(pathOf(dataId))
       await world.files.removeUnfinished(pathOf(dataId))
