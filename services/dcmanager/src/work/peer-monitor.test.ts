@@ -5,6 +5,7 @@ import { countStatements } from '@murmuration/data'
 import { eachEngine, type TestEngine } from '@murmuration/data/testing'
 import { createManualWorld, type ManualWorld } from '@murmuration/jobs/testing'
 import { Secret } from '@murmuration/trust'
+import { updateAssociation } from '../store/associations.ts'
 import { claimDuePeers, nextHeartbeatMs } from '../store/heartbeats.ts'
 import { migrations } from '../store/migrations/index.ts'
 import { touchMember } from '../store/peer-groups.ts'
@@ -251,10 +252,25 @@ eachEngine('the monitor of peers', (engine) => {
     const { stock, database, world } = scene
     await using _ = scene.monitor()
     await inSync(scene)
-    stock.associations.splice(0)
+    const [lost] = stock.associations.splice(0)
     await scene.until('it to be noticed', async () =>
       (await scene.status(scene.associationId)).startsWith('failed: Peer site (dc-madrid) does not have'),
     )
+    // As a sync makes it again; and then once more with a record of this site that was deleted there and added anew.
+    const synced = () => updateAssociation(database, world, scene.associationId, { synced_revision: 1, sync_failure: null })
+    stock.associations.push({ ...lost!, 'sync-status': 'in-sync' })
+    await synced()
+    await scene.pass(12_000)
+    assert.equal(await scene.status(scene.associationId), 'in-sync')
+    stock.systemPeers.splice(0)
+    stock.associations.splice(0)
+    await scene.until('that to be noticed', async () =>
+      (await scene.status(scene.associationId)).startsWith('failed: Peer site (dc-madrid) has no system peer for this site any more.'),
+    )
+    stock.associations.push({ ...lost!, id: 78, 'system-peer-id': stock.addSystemPeer(here.uuid), 'sync-status': 'out-of-sync' })
+    await synced()
+    await scene.until('the other site to be told', () => there(scene) === 'in-sync')
+    assert.equal(await scene.status(scene.associationId), 'in-sync')
     stock.password = 'New2?'
     await scene.until('it to be unavailable', async () => (await scene.availability()) === 'unavailable')
     assert.equal((await readSystemPeer(database, scene.peerId))!.failure_reason, 'it refused the user name and password of the system peer')

@@ -156,12 +156,14 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
       }
       const groups = await client.groups(call())
       const associations = await client.associations(call())
-      if (known?.systemPeerId === undefined) {
+      // Its associations name its record of this site: while one of them has the id that is known, that has not been made anew.
+      let systemPeerId = known?.systemPeerId
+      if (systemPeerId === undefined || !associations.some((each) => each.systemPeerId === systemPeerId)) {
         const { uuid } = await parts.facts.ownSystem()
-        known = { made: client, systemPeerId: (await client.systemPeer(uuid, call()))?.id, authorityRead: known?.authorityRead ?? false }
-        identified.set(peer.id, known)
+        systemPeerId = (await client.systemPeer(uuid, call()))?.id
+        identified.set(peer.id, { made: client, systemPeerId, authorityRead: known?.authorityRead ?? false })
       }
-      return { outcome: { heard: true }, heard: { groups, associations, systemPeerId: known.systemPeerId } }
+      return { outcome: { heard: true }, heard: { groups, associations, systemPeerId } }
     } catch (error) {
       identified.delete(peer.id)
       const reason = peerFailureOf(error)
