@@ -330,12 +330,12 @@ export const errors = defineErrors({
   memberLedElsewhere: {
     status: 400,
     message: 'The subclouds of peer group {group} are managed by {leader}, not by this site',
-    hint: 'Send the request there, or migrate the group to this site first.',
+    hint: 'Migrate the group to this site first.',
   },
   memberNotPrimary: {
     status: 400,
     message: 'Peer group {group} is a standby copy on this site: its subclouds are updated where its priority is 0',
-    hint: 'Send the request to the primary site.',
+    hint: 'Send the request to the primary site; while that does not lead the group, migrate it there first.',
   },
   memberOwnerReachable: {
     status: 400,
@@ -430,7 +430,7 @@ export const errors = defineErrors({
   associationLeaderElsewhere: {
     status: 400,
     message: 'The subclouds of peer group {group} are managed by {leader}, not by this site',
-    hint: 'Migrate the group to this site first, or work there.',
+    hint: 'Migrate the group to this site first.',
   },
   associationBusy: {
     status: 409,

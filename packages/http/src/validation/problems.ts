@@ -108,14 +108,30 @@ function sentenceOf(error: ErrorObject, path: readonly string[]): string {
     case 'oneOf':
       return Array.isArray(params['passingSchemas'])
         ? `${value} is valid under more than one of the given schemas`
-        : `${value} is not valid under any of the given schemas`
+        : fitsNowhere(value, error.parentSchema)
     case 'anyOf':
-      return `${value} is not valid under any of the given schemas`
+      return fitsNowhere(value, error.parentSchema)
     case 'not':
       return `${value} is not allowed here`
     default:
       return `${value} ${error.message ?? 'is not valid'}`
   }
+}
+
+/** A choice among values names them, as an enumeration does; any other one is told by its own description. */
+function fitsNowhere(value: string, schema: object = {}): string {
+  const { anyOf, oneOf = anyOf ?? [], description } = schema as { anyOf?: Branch[]; oneOf?: Branch[]; description?: string }
+  if (oneOf.length > 0 && oneOf.every((branch) => 'const' in branch || branch.type === 'null'))
+    return `${value} is not one of [${oneOf
+      .slice(0, 30)
+      .map((branch) => show(branch.const))
+      .join(', ')}]`
+  return `${value} is not valid under any of the given schemas${description === undefined ? '' : `: ${description}`}`
+}
+
+interface Branch {
+  readonly const?: unknown
+  readonly type?: unknown
 }
 
 const quoted = (text: string): string => {

@@ -27,6 +27,10 @@ test('each keyword has its sentence', () => {
 test('a choice that fits nowhere is told once', () => {
   const schema = Type.Object({ v: Type.Union([Type.String(), Type.Null(), Type.Object({ x: Type.Integer() })]) })
   assert.deepEqual(sentences(schema, { v: 5 }), ['v: 5 is not valid under any of the given schemas'])
+  const number = Type.Union([Type.Integer(), Type.String({ pattern: '^[0-9]+$' })], { description: 'Seconds, 10 to 600.' })
+  assert.deepEqual(sentences(number, 'x'), [": 'x' is not valid under any of the given schemas: Seconds, 10 to 600."])
+  const state = Type.Union([Type.Literal('enabled'), Type.Literal('disabled'), Type.Null()], { description: 'Kept.' })
+  assert.deepEqual(sentences(state, 'x'), [": 'x' is not one of ['enabled', 'disabled', None]"])
 })
 
 test('secrets and whole objects are not repeated, long values are cut', () => {
