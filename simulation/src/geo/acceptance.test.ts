@@ -189,6 +189,13 @@ test('GR-5: the primary returns during the migration', () =>
   theatre.play('GR-5', async (scene) => {
     const alarmsBefore = new Set(scene.alarms('north'))
     await primaryReturns(scene)
+    const takenOver = (): SubcloudRow | undefined =>
+      scene.members('south').find((row) => row.management_state === 'unmanaged' && row.deploy_status === 'complete')
+    await scene.until('the first subcloud is taken over', 120_000, () => takenOver() !== undefined)
+    const { id, management_start_ip: address } = takenOver()!
+    const restore = await scene.ask('south', requests.restoreLocally(id, siteAt(address)))
+    assert.match(JSON.stringify(restore.json), /its peer group is being migrated to this system controller/)
+    assert.equal(restore.status, 400)
     await concluded(scene)
     assert.ok(scene.members('south').every((row) => row.management_state === 'managed' && row.deploy_status === 'complete'))
     await scene.until('both ends are in-sync', 2 * heartbeatMs, () => bothAre(scene, 'in-sync'))

@@ -222,8 +222,8 @@ export class Machine implements Watched {
     const checks = new Checks({
       path: this.path,
       succeeded: () => {},
-      // What other sites do and are is a reason; an archive at a subcloud needs a key that is where it was backed up.
-      isExcused: (job) => !job.kind.startsWith('subcloud.') || ['subcloud.rehome', 'subcloud.restore'].includes(job.kind),
+      // What other sites do and are is a reason.
+      isExcused: (job) => !job.kind.startsWith('subcloud.') || job.kind === 'subcloud.rehome',
     })
     checks.watch(this)
     return checks

@@ -250,6 +250,14 @@ export const mutants: readonly Mutant[] = [
     story: { file: backupStories, title: 'BK-4' },
   },
   {
+    name: 'what is being migrated here is restored',
+    scenario: 'geo',
+    file: `${rules}/backup-eligibility.ts`,
+    find: 'if (facts.migrates)',
+    replace: 'if (facts.migrates && facts.release === undefined)',
+    story: { file: acceptance, title: 'GR-5: the primary returns' },
+  },
+  {
     name: 'standby copies are restored',
     scenario: 'geo',
     file: `${rules}/backup-eligibility.ts`,

@@ -1,3 +1,4 @@
+import type { Site } from '@murmuration/site'
 import { errors } from '../errors.ts'
 import { restoreIneligible, type RestoreFacts } from '../rules/backup-eligibility.ts'
 import { noError } from '../rules/error-description.ts'
@@ -9,6 +10,7 @@ import { backupCandidates, claimBackups, sealFor, type Outcome, type Surrounding
 import type { Asker } from '../store/claims.ts'
 import type { SubcloudRow } from '../store/subclouds.ts'
 import { backupAnswer } from '../wire/backup.ts'
+import { hasArchiveKey } from '../work/backup-files.ts'
 import { bmcAnswers } from '../work/bmc.ts'
 import type { BackupRequest } from './backup-request.ts'
 import { targetOf } from './backup-request.ts'
@@ -16,7 +18,7 @@ import type { ApiContext } from './context.ts'
 import { requireInstallImage } from './install-image.ts'
 import { refuseAll } from './backup-refusal.ts'
 
-/** BMCs that are asked at once (reference dcmanager §1.10 "Live check"). */
+/** Subclouds that are asked about at once (of BMCs: reference dcmanager §1.10 "Live check"). */
 const probesAtOnce = 100
 
 /** PATCH subcloud-backup/restore (reference §1.10, §6.5). */
@@ -24,18 +26,20 @@ export async function restore(context: ApiContext, request: BackupRequest, asker
   const { desk, site } = context
   const { options, values } = request
   const { target } = await targetOf(context, options)
-  const byBmc = restoreRouteOf(options).by === 'bmc'
+  const route = restoreRouteOf(options)
+  const byBmc = route.by === 'bmc'
   const own = majorMinor(site.config.softwareVersion) ?? site.config.softwareVersion
   const releaseOf = (row: SubcloudRow): string => options.release ?? (options.withInstall ? own : row.software_version)
 
-  const answering = new Set<number>()
+  const rows = await backupCandidates(desk.database, target)
+  let answering: ReadonlySet<number> = new Set()
   if (options.withInstall || byBmc) {
-    const rows = await backupCandidates(desk.database, target)
     const missing = rows.filter((row) => row.data_install === null).map((row) => row.name)
     if (missing.length > 0) throw errors.backupInstallValuesMissing({ names: missing.slice(0, 20).join(', ') })
     for (const release of new Set(rows.map(releaseOf))) await requireInstallImage(context, release)
-    for (const id of await probe(context, rows)) answering.add(id)
+    answering = await idsOf(rows, (row) => hasAnsweringBmc(site, row))
   }
+  const withKey = await idsOf(rows, async (row) => route.from === 'factory' || (await hasArchiveKey(site, row.id)))
 
   const factsOf = (row: SubcloudRow, around: Surroundings): RestoreFacts => ({
     bootstrapAddress: bootstrapAddressOf(row, values.bootstrapAddresses),
@@ -44,6 +48,8 @@ export async function restore(context: ApiContext, request: BackupRequest, asker
     release: releaseOf(row),
     hasInstallValues: row.data_install !== null,
     hasBackup: options.localOnly || around.backups.some((each) => each.storage === 'central' && each.release === releaseOf(row)),
+    hasArchiveKey: withKey.has(row.id),
+    migrates: around.migrates,
     bmcAnswers: answering.has(row.id),
     simplex: asMap(around.documents.bootstrap_values)?.['system_mode'] === 'simplex',
   })
@@ -86,16 +92,18 @@ function shownValue(row: SubcloudRow, member: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/** Ids of the subclouds whose BMC answers. */
-async function probe(context: ApiContext, rows: readonly SubcloudRow[]): Promise<number[]> {
-  const answering: number[] = []
+async function hasAnsweringBmc(site: Pick<Site, 'world'>, row: SubcloudRow): Promise<boolean> {
+  const address = shownValue(row, 'bmc_address')
+  return address !== undefined && (await bmcAnswers(site.world, address))
+}
+
+/** Ids of the subclouds of which it is true. */
+async function idsOf(rows: readonly SubcloudRow[], isTrue: (row: SubcloudRow) => Promise<boolean>): Promise<ReadonlySet<number>> {
+  const found = new Set<number>()
   const waiting = [...rows]
   const one = async (): Promise<void> => {
-    for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
-      const address = shownValue(row, 'bmc_address')
-      if (address !== undefined && (await bmcAnswers(context.site.world, address))) answering.push(row.id)
-    }
+    for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) if (await isTrue(row)) found.add(row.id)
   }
   await Promise.all(Array.from({ length: Math.min(probesAtOnce, rows.length) }, one))
-  return answering
+  return found
 }

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { countStatements, json, timestamp } from '@murmuration/data'
-import type { JobRow } from '@murmuration/jobs'
+import { enqueue, type JobRow } from '@murmuration/jobs'
 import { createRealWorld, NetworkError } from '@murmuration/world'
 import { allBackupStatuses, isBackupTransient } from '../rules/backup-status.ts'
-import type { BackupInput, RestoreInput } from '../rules/operations.ts'
+import { peerGroupKeyOf, type BackupInput, type RestoreInput } from '../rules/operations.ts'
 import { secretContext } from '../store/backup-claims.ts'
+import { queued } from '../store/operations.ts'
 import type { SubcloudRow } from '../store/subclouds.ts'
+import { archiveKey } from '../work/backup-files.ts'
 import { apiBench, base64, example, sysadminSecret, type ApiBench } from '../testing/api-bench.ts'
 import { fromTables } from '../testing/everything.ts'
 
@@ -68,6 +70,12 @@ async function withCentralBackup(bench: ApiBench, ...names: string[]): Promise<v
           created_at: timestamp(0),
         })
         .execute()
+  await withArchiveKey(bench)
+}
+
+/** As every backup leaves it behind; the subclouds of a bench have no manager that would make one. */
+async function withArchiveKey(bench: ApiBench): Promise<void> {
+  for (const { id } of await bench.database.query.selectFrom('subclouds').select('id').execute()) await archiveKey(bench.site, id)
 }
 
 test('create: the claim shows at once, the job has what it needs, sealed; multipart and JSON mean the same', async (t) => {
@@ -280,7 +288,30 @@ test('a restore without anything to restore from is refused before it begins', a
   const ask = (json: object) =>
     bench.call('PATCH', `${url}/restore`, { json: { subcloud: 'subcloud1', sysadmin_password: password, ...json } })
   assert.match((await ask({})).text, /no backup of this release/)
+  // Another system controller, which managed it before, may have made some; only that one can read them.
+  const foreign = await ask({ local_only: 'true' })
+  assert.equal(foreign.status, 400)
+  assert.match(foreign.text, /no key for archives of it.*Restore it at the system controller that made its backups/)
+  await withArchiveKey(bench)
   assert.equal((await ask({ local_only: 'true' })).status, 200, 'what lies at the subcloud the system controller need not know')
+})
+
+test('while its peer group is taken over a subcloud is not restored', async (t) => {
+  const bench = await deployed(t, 1)
+  const made = await bench.call('POST', '/v1.0/subcloud-peer-groups', { json: { 'peer-group-name': 'spg' } })
+  assert.equal(made.status, 200, made.text)
+  await set(bench, { management_state: 'unmanaged', peer_group_id: made.json.id })
+  await withCentralBackup(bench, 'subcloud1')
+  const ask = () => bench.call('PATCH', `${url}/restore`, { json: { subcloud: 'subcloud1', sysadmin_password: password } })
+  const input = { peerGroupId: made.json.id }
+  await bench.database.transaction((tx) =>
+    enqueue(tx, bench.site.world, queued('peer-group.migrate'), { subject: peerGroupKeyOf(made.json.id), input }),
+  )
+  const during = await ask()
+  assert.equal(during.status, 400)
+  assert.match(during.text, /its peer group is being migrated to this system controller/)
+  await endJobs(bench)
+  assert.equal((await ask()).status, 200)
 })
 
 test('auto and factory: every BMC is asked at once, and whoever may not is told why; what they imply is what is done', async (t) => {
@@ -319,6 +350,7 @@ test('auto and factory: every BMC is asked at once, and whoever may not is told 
   assert.match((await ask({ factory: true })).text, /image of release 26\.09 is not complete/)
   await images('26.09')
   await images('25.09')
+  await withArchiveKey(bench)
   most = 0
   const auto = await ask({ auto: true, local_only: true })
   assert.equal(auto.status, 200, auto.text)

@@ -71,6 +71,10 @@ export interface RestoreFacts {
   readonly hasInstallValues: boolean
   /** Where the request wants it: false when the system controller should have one of the release, and has none. */
   readonly hasBackup: boolean
+  /** Where an archive is read at all: what this system controller encrypts them with; another one has another key. */
+  readonly hasArchiveKey: boolean
+  /** Its peer group is being taken over by this site: the subcloud belongs to that until it has ended. */
+  readonly migrates: boolean
   readonly bmcAnswers: boolean
   /** Of the saved bootstrap values. */
   readonly simplex: boolean
@@ -93,10 +97,16 @@ export function restoreIneligible(subject: Subject, busy: Busy | undefined, fact
     }
   const transient = resting(subject, busy)
   if (transient !== undefined) return transient
+  if (facts.migrates) return { reason: 'its peer group is being migrated to this system controller', hint: wait }
   if (!facts.hasBackup)
     return {
       reason: 'the system controller has no backup of this release of it',
       hint: 'Back it up first, name another release (with_install), or restore what lies at the subcloud (local_only).',
+    }
+  if (!facts.hasArchiveKey)
+    return {
+      reason: 'the system controller has no key for archives of it: it was never backed up from here',
+      hint: 'Restore it at the system controller that made its backups, or deploy it anew.',
     }
   if (facts.byBmc && facts.release < firstAutoRelease)
     return {

@@ -77,6 +77,8 @@ const facts = (changes: Partial<RestoreFacts> = {}): RestoreFacts => ({
   release: '26.09',
   hasInstallValues: true,
   hasBackup: true,
+  hasArchiveKey: true,
+  migrates: false,
   bmcAnswers: true,
   simplex: true,
   ...changes,
@@ -95,6 +97,8 @@ test('restore: unmanaged, in a status that the table calls restorable, with an a
   assert.match(why({}, { ...rests, backup_status: 'deleting-backup' })!, /deleting-backup/)
   assert.match(why({}, { ...rests, prestage_status: 'prestaging' })!, /prestaging/)
   assert.match(why({ bootstrapAddress: undefined })!, /address of its host is not known/)
+  assert.match(why({ hasArchiveKey: false })!, /no key for archives of it/)
+  assert.match(why({ migrates: true })!, /is being migrated to this system controller/)
   assert.match(why({ hasBackup: false })!, /no backup of this release/)
   assert.match(why({ withInstall: true, bmcAnswers: false })!, /BMC does not answer/)
   assert.match(why({ withInstall: true, hasInstallValues: false })!, /no install values/)

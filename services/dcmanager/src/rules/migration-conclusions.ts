@@ -90,10 +90,11 @@ function verdictOn(here: MemberHere, there: MemberThere | undefined, peerId: str
   return 'standby'
 }
 
-/** Copies here of what the peer manages, as the subclouds themselves have said before the peer did. */
-export function fencedBy(peerId: string, here: readonly MemberHere[], there: readonly MemberThere[]): readonly number[] {
+/** Copies here of what the peer manages, and the subclouds themselves have said so, or nothing yet. */
+export function copiesOfPeer(peerId: string, here: readonly MemberHere[], there: readonly MemberThere[]): readonly number[] {
   const managed = new Set(there.filter((member) => member.managementState === 'managed').map((member) => member.regionName))
-  return ids(here.filter((member) => member.deployStatus === 'secondary' && member.fencedBy === peerId && managed.has(member.regionName)))
+  const copies = here.filter((member) => member.deployStatus === 'secondary' && (member.fencedBy ?? peerId) === peerId)
+  return ids(copies.filter((member) => managed.has(member.regionName)))
 }
 
 /** Of a group, what a peer's copy has to have as well. */

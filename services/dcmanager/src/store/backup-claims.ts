@@ -2,7 +2,7 @@ import type { Queryable, Transaction } from '@murmuration/data'
 import { enqueueAll, liveJobs, type Enqueue } from '@murmuration/jobs'
 import type { Secret } from '@murmuration/trust'
 import type { Busy, Ineligible } from '../rules/backup-eligibility.ts'
-import { exclusiveKeyOf, type BackupOperation } from '../rules/operations.ts'
+import { exclusiveKeyOf, peerGroupKeyOf, type BackupOperation } from '../rules/operations.ts'
 import { claim, type AnswerOf, type Asker, type Desk } from './claims.ts'
 import { readDocumentsOf, type Documents } from './documents.ts'
 import { queued } from './operations.ts'
@@ -30,6 +30,8 @@ export type Outcome =
 /** What is true of a subcloud inside the transaction, beside its row. */
 export interface Surroundings {
   readonly busy: Busy | undefined
+  /** Its peer group is being taken over by this site. */
+  readonly migrates: boolean
   /** Of what is asked for by `reads`; empty otherwise. */
   readonly documents: Documents
   readonly backups: readonly { readonly release: string; readonly storage: BackupStorage }[]
@@ -86,7 +88,8 @@ async function claimPage<Input>(
 ): Promise<Outcome[]> {
   if (rows.length === 0) return []
   const ids = rows.map((row) => row.id)
-  const jobs = await liveJobs(tx, ids.map(exclusiveKeyOf))
+  const groups = [...new Set(rows.flatMap((row) => row.peer_group_id ?? []))]
+  const jobs = await liveJobs(tx, [...ids.map(exclusiveKeyOf), ...groups.map(peerGroupKeyOf)])
   const kindOf = new Map(jobs.map((job) => [job.exclusive_key, job.kind]))
   const documents = request.reads?.documents === true ? await readDocumentsOf(tx, desk.keyring, ids) : new Map<number, Documents>()
   const backups = Map.groupBy(request.reads?.backups === true ? await subcloudsWithBackup(tx, ids) : [], (each) => each.subcloudId)
@@ -94,6 +97,7 @@ async function claimPage<Input>(
     const kind = kindOf.get(exclusiveKeyOf(row.id))
     return {
       busy: kind === undefined ? undefined : { operation: kind },
+      migrates: row.peer_group_id !== null && kindOf.has(peerGroupKeyOf(row.peer_group_id)),
       documents: documents.get(row.id) ?? {},
       backups: backups.get(row.id) ?? [],
     }

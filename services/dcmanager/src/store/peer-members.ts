@@ -53,16 +53,16 @@ const confirmedRevision = (row: Synced | undefined): number => (row === undefine
 
 /**
  * Takes subclouds out of this site's hands, with all that follows (reference dcmanager §4.6, §7.10): unmanaged, endpoints unknown, alarm
- * counts no longer collected, and offline where another site manages them. A number of statements that does not grow with them.
+ * counts no longer collected, and offline where another site manages them. That one is recorded as if the subclouds had named it, which
+ * some of them may have done before. A number of statements that does not grow with them.
  */
 export async function giveUpMembers(
   tx: Transaction<Schema>,
   world: World,
   ids: readonly number[],
-  to: Extract<DeployStatus, 'rehome-pending' | 'secondary' | 'rehome-failed'>,
+  to: Extract<DeployStatus, 'rehome-pending' | 'rehome-failed'> | { readonly managedBy: string },
 ): Promise<void> {
   if (ids.length === 0) return
-  const gone = to === 'secondary'
   // One write, one change: with it the statuses of the endpoints, of which nothing is known any more.
   await updateSubclouds(
     tx,
@@ -70,8 +70,9 @@ export async function giveUpMembers(
     ids,
     {
       management_state: 'unmanaged',
-      deploy_status: to,
-      ...(gone ? { availability_status: 'offline' as const, error_description: noError } : {}),
+      ...(typeof to === 'string'
+        ? { deploy_status: to }
+        : { deploy_status: 'secondary', availability_status: 'offline', error_description: noError, fenced_by: to.managedBy }),
     },
     {},
     statusColumns(new Map(), new Map()),
@@ -86,22 +87,22 @@ export async function giveUpMembers(
 }
 
 /**
- * Standby copies whose sites said who manages them before this site had heard it of the peer: it is known now, and no error. Who said so stays
- * recorded: what another standby failed to take is not failed here.
+ * Standby copies of what the peer says it manages: that is known now, and no error. It stays recorded, whoever said so first: what another
+ * standby failed to take is not failed here.
  */
-export async function forgetFencingError(tx: Transaction<Schema>, world: World, ids: readonly number[]): Promise<void> {
+export async function recordManager(tx: Transaction<Schema>, world: World, ids: readonly number[], managedBy: string): Promise<void> {
   if (ids.length === 0) return
   const telling = await tx.query
     .selectFrom('subclouds')
     .select('id')
     .where('id', 'in', ids)
-    .where('error_description', '!=', noError)
+    .where((eb) => eb.or([eb('error_description', '!=', noError), eb('fenced_by', 'is', null)]))
     .execute()
   await updateSubclouds(
     tx,
     world,
     telling.map((row) => row.id),
-    { error_description: noError },
+    { fenced_by: managedBy, error_description: noError },
     { deployStatus: 'secondary' },
   )
 }

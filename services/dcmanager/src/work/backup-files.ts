@@ -52,6 +52,9 @@ export async function storedArchiveKey(site: Site, subcloudId: number): Promise<
   return site.keyring.open(sealed, keyContext(subcloudId))
 }
 
+export const hasArchiveKey = async (site: Pick<Site, 'world' | 'config'>, subcloudId: number): Promise<boolean> =>
+  (await site.world.files.size(archiveKeyFileOf(site.config.varFolder, subcloudId))) !== undefined
+
 /** Hex digest and length of a file, a piece at a time; undefined when there is none. */
 export async function digestOf(site: Pick<Site, 'world'>, path: string): Promise<{ sha256: string; bytes: number } | undefined> {
   if ((await site.world.files.size(path)) === undefined) return undefined

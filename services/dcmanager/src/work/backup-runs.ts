@@ -144,6 +144,9 @@ export interface RestoreSource {
   readonly sha256: string | null
 }
 
+/** Install values for playbooks of operators: ours have no Ceph to wipe, and follow a restore over Redfish, not by the BMC's event log. */
+const ofOperators = ['wipe_ceph_osds', 'ipmi_sel_event_monitoring'] as const
+
 /** What the request says, for every way to restore. */
 const wishesOf = (
   parts: OperationParts,
@@ -151,8 +154,7 @@ const wishesOf = (
   input: RestoreInput,
   installValues: Readonly<Record<string, unknown>>,
 ): Record<string, AnsibleValue> => ({
-  // For playbooks of operators: ours have no Ceph to wipe.
-  ...(typeof installValues['wipe_ceph_osds'] === 'boolean' ? { wipe_ceph_osds: installValues['wipe_ceph_osds'] } : {}),
+  ...Object.fromEntries(ofOperators.flatMap((name) => (typeof installValues[name] === 'boolean' ? [[name, installValues[name]]] : []))),
   ...operatorValuesOf(parts, row.id, input.operatorValues),
   local: input.localOnly,
   restore_registry_images: input.registryImages,

@@ -4,17 +4,17 @@ import type { Site } from '@murmuration/site'
 import {
   afterMigration,
   copyIsWhole,
-  fencedBy,
   followsLeaderThere,
   leaderAfter,
   leadsBefore,
   managedCounts,
+  copiesOfPeer,
   whileMigrating,
   type Claimant,
   type Conclusions,
 } from '../rules/migration-conclusions.ts'
 import { readAssociationFacts, updateAssociation, type AssociationRecord } from '../store/associations.ts'
-import { forgetFencingError, readDocumentsOfMany, readMembersHere, giveUpMembers, restoreMembers } from '../store/peer-members.ts'
+import { recordManager, readDocumentsOfMany, readMembersHere, giveUpMembers, restoreMembers } from '../store/peer-members.ts'
 import { announceChange, readPeerGroup, updatePeerGroup, type PeerGroupRow } from '../store/peer-groups.ts'
 import type { Schema } from '../store/schema.ts'
 import { deleteSubclouds } from '../store/subclouds.ts'
@@ -78,7 +78,7 @@ export async function auditGroup(
     const conclusions = afterMigration(mine, members, peerId)
     const imports = outOfSyncThere ? await readImports(tx, parts, conclusions, mine, members) : []
     await writeImports(tx, site, imports)
-    await giveUpMembers(tx, world, conclusions.standby, 'secondary')
+    await giveUpMembers(tx, world, conclusions.standby, { managedBy: peerId })
     await giveUpMembers(tx, world, conclusions.failed, 'rehome-failed')
     await deleteSubclouds(tx, world, conclusions.gone)
     const left = new Set([...conclusions.standby, ...conclusions.failed, ...conclusions.gone])
@@ -92,7 +92,7 @@ export async function auditGroup(
     const { revision } = await recordLeader(tx, parts, here, leader === 'peer' ? there : undefined)
     // While another one leads, who has these stays an alarm.
     if (there.leaderId === peerId && (leader === 'peer' || here.system_leader_id === peerId))
-      await forgetFencingError(tx, world, fencedBy(peerId, mine, members))
+      await recordManager(tx, world, copiesOfPeer(peerId, mine, members), peerId)
     const anyFailed = members.some((member) => member.deployStatus === 'rehome-failed' || member.deployStatus === 'rehome-prep-failed')
     const waits = conclusions.waiting.length > 0
     // What the peer never had it still does not have; a takeover confirms nothing but who manages what (reference §7.10).
@@ -190,7 +190,7 @@ export async function settleLeader(parts: PeerAuditParts, record: AssociationRec
     await recordLeader(tx, parts, here, there)
     if (there.leaderId !== localId) {
       const { standby, failed } = afterMigration(mine, members, peer.peer_uuid.toLowerCase())
-      await giveUpMembers(tx, site.world, standby, 'secondary')
+      await giveUpMembers(tx, site.world, standby, { managedBy: peer.peer_uuid.toLowerCase() })
       await giveUpMembers(tx, site.world, failed, 'rehome-failed')
     }
     tx.afterCommit(() => tellReaders(site))
@@ -237,7 +237,7 @@ export async function takeBack(parts: PeerAuditParts, record: AssociationRecord,
     if (here === undefined || here.migration_status !== null || here.system_leader_id !== localId) return false
     const mine = await readMembersHere(tx, group.id, association.id)
     const { standby } = afterMigration(mine, members, peer.peer_uuid.toLowerCase())
-    await giveUpMembers(tx, site.world, standby, 'secondary')
+    await giveUpMembers(tx, site.world, standby, { managedBy: peer.peer_uuid.toLowerCase() })
     await restoreMembers(
       tx,
       site.world,
