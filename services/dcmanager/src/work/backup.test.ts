@@ -74,11 +74,11 @@ const backup = (fleet: Fleet, id: number, changes: Partial<BackupInput> = {}): P
     { backup_status: 'validating' },
   )
 
-const remove = (fleet: Fleet, id: number): Promise<string> =>
+const remove = (fleet: Fleet, id: number, release = '26.09'): Promise<string> =>
   claim<DeleteBackupInput>(
     fleet,
     'subcloud.delete-backup',
-    { subcloudId: id, release: '26.09', localOnly: false },
+    { subcloudId: id, release, localOnly: false },
     { backup_status: 'deleting-backup' },
   )
 
@@ -254,13 +254,17 @@ test('delete: archives and rows of the release are gone, and the status is unkno
   const { fleet, ids } = await prepared(t)
   const [id] = ids as [number]
   await manage(t, fleet, await backup(fleet, id))
+  const madeAt = (await row(fleet, id)).backup_datetime
+  const none = await manage(t, fleet, await remove(fleet, id, '26.03'))
+  assert.deepEqual([none?.outcome, none?.progress], ['{"removed":0}', 'there was no backup of release 26.03'])
+  const before = await row(fleet, id)
+  assert.deepEqual([before.backup_status, before.backup_datetime, (await listBackups(fleet.database, id)).length], ['unknown', madeAt, 1])
   const job = await manage(t, fleet, await remove(fleet, id))
   assert.deepEqual(JSON.parse(job?.outcome ?? ''), { removed: 1 })
   const after = await row(fleet, id)
   assert.deepEqual([after.backup_status, after.backup_datetime], ['unknown', null])
   assert.deepEqual(await listBackups(fleet.database, id), [])
   assert.deepEqual(await centralFiles(fleet, id), [])
-  assert.deepEqual(JSON.parse((await manage(t, fleet, await remove(fleet, id)))?.outcome ?? ''), { removed: 0 })
 })
 
 test('delete that fails: delete-failed, and what was told of the subcloud before stays', async (t) => {

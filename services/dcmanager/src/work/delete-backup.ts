@@ -40,13 +40,15 @@ export const deleteBackupKind = (parts: OperationParts): JobKind<DeleteBackupInp
           ),
         )
         removed = ids.length
+        if (removed === 0) context.progress(`there was no backup of release ${context.input.release}`)
       })
       return { removed }
     },
     settle: (tx: Transaction<Schema>, job, outcome, world) =>
       settleBackup(tx, world, json.read<DeleteBackupInput>(job.input as never).subcloudId, outcome, {
         from: 'deleting-backup',
-        columns: { backup_status: 'unknown', backup_datetime: null },
+        // Where there was nothing to delete, what the time tells of is another backup (reference dcmanager §3.4).
+        columns: { backup_status: 'unknown', ...(outcome.output?.removed === 0 ? {} : { backup_datetime: null }) },
         // The subcloud may be in any state, and the text that stands there is about that.
         tells: false,
       }),
