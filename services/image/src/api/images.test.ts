@@ -366,16 +366,19 @@ test('lists: pages, links, filters, and what they refuse', async (t) => {
   assert.equal(first.first, '/v2/images')
   assert.equal(first.schema, '/v2/schemas/images')
   assert.match(first.next, /^\/v2\/images\?marker=[0-9a-f-]{36}$/)
-  const seen: string[] = []
-  for (let path: string | undefined = '?limit=7&sort=name:asc'; path !== undefined;) {
-    const page: { images: { name: string }[]; next?: string } = (await list(path)).body
-    seen.push(...page.images.map(({ name }) => name))
-    path = page.next?.slice('/v2/images'.length)
+  for (const query of ['?limit=7&sort=name:asc', '?limit=7&sort_key=name&sort_key=status&sort_dir=asc&sort_dir=desc']) {
+    const seen: string[] = []
+    for (let path: string | undefined = query; path !== undefined;) {
+      const page: { images: { name: string }[]; next?: string } = (await list(path)).body
+      seen.push(...page.images.map(({ name }) => name))
+      path = page.next?.slice('/v2/images'.length)
+    }
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 30 }, (_, i) => `n${String(i).padStart(2, '0')}`).filter((name) => name !== 'n07'),
+      query,
+    )
   }
-  assert.deepEqual(
-    seen,
-    Array.from({ length: 30 }, (_, i) => `n${String(i).padStart(2, '0')}`).filter((name) => name !== 'n07'),
-  )
   assert.deepEqual(await names('?tag=even&tag=t4'), ['n04'])
   assert.deepEqual(await names('?os_hidden=true'), ['n07'])
   assert.deepEqual(await names('?arch=arm'), ['n08'])

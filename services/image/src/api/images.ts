@@ -131,7 +131,13 @@ function listQueryOf(query: URLSearchParams): ListQuery {
   }
 }
 
-/** `first` repeats the query without its marker, `next` goes on behind the last row; each key once (reference image §1.5). */
+/** Parameters of which each one counts, not the last one only. */
+const repeatable: ReadonlySet<string> = new Set(['tag', 'sort', 'sort_key', 'sort_dir'])
+
+/**
+ * `first` repeats the query without its marker, `next` goes on behind the last row (reference image §1.5). Of a key that was repeated the
+ * links have the one that counted; where all of them did they have all, which the original loses: its second page is in another order.
+ */
 export function linksOf(
   path: string,
   query: URLSearchParams,
@@ -139,11 +145,12 @@ export function linksOf(
   limit: number,
   by: 'id' | 'name' = 'id',
 ): { first: string; next?: string } {
-  const once = new URLSearchParams(Object.fromEntries(query))
-  once.delete('marker')
-  const first = once.size === 0 ? path : `${path}?${once.toString()}`
+  const counted = new URLSearchParams(query)
+  for (const key of new Set(query.keys())) if (!repeatable.has(key)) counted.set(key, query.getAll(key).at(-1)!)
+  counted.delete('marker')
+  const first = counted.size === 0 ? path : `${path}?${counted.toString()}`
   const last = rows.at(-1)
   if (last === undefined || rows.length < limit) return { first }
-  once.set('marker', String(last[by]))
-  return { first, next: `${path}?${once.toString()}` }
+  counted.set('marker', String(last[by]))
+  return { first, next: `${path}?${counted.toString()}` }
 }
