@@ -21,7 +21,7 @@ export interface CopyOptions extends CommonOptions {
 
 export interface Copied extends TableSummary {
   readonly site: string
-  readonly service: string
+  readonly service: ServiceName
 }
 
 /**
@@ -85,7 +85,22 @@ export async function copyServices(world: World, plan: Plan, to: string, replace
   return copied
 }
 
-async function copyService(world: World, service: ServiceName, plan: Plan, to: string, replace: boolean): Promise<Copied[]> {
+/** Whether a place still holds exactly what a copy has put there: nobody has used it since. */
+export async function stillHolds(world: World, to: string, region: string, copied: readonly Copied[]): Promise<boolean> {
+  const service = copied[0]?.service
+  if (service === undefined) return false
+  const place = await openDatabase(databaseUrlOf({ dataUrl: to, region }, service), { world, name: service })
+  try {
+    const found = await withSnapshot(place, summarize)
+    return (
+      found.length === copied.length && found.every((table) => copied.some((one) => one.name === table.name && one.digest === table.digest))
+    )
+  } finally {
+    await place.close()
+  }
+}
+
+export async function copyService(world: World, service: ServiceName, plan: Plan, to: string, replace: boolean): Promise<Copied[]> {
   const { site, from, region } = plan
   const called = site === '' ? service : `${site}: ${service}`
   const { migrations } = await upkeepOf[service]()

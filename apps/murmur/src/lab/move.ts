@@ -1,43 +1,66 @@
 import { loadSiteConfig } from '@murmuration/site'
 import type { World } from '@murmuration/world'
-import { copyServices, type Copied } from '../commands/db-copy.ts'
+import { copyService, stillHolds, type Copied } from '../commands/db-copy.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { tell } from '../terminal.ts'
+import { begunMove, endMove, keepMove } from './begun-move.ts'
 import { ownFiles, siteDataUrl, writeDataUrl } from './data-url.ts'
 import { labFolder, labPaths, type LabPaths } from './layout.ts'
 import { discoverSites, refreshLab, startSite, stopSite } from './sites.ts'
+import type { LabSite } from './state.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Moves the data of every site of the lab, also while it runs: one site after the other is stopped, copied, told its new place and started
- * again, each away for seconds. Interrupted or failed, it is run again: a site is either where it was or in its new place.
+ * again, each away for seconds. Interrupted or failed, it is run again: a site is either where it was or in its new place, what was copied
+ * already is copied anew, and a site that was stopped for it is started.
  */
 export async function moveLab(world: World, environment: Environment, options: { to: string; replace?: boolean }): Promise<Copied[]> {
   const paths = labPaths(labFolder(environment))
   const sites = await discoverSites(world, paths)
   if (sites.length === 0) throw new CommandFailed(exitCodes.notFound, `There is no lab below ${paths.folder}.`, 'Start it with: npm start')
   const moved: Copied[] = []
-  for (const site of sites) {
-    const { dataUrl: from, services } = await loadSiteConfig(world, site.site, {})
-    const wanted = siteDataUrl(options.to, site.name, '--to')
-    const to = wanted ?? ownFiles(site.varFolder)
-    if (from === to) {
-      tell(`${site.name}: is there already`)
-      continue
-    }
-    const ran = await stopSite(world, site)
-    try {
-      const plan = { site: site.name, from, region: site.region, services }
-      moved.push(...(await copyServices(world, plan, to, options.replace === true)))
-      await writeDataUrl(world, site.site, wanted)
-    } finally {
-      if (ran) await startSite(world, environment, site.site)
-    }
-    tell(`${site.name}: ${ran ? 'runs' : 'is'} there now`)
-  }
+  for (const site of sites) moved.push(...(await moveSite(world, environment, site, options)))
   await refreshLab(world, paths)
   return moved
+}
+
+async function moveSite(
+  world: World,
+  environment: Environment,
+  site: LabSite,
+  options: { to: string; replace?: boolean },
+): Promise<Copied[]> {
+  const { dataUrl: from, services } = await loadSiteConfig(world, site.site, {})
+  const wanted = siteDataUrl(options.to, site.name, '--to')
+  const to = wanted ?? ownFiles(site.varFolder)
+  const before = await begunMove(world, site)
+  if (from === to && before === undefined) {
+    tell(`${site.name}: is there already`)
+    return []
+  }
+  const move = { to, ran: site.pid !== null || before?.ran === true, copied: before?.to === to ? [...before.copied] : [] }
+  await keepMove(world, site, move)
+  await stopSite(world, site)
+  const plan = { site: site.name, from, region: site.region, services }
+  try {
+    for (const service of from === to ? [] : services) {
+      const earlier = move.copied.filter((table) => table.service === service)
+      const ours = await stillHolds(world, to, site.region, earlier)
+      const copied = await copyService(world, service, plan, to, ours || options.replace === true)
+      move.copied = [...move.copied.filter((table) => table.service !== service), ...copied]
+      await keepMove(world, site, move)
+    }
+    await writeDataUrl(world, site.site, wanted)
+  } finally {
+    if (move.ran) await startSite(world, environment, site.site)
+    // Whoever stops it from now on means it.
+    await keepMove(world, site, { ...move, ran: false })
+  }
+  await endMove(world, site)
+  tell(`${site.name}: ${move.ran ? 'runs' : 'is'} there now`)
+  return move.copied
 }
 
 /** What a new site of the lab has as `dataUrl`: where `DATA_URL` says. */

@@ -126,7 +126,8 @@ async function refuseUsed<DB>(db: Database<DB>, migrations: Migrations): Promise
     const expected = new Map((await withSnapshot(pristine, summarize)).map((table) => [table.name, table.digest]))
     const used = (await withSnapshot(db, summarize)).filter((table) => expected.get(table.name) !== table.digest)
     if (used.length === 0) return
-    throw new DatabaseError('other', `The database is in use: ${used.map((table) => `${table.name} has ${table.rows} rows`).join(', ')}.`)
+    const held = used.map((table) => `${table.name} has ${table.rows} rows`).join(', ')
+    throw new DatabaseError('other', `The database is in use: ${held}. Give an empty one, or say that what it holds is to be replaced.`)
   } finally {
     await pristine.close()
   }
