@@ -49,8 +49,9 @@ export function patchImageRoutes(app: App, context: ApiContext): void {
       if (visibility === 'community' && image.visibility !== 'community') request.authorize('communitize_image', targetOf(image, caller))
       const tags = Array.isArray(attributes['tags']) ? [...new Set(attributes['tags'] as string[])] : undefined
       if (tags !== undefined) requireWithin('tags', tags.length)
-      if (patched.properties !== undefined) requireWithin('properties', Object.keys(patched.properties).length)
-      if (Object.keys(attributes).length === 0 && patched.properties === undefined) return shownImage(context, image, caller)
+      const { properties, removed } = patched
+      if (Object.keys(properties).length > 0) requireWithin('properties', patched.count)
+      if (Object.keys(attributes).length + Object.keys(properties).length + removed.length === 0) return shownImage(context, image, caller)
       // Formats hold for the bytes that were judged by them: they are written only while the image has the status in which they may change.
       const bound = attributes['disk_format'] !== undefined || attributes['container_format'] !== undefined
       const changed = await data.image_update(caller, {
@@ -58,9 +59,9 @@ export function patchImageRoutes(app: App, context: ApiContext): void {
         values: {
           ...attributes,
           ...(tags === undefined ? {} : { tags }),
-          ...(patched.properties === undefined ? {} : { properties: patched.properties }),
+          properties,
         },
-        purge_props: patched.properties !== undefined,
+        drop_props: removed,
         from_state: bound ? image.status : null,
       })
       return shownImage(context, changed, caller)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { testEngine } from '@murmuration/data/testing'
 import { startTestSite, type CallOptions, type TestSite } from '../testing/test-site.ts'
 
 async function start(t: TestContext, options: Parameters<typeof startTestSite>[0] = {}) {
@@ -268,6 +269,24 @@ test('changes: both media types, all or nothing, and what may not be touched', a
   )
   // Readable for all now, but not theirs.
   assert.equal((await patch(site, id, [{ op: 'replace', path: '/name', value: 'x' }])).status, 403)
+})
+
+test('changes at the same time keep what each of them wrote', async (t) => {
+  // A server that answers later: what one request has read another one changes meanwhile.
+  const leftovers: (() => Promise<void>)[] = []
+  t.after(async () => {
+    for (const remove of leftovers.reverse()) await remove()
+  })
+  const engine = await testEngine('redis', (remove) => void leftovers.push(remove))
+  const site = await startTestSite({ dataUrl: await engine.freshUrl() })
+  leftovers.push(() => site.stop())
+  const { id } = await site.image(me, { gone: 'x', kept: 'x' })
+  const at = ['a', 'b', 'c', 'd', 'e', 'f']
+  const changes = [...at.map((key) => ({ op: 'add', path: `/${key}`, value: key })), { op: 'remove', path: '/gone' }]
+  const answers = await Promise.all(changes.map((change) => patch(site, id, [change])))
+  assert.ok(answers.every(({ status }) => status === 200))
+  const { body } = await site.call(me, 'GET', `/v2/images/${id}`)
+  assert.deepEqual([...at.map((key) => body[key]), body.kept, body.gone], [...at, 'x', undefined])
 })
 
 test('formats are fixed once bytes were judged by them', async (t) => {

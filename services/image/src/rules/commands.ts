@@ -26,7 +26,7 @@ const entrySignatures = <K extends 'object' | 'property'>(kind: K) =>
  */
 export const signatures = {
   image_create: takes('values'),
-  image_update: takes('image_id values', 'purge_props from_state'),
+  image_update: takes('image_id values', 'purge_props from_state drop_props'),
   image_destroy: takes('image_id'),
   image_get: takes('image_id', 'force_show_deleted'),
   image_get_all: takes('', 'filters marker limit sort_key sort_dir member_status is_public admin_as_user return_tag'),

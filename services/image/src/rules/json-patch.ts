@@ -107,15 +107,18 @@ export interface Patchable {
 export interface Patched {
   /** Only those that were written. */
   readonly attributes: Readonly<Record<string, unknown>>
-  /** All of them; absent when none was touched. */
-  readonly properties: Readonly<Record<string, string>> | undefined
+  /** Only those that were written: what others write at the same time stays. */
+  readonly properties: Readonly<Record<string, string>>
+  readonly removed: readonly string[]
+  /** How many properties there are then. */
+  readonly count: number
 }
 
 /** The image after all operations, or a refusal that names the first one that can't be done; nothing is half done. */
 export function applyPatch(form: PatchForm, operations: readonly Operation[], image: Patchable): Patched {
   const attributes: Record<string, unknown> = {}
   const properties = new Map(Object.entries(image.properties))
-  let touched = false
+  const touched = new Set<string>()
   for (const { verb, key, value } of operations) {
     if (isReadOnly(key) || key === 'id') throw errors.readOnlyAttribute({ field: key }, { field: key })
     if (isReserved(key)) throw errors.reservedAttribute({ field: key }, { field: key })
@@ -128,11 +131,12 @@ export function applyPatch(form: PatchForm, operations: readonly Operation[], im
       attributes[key] = value
       continue
     }
-    touched = true
+    touched.add(key)
     if (verb === 'add' && form === '2.0' && properties.has(key)) throw errors.propertyExists({ field: key }, { field: key })
     if (verb !== 'add' && !properties.has(key)) throw errors.propertyMissing({ field: key }, { field: key })
     if (verb === 'remove') properties.delete(key)
     else properties.set(key, value as string)
   }
-  return { attributes, properties: touched ? Object.fromEntries(properties) : undefined }
+  const [written, removed] = [[...touched].filter((key) => properties.has(key)), [...touched].filter((key) => !properties.has(key))]
+  return { attributes, properties: Object.fromEntries(written.map((key) => [key, properties.get(key)!])), removed, count: properties.size }
 }

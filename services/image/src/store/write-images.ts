@@ -70,12 +70,14 @@ export interface Update {
   readonly values: Values
   /** Properties that are not named are deleted. */
   readonly purge_props?: boolean
+  /** New: properties that are deleted, whatever else there is. */
+  readonly drop_props?: readonly string[]
   /** Writes only when the image still has this status. */
   readonly from_state?: string | null
 }
 
 export async function updateImage(tx: Tx, world: World, caller: Caller, update: Update): Promise<ImageRecord> {
-  const { image_id: id, values, purge_props: purge = false, from_state: from } = update
+  const { image_id: id, values, purge_props: purge = false, from_state: from, drop_props: dropped = [] } = update
   await readMutable(tx, caller, id)
   const columns = columnsOf(values)
   const properties = values['properties'] === undefined ? undefined : propertiesOf(values['properties'])
@@ -92,6 +94,7 @@ export async function updateImage(tx: Tx, world: World, caller: Caller, update: 
     await writeProperties(tx, id, properties, now)
     if (purge) await purgeProperties(tx, id, properties, now)
   }
+  if (dropped.length > 0) await deleteProperties(tx, id, dropped, now)
   // New: tags are part of the image where they are written with it.
   if (Array.isArray(values['tags'])) await setTags(tx, world, { image_id: id, tags: values['tags'].map(String) })
   if (locations.length > 0) {
