@@ -197,8 +197,9 @@ export async function freeData(db: Db, { data_id: id }: { data_id: string }): Pr
   return null
 }
 
-export const garbage = (db: Db, most: number): Promise<DataRow[]> =>
-  db.query.selectFrom('image_data').selectAll().where('state', '=', 'garbage').orderBy('id').limit(most).execute()
+/** A page at a time: what can not be removed now must not stand before the rest for ever. */
+export const garbage = (db: Db, after: string, most: number): Promise<DataRow[]> =>
+  db.query.selectFrom('image_data').selectAll().where('state', '=', 'garbage').where('id', '>', after).orderBy('id').limit(most).execute()
 
 /** What a dead writer left: its lease is over. */
 export const abandoned = (db: Db, now: string, most: number): Promise<DataRow[]> =>

@@ -113,6 +113,20 @@ test('a store whose folder is not mounted has lost nothing', async (t) => {
   assert.equal((await site.call(me, 'GET', `/v2/images/${id}/file`)).bytes.length, 1000)
 })
 
+test('garbage that can not be removed now keeps no other from it', async (t) => {
+  const site = await start(t)
+  const at = timestamp(site.world.clock.nowMs())
+  const left = { image_id: 'gone', owner: 'north', bytes: 1, state: 'garbage', lease_until: null, created_at: at, updated_at: at } as const
+  const elsewhere = Array.from({ length: 250 }, (_, n) => ({ ...left, id: `0-${String(n).padStart(3, '0')}`, store: 'not configured now' }))
+  const here = { ...left, id: site.world.random.uuid().replace(/^./, 'f'), store: 'local' }
+  await site.database.query
+    .insertInto('image_data')
+    .values([...elsewhere, here])
+    .execute()
+  assert.equal((await site.sweeper.sweep()).garbage, 1)
+  assert.equal((await rows(site)).length, 250)
+})
+
 test('an image that waits for nobody is queued again', async (t) => {
   const site = await start(t)
   const { id } = await site.image(me)

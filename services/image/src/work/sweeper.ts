@@ -84,7 +84,11 @@ export function createSweeper(world: World, database: ImageDatabase, stores: Sto
           await failData(tx, world, { data_id: row.id, from, to })
       })
     }
-    for (const row of await garbage(database, pageSize)) if (await removed(row)) found.garbage += 1
+    for (let after: string | undefined = ''; after !== undefined;) {
+      const rows = await garbage(database, after, pageSize)
+      for (const row of rows) if (await removed(row)) found.garbage += 1
+      after = rows.length < pageSize ? undefined : rows.at(-1)?.id
+    }
     // Twice a lease: a writer whose row is being made is no case for us.
     for (const id of await stuckImages(database, timestamp(nowMs - 2 * dataLeaseMs), pageSize)) {
       found.stuck += 1
