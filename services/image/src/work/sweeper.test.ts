@@ -116,7 +116,8 @@ test('a store whose folder is not mounted has lost nothing', async (t) => {
 test('garbage that can not be removed now keeps no other from it', async (t) => {
   const site = await start(t)
   const at = timestamp(site.world.clock.nowMs())
-  const left = { image_id: 'gone', owner: 'north', bytes: 1, state: 'garbage', lease_until: null, created_at: at, updated_at: at } as const
+  const { id } = await site.image(me)
+  const left = { image_id: id, owner: 'north', bytes: 1, state: 'garbage', lease_until: null, created_at: at, updated_at: at } as const
   const elsewhere = Array.from({ length: 250 }, (_, n) => ({ ...left, id: `0-${String(n).padStart(3, '0')}`, store: 'not configured now' }))
   const here = { ...left, id: site.world.random.uuid().replace(/^./, 'f'), store: 'local' }
   await site.database.query
