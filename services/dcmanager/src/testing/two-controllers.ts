@@ -136,7 +136,7 @@ async function answer(
 }
 
 /** What an operator enters at `at` for the other controller: interval 10 s, threshold 3. */
-export const addPeerOf = (at: Controller, other: Controller) =>
+export const addPeerOf = (at: Controller, other: Pick<Controller, 'uuid' | 'name' | 'origin'>) =>
   at.call('POST', '/v1.0/system-peers', {
     json: {
       peer_uuid: other.uuid,

@@ -22,6 +22,7 @@ import type { Schema } from '../store/schema.ts'
 import { writePeerAuthority, type SystemPeerRow } from '../store/system-peers.ts'
 import type { ControllerFacts } from './controller-facts.ts'
 import { auditGroup, settleLeader, takeBack } from './peer-group-audit.ts'
+import { restoreGroupName } from './peer-group-names.ts'
 import { peerFailureOf, WrongPeer, type Peers } from './peers.ts'
 import { createRounds } from './state-rounds.ts'
 import { changesTopic } from './topics.ts'
@@ -227,6 +228,7 @@ export function createPeerMonitor(parts: PeerMonitorParts): PeerMonitor {
   async function follow(peer: SystemPeerRow, records: readonly AssociationRecord[], heard: Heard): Promise<void> {
     const copies = copiesOf(records, heard)
     const localId = (await parts.facts.ownSystem()).uuid
+    await restoreGroupName(parts, records, heard, signal)
     let audited = false
     for (const record of records) {
       const there = heard.groups.find((group) => group.name === record.group.peer_group_name)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { createStockPeer } from '@murmuration/clients/testing'
 import { timestamp } from '@murmuration/data'
-import { addPeerOf, twoControllers, type Controller, type TwoControllers } from '../testing/two-controllers.ts'
+import { addPeerOf, peerPassword, twoControllers, type Controller, type TwoControllers } from '../testing/two-controllers.ts'
 
 interface Background extends TwoControllers {
   /** `sync-status` and message of the only association of a site. */
@@ -163,6 +164,30 @@ test('GR-4: the group is changed where it is owned, and both sites have it', { t
     [true, true],
     'nothing is sent again for it',
   )
+})
+
+test('a standby that was away while the group got another name gets it too, and no second group', { timeout: 60_000 }, async (t) => {
+  const { one, two, links, status, ok, until, isolate, heal } = await background(t)
+  // Of two standbys one is there to be told: else the name would be refused.
+  const origin = 'http://stock.test'
+  const uuid = '9b8c0000-0000-4000-8000-000000000002'
+  const stock = createStockPeer({ origin, uuid, name: 'stock', password: peerPassword, nowMs: () => one.world.clock.nowMs() })
+  links.answers.set(origin, (request) => stock.answer(request))
+  stock.addSystemPeer(one.uuid)
+  const { id } = await ok(addPeerOf(one, { uuid, name: 'stock', origin }))
+  await ok(one.call('POST', '/v1.0/peer-group-associations', { json: { peer_group_id: 1, system_peer_id: id, peer_group_priority: 2 } }))
+  await until('the stock peer to be told', () => stock.associations[0]?.['sync-status'] === 'in-sync')
+  isolate(two)
+  await until('the peer to be away', async () => (await one.peerIsAvailable()) === 'unavailable')
+  await ok(one.call('PATCH', '/v1.0/subcloud-peer-groups/spg-a', { json: { 'peer-group-name': 'spg-b' } }))
+  heal()
+  await until('the standby to say so', async () => (await status(two)) === 'out-of-sync')
+  assert.equal(await status(one), 'out-of-sync')
+  await ok(one.call('PATCH', '/v1.0/peer-group-associations/1/sync', {}))
+  await until('both to be in-sync', async () => (await status(one)) === 'in-sync' && (await status(two)) === 'in-sync')
+  const groups = await two.database.query.selectFrom('subcloud_peer_group').select(['id', 'peer_group_name']).execute()
+  assert.deepEqual(groups, [{ id: 1, peer_group_name: 'spg-b' }])
+  assert.equal((await two.database.query.selectFrom('peer_group_association').select('id').execute()).length, 1)
 })
 
 test('GR-5: the primary returns during a migration', { timeout: 60_000 }, async (t) => {
