@@ -277,7 +277,7 @@ test('changes at the same time keep what each of them wrote', async (t) => {
   t.after(async () => {
     for (const remove of leftovers.reverse()) await remove()
   })
-  const engine = await testEngine('redis', (remove) => void leftovers.push(remove))
+  const engine = testEngine('redis', (remove) => void leftovers.push(remove))
   const site = await startTestSite({ dataUrl: await engine.freshUrl() })
   leftovers.push(() => site.stop())
   const { id } = await site.image(me, { gone: 'x', kept: 'x' })
