@@ -40,6 +40,15 @@ export const Subcloud = Type.Object(
     ),
     'murmuration-owner-epoch': Type.Optional(Type.Integer({ description: 'New: the epoch under which this controller manages it.' })),
     info_message: Type.Optional(Type.String({ description: 'Advice after an update.' })),
+    sync_status: Type.Optional(Type.String({ description: 'In lists: in-sync when all endpoints are.' })),
+    endpoint_sync_status: Type.Optional(
+      Type.Array(Type.Object({ endpoint_type: Type.String(), sync_status: Type.String() }), {
+        description: 'In lists, and of one subcloud.',
+      }),
+    ),
+    oam_floating_ip: Type.Optional(Type.String({ description: 'In the detail, as the next two.' })),
+    deploy_config_sync_status: Type.Optional(Type.String()),
+    region_name: Type.Optional(Type.String()),
   },
   { title: 'Subcloud' },
 )
