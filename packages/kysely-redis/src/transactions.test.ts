@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { after, before, test } from 'node:test'
 import type { Kysely } from 'kysely'
 import { allowScan, fencedBy, isSerializationFailure, withRetry, type RedisDialectOptions } from './index.ts'
 import { openRedis, type Opened } from './testing/database.ts'
-import { nodeEnvironment, testRedis, type RedisServer } from './testing/index.ts'
+import { nodeEnvironment, startRedis, testRedis, type RedisServer } from './testing/index.ts'
 
 let server: RedisServer
 before(async () => void (server = await testRedis()))
@@ -413,4 +414,109 @@ test('a number of the counter that somebody has taken by himself meanwhile is no
     .execute()
   await assert.rejects(trx.commit().execute(), isSerializationFailure)
   assert.deepEqual(await db.selectFrom('n').select('of').execute(), [{ of: 'them' }])
+})
+
+/** What escapes while it works: such an error ends the process of whoever uses this package. */
+async function unhandledIn(work: () => Promise<void>): Promise<unknown[]> {
+  const unhandled: unknown[] = []
+  const note = (error: unknown): void => void unhandled.push(error)
+  const others = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection')
+  process.on('unhandledRejection', note)
+  try {
+    await work()
+    await new Promise((resolve) => setImmediate(resolve))
+  } finally {
+    process.off('unhandledRejection', note)
+    for (const other of others) process.on('unhandledRejection', other)
+  }
+  return unhandled
+}
+
+const joined = (db: Db): Promise<unknown[]> =>
+  db
+    .selectFrom('accounts')
+    .innerJoin('payments', 'payments.account', 'accounts.id')
+    .select(['accounts.id', 'payments.id as payment'])
+    .where('accounts.balance', '>=', 0)
+    .execute()
+
+async function withPayments(options: Partial<RedisDialectOptions> = {}): Promise<Opened> {
+  const opened = await bank(options)
+  await opened.db.schema
+    .createTable('payments')
+    .addColumn('id', 'integer', (column) => column.primaryKey())
+    .addColumn('account', 'integer', (column) => column.notNull())
+    .execute()
+  await opened.db.schema.createIndex('payments_account').on('payments').column('account').execute()
+  await opened.db
+    .insertInto('payments')
+    .values([1, 2, 3, 4].map((id) => ({ id, account: id })))
+    .execute()
+  return opened
+}
+
+test('a race that is lost in the middle of a join is one error for its caller, and none for the process', async () => {
+  await using bankDb = await withPayments()
+  const { db } = bankDb
+  const unhandled = await unhandledIn(async () => {
+    await assert.rejects(
+      db.transaction().execute(async (trx) => {
+        await balanceOf(trx, 1)
+        await add(db, 1, 1)
+        await joined(trx)
+      }),
+      (error) => isSerializationFailure(error),
+    )
+  })
+  assert.deepEqual(unhandled, [])
+})
+
+test('a server without memory writes nothing, says so, reads on, and may be emptied', async () => {
+  const own = await startRedis()
+  const opened = openRedis(own.url)
+  try {
+    const { db } = opened
+    await db.schema
+      .createTable('notes')
+      .addColumn('id', 'integer', (column) => column.primaryKey())
+      .addColumn('text', 'text')
+      .execute()
+    await db.schema.createIndex('notes_text').on('notes').column('text').execute()
+    const texts = [1, 2, 3, 4, 5, 6].map((id) => ({ id, text: `n${id}` }))
+    await db.insertInto('notes').values(texts).execute()
+    const limit = (value: string): string =>
+      execFileSync('redis-cli', ['-p', String(own.port), 'config', 'set', 'maxmemory', value], { encoding: 'utf8' })
+    limit('1')
+    const unhandled = await unhandledIn(async () => {
+      for (const write of [
+        () => db.insertInto('notes').values({ id: 9, text: 'more' }).execute(),
+        () => db.updateTable('notes').set({ text: 'other' }).where('id', '=', 1).execute(),
+        () => db.updateTable('notes').set({ text: 'other' }).where('text', '=', 'n1').execute(),
+      ])
+        await assert.rejects(write(), /Redis has run out of memory; nothing was written/)
+      assert.equal((await db.selectFrom('notes').select('text').where('id', '=', 1).executeTakeFirstOrThrow())['text'], 'n1')
+      assert.equal(
+        (await db.selectFrom('notes as a').innerJoin('notes as b', 'b.text', 'a.text').select('a.id').where('a.text', '>', 'n').execute())
+          .length,
+        6,
+      )
+      await db.transaction().execute(async (trx) => {
+        assert.equal((await trx.selectFrom('notes').select('id').where('text', '=', 'n3').execute()).length, 1)
+        await trx.deleteFrom('notes').where('text', '=', 'n3').execute()
+      })
+      await db.deleteFrom('notes').where('id', '=', 1).execute()
+      await db.deleteFrom('notes').where('text', 'in', ['n5', 'n6']).execute()
+    })
+    assert.deepEqual(unhandled, [])
+    limit('0')
+    await db.insertInto('notes').values({ id: 9, text: 'more' }).execute()
+    assert.deepEqual(
+      (await db.selectFrom('notes').select('id').orderBy('id').execute()).map((row) => row['id']),
+      [2, 4, 9],
+    )
+  } finally {
+    await opened[Symbol.asyncDispose]()
+    await own.stop()
+  }
 })

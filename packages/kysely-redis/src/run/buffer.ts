@@ -86,6 +86,11 @@ export class WriteBuffer {
     return this.tables.size === 0
   }
 
+  /** Nothing is written but deletions. */
+  get onlyDeletes(): boolean {
+    return this.counters.size === 0 && [...this.tables.values()].every((own) => [...own.rows.values()].every(({ now }) => now === null))
+  }
+
   of(table: Table): TableBuffer {
     let buffer = this.tables.get(table.id)
     if (buffer === undefined) this.tables.set(table.id, (buffer = new TableBuffer(table)))

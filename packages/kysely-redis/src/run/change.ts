@@ -40,7 +40,8 @@ export async function changeDirectly(session: Session, ir: UpdateIr | DeleteIr):
   session.counters.roundTrips++
   session.counters.keysRead++
   const base = engine.base(catalog.group)
-  const [word, number, stored] = await sendCommit(engine, catalog, 'change', args, () => keysOfChange(base, ['', '', '', ...args]))
+  const entry = ir.t === 'delete' ? 'change_freeing' : 'change'
+  const [word, number, stored] = await sendCommit(engine, catalog, entry, args, () => keysOfChange(base, ['', '', '', ...args]))
   if (word === 'again') return undefined
   // Somebody asked what became of it before it arrived, and was told that it never would be.
   if (word !== 'ok') throw new RedisDatabaseError('serialization', 'The statement was given up; it can be run again.')

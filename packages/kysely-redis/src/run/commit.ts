@@ -11,7 +11,7 @@ import { LostReply, OtherHistory, type Ongoing } from '../wire/wire.ts'
 export async function sendCommit(
   engine: Engine,
   catalog: Catalog,
-  entry: 'commit' | 'change',
+  entry: 'commit' | 'change' | 'commit_freeing' | 'change_freeing',
   args: readonly string[],
   keys: () => readonly string[],
   ongoing?: Ongoing,

@@ -54,10 +54,13 @@ export class Exchange {
   }
 
   ask(table: Table | undefined, args: readonly (string | number)[]): Promise<Reply> {
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<Reply>((resolve, reject) => {
       if (this.#pending.length === 0) queueMicrotask(() => void this.#flush())
       this.#pending.push({ args, table, resolve, reject })
     })
+    // Several travel together and are awaited one after the other: when the first fails, nobody gets as far as the rest.
+    answer.catch(() => undefined)
+    return answer
   }
 
   /** Throws when an answer has told already that the race is lost. */

@@ -174,7 +174,8 @@ export class Session {
       fail('too-large', `The transaction is too large: ${size} characters, ${engine.limits.charactersPerCommit} at most.`)
     this.counters.roundTrips++
     const touched = (): readonly string[] => keysOfWrites(engine.base(catalog.group), writes)
-    const [word, problem] = await sendCommit(engine, catalog, 'commit', args, touched, this.#exchange.ongoing())
+    const frees = this.buffer.onlyDeletes && this.#schemaWrites.length === 0
+    const [word, problem] = await sendCommit(engine, catalog, frees ? 'commit_freeing' : 'commit', args, touched, this.#exchange.ongoing())
     if (word === 'conflict' && problem === 'lock')
       throw new RedisDatabaseError('lock-lost', 'The lock that this transaction relies on is no longer held.')
     if (this.changedSchema) engine.schemaChanged(catalog.group)

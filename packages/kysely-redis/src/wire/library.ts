@@ -326,8 +326,29 @@ local function lock_keep(keys, argv)
 end
 `
 
-const entries = ['read', 'validate', 'commit', 'change', 'outcome', 'snapshot', 'forget', 'lock_acquire', 'lock_keep'] as const
-export type LibraryFunction = (typeof entries)[number]
+interface Registered {
+  /** Of the text above; default: as it is called. */
+  readonly callback?: string
+  /** What a server without memory still does; it refuses the others. */
+  readonly flag?: 'allow-oom'
+}
+
+const entries = {
+  // Numbers of a counter are taken by these, and nothing else is written.
+  read: { flag: 'allow-oom' },
+  validate: { flag: 'allow-oom' },
+  commit: {},
+  change: {},
+  // The same for what only deletes: nothing else gives the server memory again.
+  commit_freeing: { callback: 'commit', flag: 'allow-oom' },
+  change_freeing: { callback: 'change', flag: 'allow-oom' },
+  outcome: { flag: 'allow-oom' },
+  snapshot: {},
+  forget: { flag: 'allow-oom' },
+  lock_acquire: {},
+  lock_keep: { flag: 'allow-oom' },
+} as const satisfies Record<string, Registered>
+export type LibraryFunction = keyof typeof entries
 
 /** Processes of different versions may share a server: a library's name holds the digest of its text. */
 const code = source + changeSource
@@ -335,5 +356,10 @@ const digest = createHash('sha256').update(code).digest('hex').slice(0, 12)
 export const functionName = (entry: LibraryFunction): string => `kr_${digest}_${entry}`
 export const libraryCode = `#!lua name=kysely_redis_${digest}
 ${code}
-${entries.map((entry) => `redis.register_function{ function_name = '${functionName(entry)}', callback = ${entry} }`).join('\n')}
+${Object.entries<Registered>(entries)
+  .map(([name, { callback = name, flag }]) => {
+    const flags = flag === undefined ? '' : `, flags = { '${flag}' }`
+    return `redis.register_function{ function_name = '${functionName(name as LibraryFunction)}', callback = ${callback}${flags} }`
+  })
+  .join('\n')}
 `
