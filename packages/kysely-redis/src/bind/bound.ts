@@ -1,4 +1,5 @@
 import type { Table } from '../catalog/types.ts'
+import type { Stretch } from '../run/reads.ts'
 import type { Kind, Row, Value } from '../values/kinds.ts'
 
 /** What an expression is evaluated on: a row of each table of the select, and the rows around it. */
@@ -6,8 +7,10 @@ export interface Env {
   /** By slot; null for the missing side of a left join. */
   readonly rows: (Row | null)[]
   readonly outer: Env | undefined
+  /** What was fetched with the row of the first table. */
+  readonly ahead?: readonly Stretch[] | undefined
   /** Results of correlated sub-selects for these rows, by the sub-select's number. */
-  subs?: Map<number, SubResult>
+  subs?: SubResult[]
   /** Results of aggregates, by number. */
   aggregates?: Value[]
 }

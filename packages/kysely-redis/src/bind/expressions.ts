@@ -246,8 +246,9 @@ function bindIn(negated: boolean, left: Bound, list: readonly Bound[]): Bound {
     const values = items.map((item) => item.evaluate(env))
     return { all: new Set(values.filter((value) => value !== null).map(keyOfValue)), hasNull: values.includes(null) }
   }
-  const fixed = constant ? setOf({ rows: [], outer: undefined }) : undefined
-  const evaluate = (env: Env): Value => isIn(left.evaluate(env), fixed ?? setOf(env), negated)
+  // Most often an index leads to these rows, and nobody asks again.
+  let fixed: ReturnType<typeof setOf> | undefined
+  const evaluate = (env: Env): Value => isIn(left.evaluate(env), constant ? (fixed ??= setOf(env)) : setOf(env), negated)
   const text = `${left.text} ${negated ? 'not ' : ''}in (${items.map((item) => item.text).join()})`
   return make('boolean', evaluate, [left, ...items], text, negated ? { t: 'other' } : { t: 'in', left, items })
 }
@@ -282,7 +283,7 @@ function subBound(sub: Sub, kind: AnyKind, read: (result: SubResult) => Value, e
 }
 
 export function resultOf(sub: Sub, env: Env): SubResult {
-  const result = sub.constant ?? env.subs?.get(sub.id)
+  const result = sub.constant ?? env.subs?.[sub.id]
   if (!result) throw new Error('a sub-select is used before it was run')
   return result
 }

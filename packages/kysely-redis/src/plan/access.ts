@@ -10,6 +10,8 @@ export interface KeyRange {
   readonly high: string
   /** What all entries begin with: the columns that are given. */
   readonly prefix: string
+  /** All entries that begin so are meant. */
+  readonly whole: boolean
   /** All columns of the index are given: these entries and no others. */
   readonly exactly?: string
 }
@@ -25,6 +27,8 @@ export type Path =
       /** Rows come in the order that was asked for. */
       readonly order: 'none' | 'forward' | 'reverse'
       readonly used: ReadonlySet<Bound>
+      /** Conditions that all rows at its end satisfy. */
+      readonly exact: ReadonlySet<Bound>
     }
   | {
       readonly kind: 'union'
@@ -32,6 +36,7 @@ export type Path =
       readonly estimate: number
       readonly order: 'none'
       readonly used: ReadonlySet<Bound>
+      readonly exact: ReadonlySet<Bound>
     }
 
 export const isScan = (path: Path): boolean => path.kind === 'index' && path.points.length === 0 && path.interval === undefined
@@ -86,18 +91,22 @@ export function choosePath(wish: AccessWish): Path {
 function indexPath(index: Index, wish: AccessWish): Path & { kind: 'index' } {
   const { table, conditions, available, slot } = wish
   const used = new Set<Bound>()
+  const exact = new Set<Bound>()
   const points: Points[] = []
   const targetOf = (place: number): Target => ({ slot, place, kind: table.kinds[place] as Target['kind'], available })
   for (const place of index.columns) {
     let found: Points | undefined
+    let by: Bound | undefined
     for (const condition of conditions) {
       const candidate = pointsOf(condition, targetOf(place))
       if (!candidate || (found && found.most <= candidate.most)) continue
       found = candidate
+      by = condition
       if (condition.shape.t !== 'and' && condition.shape.t !== 'or') used.add(condition)
     }
     if (!found) break
     points.push(found)
+    if (found.exact && by) exact.add(by)
   }
   const nextPlace = index.columns[points.length]
   let interval: ((env: Env) => Interval | undefined) | undefined
@@ -117,6 +126,7 @@ function indexPath(index: Index, wish: AccessWish): Path & { kind: 'index' } {
     estimate: estimate(index, points, interval !== undefined, wish.size),
     order: orderOf(index, points, wish),
     used,
+    exact,
   }
 }
 
@@ -174,13 +184,20 @@ function unionPath(wish: AccessWish): Path | undefined {
       })
     })
     if (paths.some(isScan)) continue
-    return { kind: 'union', paths, estimate: paths.reduce((sum, path) => sum + path.estimate, 0), order: 'none', used: new Set() }
+    return {
+      kind: 'union',
+      paths,
+      estimate: paths.reduce((sum, path) => sum + path.estimate, 0),
+      order: 'none',
+      used: new Set(),
+      exact: new Set(),
+    }
   }
   return undefined
 }
 
-/** The stretches to read, for the rows known so far. */
-export function rangesOf(path: Path & { kind: 'index' }, env: Env): KeyRange[] {
+/** What the entries begin with that the path leads to, for the rows known so far: keys of rows, if they are looked up. */
+export function prefixesOf(path: Path & { kind: 'index' }, env: Env): string[] {
   let prefixes = ['']
   for (const point of path.points) {
     const keys = point.keys(env)
@@ -192,11 +209,18 @@ export function rangesOf(path: Path & { kind: 'index' }, env: Env): KeyRange[] {
       fail('too-large', `The lists in the query make more than ${mostRanges} keys of ${path.index.name}.`)
     prefixes = prefixes.flatMap((prefix) => keys.map((key) => prefix + key))
   }
+  return prefixes
+}
+
+/** The stretches to read, for the rows known so far. */
+export function rangesOf(path: Path & { kind: 'index' }, env: Env): KeyRange[] {
+  const prefixes = prefixesOf(path, env)
   if (prefixes.length === 0) return []
   if (path.points.length === path.index.columns.length)
-    return prefixes.map((prefix) => ({ prefix, low: `[${prefix}`, high: `(${prefix}${everything.high}`, exactly: prefix }))
+    return prefixes.map((prefix) => ({ prefix, low: `[${prefix}`, high: `(${prefix}${everything.high}`, whole: true, exactly: prefix }))
   const interval = path.interval ? path.interval(env) : everything
-  return interval ? prefixes.map((prefix) => ({ prefix, low: `[${prefix}${interval.low}`, high: `(${prefix}${interval.high}` })) : []
+  const whole = interval === everything
+  return interval ? prefixes.map((prefix) => ({ prefix, low: `[${prefix}${interval.low}`, high: `(${prefix}${interval.high}`, whole })) : []
 }
 
 /** The places of the columns that the rows are ordered by, when all are plain columns of one table. */

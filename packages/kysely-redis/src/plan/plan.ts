@@ -9,9 +9,9 @@ export interface Step {
   readonly path: Path | undefined
   /** The entries of the path's index tell all that is asked for. */
   readonly covered: boolean
-  /** Of a left join: decide whether a row fits. Of others: nothing. */
+  /** Of a left join: decide whether a row fits, as far as the path does not. Of others: nothing. */
   readonly on: readonly Bound[]
-  /** What can be decided once this table's row is known. */
+  /** What can be decided once this table's row is known, and is not yet by the path to it. */
   readonly filters: readonly Bound[]
   /** Rows read, for `explain`. */
   actual: number
@@ -72,7 +72,8 @@ export function planSelect(select: BoundSelect, sizeOf: (slot: number) => number
     for (const condition of filters) done.add(condition)
     const { table, used } = select.sources[slot] as BoundSource
     const covered = path?.kind === 'index' && table !== undefined && used !== undefined && table.covers(path.index, used)
-    steps.push({ slot, left: lefts.has(slot), path, covered, on: lefts.get(slot) ?? [], filters, actual: 0 })
+    const open = (list: readonly Bound[]): readonly Bound[] => list.filter((condition) => !path?.exact.has(condition))
+    steps.push({ slot, left: lefts.has(slot), path, covered, on: open(lefts.get(slot) ?? []), filters: open(filters), actual: 0 })
   }
   return { steps, before, ordered: ordered && streams }
 }

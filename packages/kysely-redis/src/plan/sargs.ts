@@ -27,6 +27,8 @@ export interface Points {
   /** What a single one comes from, and the kind of the column. */
   readonly by?: Bound
   readonly kind?: Kind
+  /** Every row with such a key satisfies the condition: it need not be asked again. */
+  readonly exact?: boolean
 }
 type IntervalOf = (env: Env) => Interval | undefined
 
@@ -46,6 +48,9 @@ function usable(bound: Bound, target: Target): boolean {
   return bound.kind === target.kind || bound.kind === 'null' || (target.kind === 'real' && bound.kind === 'integer')
 }
 
+/** A whole number that stands for a real one may lose digits on its way. */
+const isExact = (side: Bound, target: Target): boolean => side.kind === target.kind || side.kind === 'null'
+
 const encoded = (value: Value, target: Target): string =>
   encodeKey(target.kind === 'real' && value !== null ? Number(value) : value, target.kind)
 
@@ -63,7 +68,7 @@ export function pointsOf(bound: Bound, target: Target): Points | undefined {
     case 'cmp': {
       const found = shape.op === '=' ? other(shape.left, shape.right, target) : undefined
       if (!found) return undefined
-      return { most: 1, by: found.side, kind: target.kind, keys: (env) => { const value = found.side.evaluate(env); return value === null ? [] : [encoded(value, target)] } } // prettier-ignore
+      return { most: 1, by: found.side, kind: target.kind, exact: isExact(found.side, target), keys: (env) => { const value = found.side.evaluate(env); return value === null ? [] : [encoded(value, target)] } } // prettier-ignore
     }
     case 'same': {
       const found = other(shape.left, shape.right, target)
@@ -73,6 +78,7 @@ export function pointsOf(bound: Bound, target: Target): Points | undefined {
       if (!isTarget(shape.left, target) || !shape.items.every((item) => usable(item, target))) return undefined
       return {
         most: shape.items.length,
+        exact: shape.items.every((item) => isExact(item, target)),
         keys: (env) =>
           distinct(
             shape.items.map((item) => item.evaluate(env)),
@@ -87,6 +93,7 @@ export function pointsOf(bound: Bound, target: Target): Points | undefined {
       const { rows } = shape.sub.constant
       return {
         most: rows.length,
+        exact: isExact(output, target),
         keys: () =>
           distinct(
             rows.map((row) => row[0] ?? null),
@@ -94,8 +101,10 @@ export function pointsOf(bound: Bound, target: Target): Points | undefined {
           ),
       }
     }
-    case 'and':
-      return shape.items.map((item) => pointsOf(item, target)).find((points) => points !== undefined)
+    case 'and': {
+      const points = shape.items.map((item) => pointsOf(item, target)).find((each) => each !== undefined)
+      return points && { ...points, exact: false }
+    }
     case 'or': {
       const parts = shape.items.map((item) => pointsOf(item, target))
       if (!parts.every((part) => part !== undefined)) return undefined

@@ -3,7 +3,7 @@ import { Binder } from '../bind/selects.ts'
 import type { Output } from '../bind/bound.ts'
 import type { CteIr, DeleteIr, Expr, InsertIr, SelectIr, SourceIr, UpdateIr } from '../compile/ir.ts'
 import { fail } from '../errors.ts'
-import { toOutside, type Row } from '../values/kinds.ts'
+import { toOutside, type Kind, type Row } from '../values/kinds.ts'
 import { changeDirectly } from './change.ts'
 import { explainSelect } from './explain.ts'
 import { SelectRunner } from './select.ts'
@@ -23,7 +23,6 @@ export async function executeAlone(session: Session, ir: QueryIr): Promise<Resul
 
 /** Runs one statement in a session. A failure takes back what the statement has written. */
 export async function execute(session: Session, ir: QueryIr): Promise<Result> {
-  session.rows.forgetAhead()
   const catalog = await session.catalogFor(tablesOf(ir))
   const binder = new Binder(catalog)
   if (ir.t === 'select') {
@@ -56,12 +55,12 @@ function resultOf(ir: QueryIr, written: Written): Result {
 }
 
 function objects(outputs: readonly Output[], rows: readonly Row[]): Record<string, unknown>[] {
+  const names = outputs.map((output) => output.name)
+  const kinds = outputs.map((output) => output.by.kind)
   return rows.map((row) => {
     const object: Record<string, unknown> = {}
-    for (let index = 0; index < outputs.length; index++) {
-      const { name, by } = outputs[index] as Output
-      object[name] = toOutside(row[index] ?? null, by.kind)
-    }
+    for (let index = 0; index < names.length; index++)
+      object[names[index] as string] = toOutside(row[index] ?? null, kinds[index] as Kind | 'null')
     return object
   })
 }

@@ -1,11 +1,11 @@
 import { keysOfCommit } from '../wire/keys.ts'
 import { entriesIn } from '../wire/joined.ts'
 import type { Reply } from '../wire/resp.ts'
-import { keyInMember } from '../values/encoding.ts'
+import { keysInMembers } from '../values/encoding.ts'
 import type { Pending } from './exchange.ts'
 
 /** Reads that give a number away, or only estimate, are never kept. */
-const kinds: ReadonlySet<unknown> = new Set(['G', 'R', 'M', 'F', 'C'])
+const kinds: ReadonlySet<unknown> = new Set(['G', 'R', 'M', 'P', 'F', 'C'])
 /** A question that is longer than this is not one that is asked often. */
 const longestQuestion = 4_096
 
@@ -35,8 +35,9 @@ export function keysOfReads(base: string, asked: readonly Pending[], results: re
       rows(table, last.map((key) => `${key}${args[4]}`)) // prettier-ignore
     else {
       keys.add(`${base}:i:${table}:${index}`)
-      const members = entriesIn((result as string[]).at(-2) as string)
-      const own = index === '0' ? members : members.map(keyInMember)
+      const joined = (result as string[]).at(-2) as string
+      const members = entriesIn(joined)
+      const own = index === '0' ? members : keysInMembers(members, joined)
       // Entries that are enough by themselves change with the index only.
       if ((result as string[]).at(-1) !== '') rows(table, own)
       if (op !== 'F') last = own

@@ -5,6 +5,8 @@ import type { Row } from '../values/kinds.ts'
 export interface Found {
   readonly key: string
   readonly row: Row
+  /** What was fetched with it: for each `Follow` what that led to. */
+  readonly ahead?: readonly Stretch[] | undefined
 }
 
 /** A row that was found by an entry of an index. */
@@ -20,13 +22,12 @@ export interface RangeRequest {
   readonly reverse: boolean
   readonly limit: number
   /** Set when the range is all entries with exactly these encoded columns. */
-  readonly exactly?: string
+  readonly exactly?: string | undefined
   /** The index holds all that is wanted: rows are made of its entries, with nulls for other columns. */
-  readonly covered?: boolean
+  readonly covered?: boolean | undefined
 }
 
-/** One of several ranges, read in the same direction and up to the same number of entries. */
-export type ManyRequest = Pick<RangeRequest, 'low' | 'high' | 'exactly'>
+/** Of several ranges, read in the same direction and up to the same number of entries. */
 export type ManyOptions = Pick<RangeRequest, 'reverse' | 'limit' | 'covered'>
 
 /**
@@ -42,8 +43,13 @@ export interface Follow {
   readonly covered: boolean
 }
 
-export interface RangeResult {
-  readonly found: Entry[]
+/** What was read of a range, or by a key. */
+export interface Stretch {
+  readonly found: readonly Found[]
   /** Where to go on; undefined when the range is exhausted. */
   readonly next: RangeRequest | undefined
+}
+
+export interface RangeResult extends Stretch {
+  readonly found: Entry[]
 }

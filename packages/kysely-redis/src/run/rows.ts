@@ -1,8 +1,8 @@
 import type { Env } from '../bind/bound.ts'
 import type { Table } from '../catalog/types.ts'
-import { isWholeKey, rangesOf, type KeyRange, type Path } from '../plan/access.ts'
+import { isWholeKey, prefixesOf, rangesOf, type KeyRange, type Path } from '../plan/access.ts'
 import { readMerged } from './merged.ts'
-import type { Follow, Found, ManyOptions, RangeRequest, RangeResult } from './reads.ts'
+import type { Follow, Found, ManyOptions, RangeRequest, RangeResult, Stretch } from './reads.ts'
 import type { Session } from './session.ts'
 
 /** Reads a table by a path, in chunks. A primary key that is given whole is a plain look-up. */
@@ -14,7 +14,7 @@ export async function* readPath(
   firstChunk: number,
   covered = false,
   follow: readonly Follow[] = [],
-): AsyncGenerator<Found[]> {
+): AsyncGenerator<readonly Found[]> {
   if (path.kind === 'union') {
     const seen = new Set<string>()
     for (const part of path.paths)
@@ -25,15 +25,14 @@ export async function* readPath(
       }
     return
   }
-  const ranges = rangesOf(path, env)
   if (isWholeKey(path)) {
+    const keys = prefixesOf(path, env)
     const step = session.rowsPerCall
-    for (let at = 0; at < ranges.length; at += step) {
-      const keys = ranges.slice(at, at + step).map((range) => range.exactly as string)
-      yield (await session.rows.get(table, keys, follow)).filter((found) => found !== null)
-    }
+    for (let at = 0; at < keys.length; at += step)
+      yield (await session.rows.get(table, keys.slice(at, at + step), follow)).filter((found) => found !== null)
     return
   }
+  const ranges = rangesOf(path, env)
   if (ranges.length > 1 && path.order !== 'none')
     return yield* readMerged(session, table, path, ranges, { limit: firstChunk, covered, reverse: path.order === 'reverse' }, follow)
   if (ranges.length > 1) return yield* readMany(session, table, path, ranges, covered, follow)
@@ -71,15 +70,16 @@ async function* readMany(
   ranges: readonly KeyRange[],
   covered: boolean,
   follow: readonly Follow[],
-): AsyncGenerator<Found[]> {
+): AsyncGenerator<readonly Found[]> {
   for (let at = 0; at < ranges.length; at += rangesAtOnce) {
     const part = ranges.slice(at, at + rangesAtOnce)
-    for (const result of await session.rows.ranges(table, path.index, part, inChunks(session, covered), follow))
-      yield* wholeOf(session, table, result)
+    const results = await session.rows.ranges(table, path.index, part, inChunks(session, covered), follow)
+    if (results.every((result) => result.next === undefined)) yield results.flatMap((result) => result.found)
+    else for (const result of results) yield* wholeOf(session, table, result)
   }
 }
 
-async function* wholeOf(session: Session, table: Table, result: RangeResult): AsyncGenerator<Found[]> {
+async function* wholeOf(session: Session, table: Table, result: Stretch): AsyncGenerator<readonly Found[]> {
   yield result.found
   for (let next = result.next; next;) {
     const more = await session.rows.range(table, next)
@@ -88,18 +88,42 @@ async function* wholeOf(session: Session, table: Table, result: RangeResult): As
   }
 }
 
-/** For each of many rows, what the path leads to: asked for together. */
-export async function lookUp(session: Session, table: Table, path: Path, covered: boolean, envs: readonly Env[]): Promise<Found[][]> {
-  if (path.kind === 'union') return await Promise.all(envs.map((env) => readAll(session, table, path, env)))
-  const ranges = envs.map((env) => rangesOf(path, env))
-  if (isWholeKey(path)) {
-    const found = await session.rows.get(
-      table,
-      ranges.flatMap((list) => list.map((range) => range.exactly as string)),
-    )
-    let at = 0
-    return ranges.map((list) => found.slice(at, (at += list.length)).filter((each) => each !== null))
+async function restOf(session: Session, table: Table, result: Stretch): Promise<Found[]> {
+  const rows: Found[] = []
+  for await (const part of wholeOf(session, table, result)) rows.push(...part)
+  return rows
+}
+
+/** For each of many rows, what the path leads to: what is not known is asked for together. */
+export async function lookUp(
+  session: Session,
+  table: Table,
+  path: Path,
+  covered: boolean,
+  envs: readonly Env[],
+  known: readonly (Stretch | undefined)[],
+): Promise<(readonly Found[])[]> {
+  const open = envs.filter((_, at) => known[at] === undefined)
+  const asked = open.length === 0 ? [] : await lookUpAll(session, table, path, covered, open)
+  let next = 0
+  const all: (readonly Found[])[] = []
+  for (const [at] of envs.entries()) {
+    const stretch = known[at]
+    if (!stretch) all.push(asked[next++] ?? [])
+    else all.push(stretch.next ? await restOf(session, table, stretch) : stretch.found)
   }
+  return all
+}
+
+async function lookUpAll(session: Session, table: Table, path: Path, covered: boolean, envs: readonly Env[]): Promise<Found[][]> {
+  if (path.kind === 'union') return await Promise.all(envs.map((env) => readAll(session, table, path, env)))
+  if (isWholeKey(path)) {
+    const keys = envs.map((env) => prefixesOf(path, env))
+    const found = await session.rows.get(table, keys.flat())
+    let at = 0
+    return keys.map((list) => found.slice(at, (at += list.length)).filter((each) => each !== null))
+  }
+  const ranges = envs.map((env) => rangesOf(path, env))
   const results = await session.rows.ranges(table, path.index, ranges.flat(), inChunks(session, covered))
   if (results.length === envs.length && results.every(({ next }, each) => next === undefined && ranges[each]?.length === 1))
     return results.map(({ found }) => found)
@@ -107,12 +131,9 @@ export async function lookUp(session: Session, table: Table, path: Path, covered
   const all: Found[][] = []
   for (const list of ranges) {
     const own = results.slice(at, (at += list.length))
-    if (own.length === 1 && own[0]?.next === undefined) all.push((own[0] as RangeResult).found)
-    else {
-      const rows: Found[] = []
-      for (const result of own) for await (const part of wholeOf(session, table, result)) rows.push(...part)
-      all.push(rows)
-    }
+    const rows: Found[] = []
+    for (const result of own) rows.push(...(await restOf(session, table, result)))
+    all.push(rows)
   }
   return all
 }

@@ -8,7 +8,7 @@ import { compareValues, keyOfValues } from '../values/compare.ts'
 import type { Row, Value } from '../values/kinds.ts'
 import { accumulator, type Accumulator } from './aggregate.ts'
 import { lookUp, readPath } from './rows.ts'
-import type { Follow } from './reads.ts'
+import type { Follow, Found, Stretch } from './reads.ts'
 import type { Session } from './session.ts'
 
 interface Made {
@@ -16,10 +16,14 @@ interface Made {
   readonly sort: readonly Value[]
 }
 
+/** A row that may stand beside another. */
+type Beside = Pick<Found, 'row'>
+
 const subsAtOnce = 200
 /** Entries that are fetched ahead for each row; who needs more asks again. */
 const followedRows = 100
 const followedBySubs = 10
+const unsorted: readonly Value[] = []
 const noEnv: Env = { rows: [], outer: undefined }
 
 /** Runs bound selects within one statement. */
@@ -27,6 +31,8 @@ export class SelectRunner {
   readonly #session: Session
   readonly #plans = new Map<BoundSelect, Promise<Plan>>()
   readonly #memory = new Map<Step, Promise<Row[]>>()
+  /** Which of the `Follow`s leads where a path leads. */
+  readonly #places = new Map<Path, number>()
 
   constructor(session: Session) {
     this.#session = session
@@ -127,9 +133,10 @@ export class SelectRunner {
   async prepare(bounds: readonly Bound[], envs: readonly Env[]): Promise<void> {
     const subs = new Set(bounds.flatMap((bound) => bound.subs).filter((sub) => !sub.constant))
     for (const sub of subs) {
-      const byKey = new Map<string, Env[]>()
+      const byKey = new Map<Value, Env[]>()
+      const [only, ...others] = sub.select.outer
       for (const env of envs) {
-        const key = keyOfValues(sub.select.outer.map((bound) => bound.evaluate(env)))
+        const key = only && others.length === 0 ? only.evaluate(env) : keyOfValues(sub.select.outer.map((bound) => bound.evaluate(env)))
         const list = byKey.get(key)
         if (list) list.push(env)
         else byKey.set(key, [env])
@@ -140,15 +147,14 @@ export class SelectRunner {
         groups.map((group) => group[0] as Env),
       )
       if (together) {
-        for (const [at, group] of groups.entries())
-          for (const env of group) (env.subs ??= new Map()).set(sub.id, { rows: together[at] as Row[] })
+        for (const [at, group] of groups.entries()) for (const env of group) (env.subs ??= [])[sub.id] = { rows: together[at] as Row[] }
         continue
       }
       for (let at = 0; at < groups.length; at += subsAtOnce)
         await Promise.all(
           groups.slice(at, at + subsAtOnce).map(async (group) => {
             const rows = await this.run(sub.select, group[0], mostRows(sub))
-            for (const env of group) (env.subs ??= new Map()).set(sub.id, { rows })
+            for (const env of group) (env.subs ??= [])[sub.id] = { rows }
           }),
         )
     }
@@ -177,9 +183,15 @@ export class SelectRunner {
       step.path,
       step.covered,
       starts.filter((_, at) => open[at]),
+      this.#known(
+        step.path,
+        envs.filter((_, at) => open[at]),
+      ),
     )
     let next = 0
     const most = mostRows(sub) ?? Number.POSITIVE_INFINITY
+    // Whether there is one is all that is asked.
+    const outputs = sub.mode === 'exists' ? [] : sub.select.outputs
     return starts.map(({ outer }, at) => {
       const rows: Row[] = []
       if (!open[at]) return rows
@@ -188,11 +200,17 @@ export class SelectRunner {
       for (const { row } of candidates) {
         const env: Env = { rows: [row], outer }
         if (!step.filters.every((condition) => condition.evaluate(env) === true)) continue
-        rows.push(sub.select.outputs.map((output) => output.by.evaluate(env)))
+        rows.push(outputs.map((output) => output.by.evaluate(env)))
         if (rows.length >= most) break
       }
       return rows
     })
+  }
+
+  /** What was fetched by a path with the rows of the first table. */
+  #known(path: Path, envs: readonly Env[]): readonly (Stretch | undefined)[] {
+    const place = this.#places.get(path)
+    return place === undefined ? [] : envs.map((env) => env.ahead?.[place])
   }
 
   /** What is looked up for each row of the first table: joins, and sub-selects of conditions and outputs. */
@@ -203,7 +221,9 @@ export class SelectRunner {
     const add = (to: Table | undefined, step: Step | undefined, where: 'column' | 'outer', limit: number): void => {
       const by = step?.path
       const found = to && by && followed(by, table, slot, where)
-      if (to && found && by.kind === 'index') follows.push({ table: to, index: by.index, limit, covered: step.covered, ...found })
+      if (!to || !found || by.kind !== 'index') return
+      this.#places.set(by, follows.length)
+      follows.push({ table: to, index: by.index, limit, covered: step.covered, ...found })
     }
     for (const step of plan.steps.slice(1)) add(select.sources[step.slot]?.table, step, 'column', followedRows)
     const conditions = (plan.steps[0] as Step).filters.filter((condition) => condition.subs.length > 0)
@@ -225,10 +245,13 @@ export class SelectRunner {
 
   async *#drive(select: BoundSelect, step: Step, start: Env, wanted: number | undefined, plan: Plan): AsyncGenerator<Env[]> {
     const source = select.sources[step.slot]
-    const at = (row: Row): Env => ({ rows: start.rows.with(step.slot, row), outer: start.outer })
+    const at = (row: Row, ahead?: Env['ahead']): Env => beside(start, step.slot, row, ahead)
     if (!source?.table || !step.path) {
       const rows = await this.#derived(select, step)
-      return yield await this.#filter(step.filters, rows.map(at))
+      return yield await this.#filter(
+        step.filters,
+        rows.map((row) => at(row)),
+      )
     }
     const residual = step.filters.some((condition) => !step.path?.used.has(condition)) || plan.steps.length > 1
     const firstChunk =
@@ -240,7 +263,7 @@ export class SelectRunner {
       step.actual += chunk.length
       const kept = await this.#filter(
         step.filters,
-        chunk.map((found) => at(found.row)),
+        chunk.map((found) => at(found.row, found.ahead)),
       )
       thrownAway += chunk.length - kept.length
       if (guarded && thrownAway > this.#session.engine.limits.scannedRows) this.#refuseScan(source.table.name)
@@ -272,30 +295,28 @@ export class SelectRunner {
   async #joinBatch(select: BoundSelect, step: Step, batch: readonly Env[]): Promise<Env[]> {
     const candidates = await this.#candidates(select, step, batch)
     const joined: Env[] = []
-    const beside = ({ rows, outer }: Env, row: Row | null): Env => ({ rows: rows.with(step.slot, row), outer })
     for (let index = 0; index < batch.length; index++) {
       const env = batch[index] as Env
       const pairs: Env[] = step.left ? [] : joined
-      for (const row of candidates[index] as Row[]) pairs.push(beside(env, row))
+      for (const { row } of candidates[index] as readonly Beside[]) pairs.push(beside(env, step.slot, row, env.ahead))
       if (!step.left) continue
       const fitting = await this.#filter(step.on, pairs)
-      if (fitting.length === 0) joined.push(beside(env, null))
+      if (fitting.length === 0) joined.push(beside(env, step.slot, null, env.ahead))
       for (const pair of fitting) joined.push(pair)
     }
     return await this.#filter(step.filters, joined)
   }
 
   /** The rows of the table that may go with each row of the batch: looked up together, or kept in memory when nothing leads to them. */
-  async #candidates(select: BoundSelect, step: Step, batch: readonly Env[]): Promise<Row[][]> {
+  async #candidates(select: BoundSelect, step: Step, batch: readonly Env[]): Promise<(readonly Beside[])[]> {
     const table = select.sources[step.slot]?.table
     const { path } = step
     if (table && path && !isScan(path)) {
-      return (await lookUp(this.#session, table, path, step.covered, batch)).map((found) => {
-        step.actual += found.length
-        return found.map(({ row }) => row)
-      })
+      const found = await lookUp(this.#session, table, path, step.covered, batch, this.#known(path, batch))
+      for (const each of found) step.actual += each.length
+      return found
     }
-    const rows = await this.#inMemory(select, step)
+    const rows = (await this.#inMemory(select, step)).map((row): Beside => ({ row }))
     const conditions = step.left ? step.on : step.filters
     const keys = conditions.flatMap((condition) => equality(condition, step.slot))
     if (keys.length === 0) return batch.map(() => rows)
@@ -342,17 +363,18 @@ export class SelectRunner {
     const seen = select.distinct ? new Set<string>() : undefined
     const sorts = select.orderBy.flatMap((order) => order.by ?? [])
     const outputs = select.outputs.map((output) => output.by)
+    const whole = isWholeRow(select)
     if (wanted === 0) return made
     for await (const batch of this.#matching(select, plan, outer, wanted)) {
       await this.prepare([...outputs, ...sorts], batch)
       for (const env of batch) {
-        const row = outputs.map((output) => output.evaluate(env))
+        const row = whole ? (env.rows[0] as Row) : outputs.map((output) => output.evaluate(env))
         if (seen) {
           const key = keyOfValues(row)
           if (seen.has(key)) continue
           seen.add(key)
         }
-        made.push({ row, sort: plan.ordered ? [] : sortValues(select, row, env) })
+        made.push({ row, sort: plan.ordered ? unsorted : sortValues(select, row, env) })
         if (made.length === wanted) return made
       }
       this.#checkMemory(made.length)
@@ -395,6 +417,13 @@ export class SelectRunner {
   }
 }
 
+/** The same rows, and one more. */
+function beside({ rows, outer }: Env, slot: number, row: Row | null, ahead?: Env['ahead']): Env {
+  const more = rows.slice()
+  more[slot] = row
+  return { rows: more, outer, ahead }
+}
+
 async function* one(env: Env): AsyncGenerator<Env[]> {
   yield [env]
 }
@@ -406,6 +435,12 @@ const partsOf = (spec: AggregateSpec): Bound[] => [...(spec.arg ? [spec.arg] : [
 const slice = (rows: Row[], limit: number | undefined, offset: number): Row[] =>
   limit === undefined && offset === 0 ? rows : rows.slice(offset, limit === undefined ? undefined : offset + limit)
 
+/** `select *` of one table that never had other columns: its rows are the answer. */
+function isWholeRow({ sources: [source, ...others], outputs }: BoundSelect): boolean {
+  if (others.length > 0 || source?.table?.kinds.length !== outputs.length) return false
+  return outputs.every(({ by }, place) => by.shape.t === 'column' && by.shape.place === place)
+}
+
 /** `inner column expression = something known before`. */
 function equality(condition: Bound, slot: number): { inner: Bound; outer: Bound }[] {
   const { shape } = condition
@@ -416,17 +451,17 @@ function equality(condition: Bound, slot: number): { inner: Bound; outer: Bound 
   return []
 }
 
-function hashRows(select: BoundSelect, step: Step, rows: readonly Row[], by: readonly Bound[]): Map<string, Row[]> {
-  const table = new Map<string, Row[]>()
-  const empty = select.sources.map(() => null)
-  for (const row of rows) {
-    const env: Env = { rows: empty.with(step.slot, row as unknown as null), outer: undefined }
+function hashRows(select: BoundSelect, step: Step, rows: readonly Beside[], by: readonly Bound[]): Map<string, Beside[]> {
+  const table = new Map<string, Beside[]>()
+  const empty: Env = { rows: select.sources.map(() => null), outer: undefined }
+  for (const each of rows) {
+    const env = beside(empty, step.slot, each.row)
     const values = by.map((bound) => bound.evaluate(env))
     if (values.includes(null)) continue
     const key = keyOfValues(values)
     const list = table.get(key)
-    if (list) list.push(row)
-    else table.set(key, [row])
+    if (list) list.push(each)
+    else table.set(key, [each])
   }
   return table
 }

@@ -72,6 +72,13 @@ export function keyInMember(member: string): string {
   return bytes.toString('utf8', bytes.length - 4 - length, bytes.length - 4)
 }
 
+/** The same for many, which stand in one text. */
+export function keysInMembers(members: readonly string[], joined: string): string[] {
+  // Letters of one byte each, which is so almost always, need not be counted for each.
+  if (Buffer.byteLength(joined) > joined.length) return members.map((member) => keyInMember(member))
+  return members.map((member) => member.slice(-4 - Number.parseInt(member.slice(-4), 16), -4))
+}
+
 /** Reads encoded values one after the other. */
 export class KeyReader {
   readonly #text: string

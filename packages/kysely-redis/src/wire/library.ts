@@ -25,18 +25,25 @@ local function index_range(key, lo, hi, reverse, limit)
   return redis.call('ZRANGE', key, lo, hi, 'BYLEX', 'LIMIT', '0', limit)
 end
 
-local function row_key(index, member)
-  if index == '0' then return member end
-  local length = tonumber(string.sub(member, -4), 16)
-  return string.sub(member, -4 - length, -5)
+-- The keys of the rows that entries lead to: the end of an entry tells how long its key is.
+local function row_keys(index, members)
+  if index == '0' then return members end
+  local sub, keys, digits, length = string.sub, {}, '', 0
+  for i = 1, #members do
+    local member = members[i]
+    local last = sub(member, -4)
+    if last ~= digits then digits, length = last, tonumber(last, 16) end
+    keys[i] = sub(member, -4 - length, -5)
+  end
+  return keys
 end
 
 -- The rows one after the other, as joined.ts takes them apart; nothing for one that is not there.
-local function rows_of(prefix, keys)
+local function rows_of(prefix, keys, suffix)
   local rows, count = {}, #keys
   for at = 1, count, 1000 do
     local part = {}
-    for i = at, math.min(at + 999, count) do part[i - at + 1] = prefix .. keys[i] end
+    for i = at, math.min(at + 999, count) do part[i - at + 1] = prefix .. keys[i] .. suffix end
     local got = redis.call('MGET', unpack(part))
     for i = 1, #got do rows[at + i - 1] = got[i] or '' end
   end
@@ -45,12 +52,8 @@ end
 
 -- Entries of an index, and the rows that they lead to when these are wanted; and the keys of the rows.
 local function entries_of(prefix, index, members, rows)
-  local wanted = members
-  if index ~= '0' then
-    wanted = {}
-    for i = 1, #members do wanted[i] = row_key(index, members[i]) end
-  end
-  return table.concat(members, '\0\n'), rows == '1' and rows_of(prefix, wanted) or '', wanted
+  local wanted = row_keys(index, members)
+  return table.concat(members, '\0\n'), rows == '1' and rows_of(prefix, wanted, '') or '', wanted
 end
 
 local function table_versions(key, tables)
@@ -61,12 +64,13 @@ local function table_versions(key, tables)
 end
 
 -- Several ranges of one index: how many entries each has, all entries, all rows; and the keys of the rows. Ends early when there are many.
-local function many_ranges(keys, tid, index, limit, rows, reverse, lows, highs)
+local function many_ranges(keys, tid, index, limit, rows, reverse, count, bounds)
   local base, ibase, rbase = names(keys)
   local key, counts, members, size = ibase .. tid .. ':' .. index, {}, {}, 0
-  for i = 1, #lows do
+  for i = 1, count do
     if size > 20000 then break end
-    local got = index_range(key, lows[i], highs[i], reverse, limit)
+    local low, high = bounds(i)
+    local got = index_range(key, low, high, reverse, limit)
     counts[i] = #got
     for j = 1, #got do members[size + j] = got[j] end
     size = size + #got
@@ -75,7 +79,7 @@ local function many_ranges(keys, tid, index, limit, rows, reverse, lows, highs)
   return { table.concat(counts, ','), entries, texts }, wanted
 end
 
--- G: rows by key; R: a range; M: many ranges; F: for each row that the last of these found, the row or the entries whose key is that
+-- G: rows by key; R: a range; M: many ranges; P: many, each of all entries that begin alike; F: for each row that the last of these found, the row or the entries whose key is that
 -- row's with a suffix; C: how many rows; L: how many entries; S: numbers of a counter. Does those that begin at an argument; nil when it knows one of them not.
 local function results_of(keys, argv, at)
   local base, ibase, rbase = names(keys)
@@ -85,7 +89,7 @@ local function results_of(keys, argv, at)
     if op == 'G' then
       local prefix, count, wanted = rbase .. argv[at + 1] .. ':', tonumber(argv[at + 2]), {}
       for i = 1, count do wanted[i] = argv[at + 2 + i] end
-      results[#results + 1] = rows_of(prefix, wanted)
+      results[#results + 1] = rows_of(prefix, wanted, '')
       last = wanted
       at = at + 3 + count
     elseif op == 'R' then
@@ -95,23 +99,20 @@ local function results_of(keys, argv, at)
       results[#results + 1] = { entries, texts }
       last = wanted
       at = at + 8
-    elseif op == 'M' then
-      local count, lows, highs = tonumber(argv[at + 6]), {}, {}
-      for i = 1, count do lows[i], highs[i] = argv[at + 5 + 2 * i], argv[at + 6 + 2 * i] end
-      results[#results + 1], last = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], argv[at + 4], argv[at + 5], lows, highs)
-      at = at + 7 + 2 * count
+    elseif op == 'M' or op == 'P' then
+      local count, from = tonumber(argv[at + 6]), at + 6
+      local function bounds(i) return argv[from + 2 * i - 1], argv[from + 2 * i] end
+      local function beginning(i) return '[' .. argv[from + i], '(' .. argv[from + i] .. '\127' end
+      results[#results + 1], last =
+        many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], argv[at + 4], argv[at + 5], count, op == 'P' and beginning or bounds)
+      at = at + 7 + (op == 'P' and 1 or 2) * count
     elseif op == 'F' and argv[at + 5] == '1' then
-      local wanted = {}
-      for i = 1, #last do wanted[i] = last[i] .. argv[at + 4] end
-      results[#results + 1] = rows_of(rbase .. argv[at + 1] .. ':', wanted)
+      results[#results + 1] = rows_of(rbase .. argv[at + 1] .. ':', last, argv[at + 4])
       at = at + 7
     elseif op == 'F' then
-      local lows, highs = {}, {}
-      for i = 1, #last do
-        local prefix = last[i] .. argv[at + 4]
-        lows[i], highs[i] = '[' .. prefix, '(' .. prefix .. '\127'
-      end
-      results[#results + 1] = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], argv[at + 6], '0', lows, highs)
+      local suffix = argv[at + 4]
+      local function bounds(i) return '[' .. last[i] .. suffix, '(' .. last[i] .. suffix .. '\127' end
+      results[#results + 1] = many_ranges(keys, argv[at + 1], argv[at + 2], argv[at + 3], argv[at + 6], '0', #last, bounds)
       at = at + 7
     elseif op == 'C' then
       results[#results + 1] = redis.call('ZCARD', ibase .. argv[at + 1] .. ':0')
