@@ -3,6 +3,7 @@ import { RedisDatabaseError } from './errors.ts'
 import { defaultLimits, type Environment, type Limits, type RedisDialectOptions, type StatementCounters } from './options.ts'
 import { parseUrl } from './wire/address.ts'
 import { Losses } from './losses.ts'
+import { Margins } from './run/margins.ts'
 import { keysOfChange, keysOfCommit } from './wire/keys.ts'
 import { functionName, type LibraryFunction } from './wire/library.ts'
 import { ReplyError, type Reply } from './wire/resp.ts'
@@ -22,6 +23,7 @@ export class Engine {
   readonly onStatement: ((counters: StatementCounters) => void) | undefined
   /** Rows per table as last seen, by `group/table id`: estimates for the planner, nothing more. */
   readonly sizes = new Map<string, number>()
+  readonly margins = new Margins()
   readonly losses: Losses
   readonly #namespace: string
   readonly #persistence: RedisDialectOptions['persistence']

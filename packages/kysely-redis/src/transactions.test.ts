@@ -379,6 +379,22 @@ test('what hangs on the primary key of a row comes with it: joins and sub-select
   })
 })
 
+test('a page of which much is thrown away is read with a larger margin the next time', async () => {
+  let roundTrips = 0
+  await using opened = openRedis(server.url, { onStatement: (counters) => (roundTrips += counters.roundTrips) })
+  const { db } = opened
+  await db.schema.createTable('items').addColumn('id', 'integer', (c) => c.primaryKey()).addColumn('kind', 'integer').execute() // prettier-ignore
+  await db.insertInto('items').values(Array.from({ length: 400 }, (_, id) => ({ id, kind: id % 3 }))).execute() // prettier-ignore
+  const page = async (): Promise<number> => {
+    roundTrips = 0
+    const rows = await db.selectFrom('items').select('id').where('kind', '=', 1).orderBy('id').limit(60).execute()
+    assert.deepEqual(rows, Array.from({ length: 60 }, (_, n) => ({ id: 3 * n + 1 }))) // prettier-ignore
+    return roundTrips
+  }
+  assert.ok((await page()) > 1)
+  assert.equal(await page(), 1)
+})
+
 test('what an index tells is not read again from the rows; who reads for update reads them', async () => {
   let read: { keysRead: number; rowsFetched: number } | undefined
   await using bankDb = await bank({ onStatement: (counters) => void (read = counters) })

@@ -254,8 +254,9 @@ export class SelectRunner {
       )
     }
     const residual = step.filters.some((condition) => !step.path?.used.has(condition)) || plan.steps.length > 1
-    const firstChunk =
-      wanted === undefined ? this.#session.rowsPerCall : residual ? Math.max(50, Math.ceil(wanted * 1.25)) : Math.max(1, wanted)
+    const margin = this.#session.engine.margins.of(source.table, step.path, step.filters.length)
+    const firstChunk = wanted === undefined ? this.#session.rowsPerCall : residual ? margin.rowsFor(wanted) : Math.max(1, wanted)
+    let begun = wanted === undefined || plan.steps.length > 1
     const guarded = isScan(step.path) && !select.allowScan
     let thrownAway = 0
     const follow = await this.#follows(select, plan, source.table)
@@ -265,6 +266,8 @@ export class SelectRunner {
         step.filters,
         chunk.map((found) => at(found.row, found.ahead)),
       )
+      if (!begun && chunk.length >= firstChunk) margin.learn(wanted as number, chunk.length, kept.length)
+      begun = true
       thrownAway += chunk.length - kept.length
       if (guarded && thrownAway > this.#session.engine.limits.scannedRows) this.#refuseScan(source.table.name)
       yield kept
