@@ -167,7 +167,8 @@ test('GR-4: the group is changed where it is owned, and both sites have it', { t
 })
 
 test('a standby that was away while the group got another name gets it too, and no second group', { timeout: 60_000 }, async (t) => {
-  const { one, two, links, status, ok, until, isolate, heal } = await background(t)
+  const scene = await background(t)
+  const { one, two, links, status, ok, until } = scene
   // Of two standbys one is there to be told: else the name would be refused.
   const origin = 'http://stock.test'
   const uuid = '9b8c0000-0000-4000-8000-000000000002'
@@ -177,10 +178,10 @@ test('a standby that was away while the group got another name gets it too, and 
   const { id } = await ok(addPeerOf(one, { uuid, name: 'stock', origin }))
   await ok(one.call('POST', '/v1.0/peer-group-associations', { json: { peer_group_id: 1, system_peer_id: id, peer_group_priority: 2 } }))
   await until('the stock peer to be told', () => stock.associations[0]?.['sync-status'] === 'in-sync')
-  isolate(two)
+  scene.isolate(two)
   await until('the peer to be away', async () => (await one.peerIsAvailable()) === 'unavailable')
   await ok(one.call('PATCH', '/v1.0/subcloud-peer-groups/spg-a', { json: { 'peer-group-name': 'spg-b' } }))
-  heal()
+  scene.heal()
   await until('the standby to say so', async () => (await status(two)) === 'out-of-sync')
   assert.equal(await status(one), 'out-of-sync')
   await ok(one.call('PATCH', '/v1.0/peer-group-associations/1/sync', {}))
