@@ -68,6 +68,7 @@ test('requests that two servers would read differently are refused and the conne
     `${head}Transfer-Encoding: chunked, identity\r\n\r\n2\r\n{}\r\n0\r\n\r\n${smuggled}`,
     `${head}Content-Length : 2\r\n\r\n{}${smuggled}`,
     `${head}X\0: 1\r\nContent-Length: 2\r\n\r\n{}`,
+    `${head}hOST: y\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}`,
   ]) {
     const answer = await talk(server.port, request).all
     assert.match(answer, /^HTTP\/1\.1 400 /, JSON.stringify(request.slice(30, 120)))

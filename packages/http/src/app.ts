@@ -19,7 +19,7 @@ import { createMetrics } from './app/metrics.ts'
 import { describeRoutes } from './app/openapi.ts'
 import { logRequest, logUnrouted } from './app/request-log.ts'
 import { owesPermission, reserveState, setState, stateOf } from './app/state.ts'
-import { readBodies, refuseEncodings, refuseZeroInUrl } from './app/wire.ts'
+import { readBodies, refuseEncodings, refuseTwoHosts, refuseZeroInUrl } from './app/wire.ts'
 import { BodyRefused } from './body/collect.ts'
 import { ApiError } from './errors.ts'
 import type { Faults } from './faults/index.ts'
@@ -202,6 +202,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     })
     void reply.header('x-openstack-request-id', request.id)
     // Before the body is read, as everything that needs no body to be decided.
+    refuseTwoHosts(request)
     if (request.is404) refuseUnknown(request, reply)
     refuseZeroInUrl(request)
     refuseEncodings(request)

@@ -49,6 +49,15 @@ export function refuseZeroInUrl(request: FastifyRequest): void {
   if (request.url.includes('%00')) throw new ApiError(400, 'zeroInUrl', 'The URL holds a zero character.')
 }
 
+/** Of two hosts a server before us may have taken the other one (attacks 4). */
+export function refuseTwoHosts({ raw }: FastifyRequest): void {
+  let hosts = 0
+  const { rawHeaders } = raw
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    if (rawHeaders[at]!.length === 4 && rawHeaders[at]!.toLowerCase() === 'host' && ++hosts > 1)
+      throw new ApiError(400, 'twoHosts', 'The request names its host twice.', { hint: 'Send one Host header.' })
+}
+
 /** Compressed requests are not offered, so a small body can't become a large one (attacks 6). */
 export function refuseEncodings(request: FastifyRequest): void {
   const encoding = request.headers['content-encoding']
