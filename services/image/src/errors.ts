@@ -7,6 +7,12 @@ export const errors = defineErrors({
   notFound: { status: 404, message: '{what}' },
   badRequest: { status: 400, message: '{why}' },
   badField: { status: 400, message: 'Invalid value for {field}: {why}' },
+  bodyUnexpected: { status: 400, message: 'This operation takes no body.', hint: 'Send the request without one.' },
+  requestIdLength: {
+    status: 431,
+    message: 'The request id in X-OpenStack-Request-ID is too long.',
+    hint: 'Send at most {most} characters, or none: each answer has an id of its own.',
+  },
   notText: { status: 400, message: 'Characters beyond the Basic Multilingual Plane are not supported.' },
   readOnlyAttribute: { status: 403, message: "Attribute '{field}' is read-only." },
   reservedAttribute: { status: 403, message: "Attribute '{field}' is reserved." },

@@ -5,7 +5,7 @@ import type { ListenAddress } from '@murmuration/world'
 import { createImageApp } from './api/app.ts'
 import { refusingData } from './api/refusing-data.ts'
 import { createRegistryApp, type Exposed } from './api/registry.ts'
-import { underMinorVersions } from './api/versions.ts'
+import { underVersions } from './api/versions.ts'
 import { policies } from './policies.ts'
 import { signatures } from './rules/commands.ts'
 import { createDirectData } from './store/direct.ts'
@@ -103,7 +103,7 @@ async function apiRoom(site: Site, parts: Parts & { ready(): Promise<void> }): P
   return {
     app: {
       name: 'image',
-      endpoint: underMinorVersions(await app.endpoint(), parts.stores.several),
+      endpoint: underVersions(await app.endpoint(), parts.stores.several),
       listen: tls === undefined ? [plain] : [plain, { ...plain, port: config.ports.imageTls, tls }],
     },
     async stop() {

@@ -10,6 +10,7 @@ import { importRoutes } from './import.ts'
 import { taskRoutes } from './tasks.ts'
 import { locationRoutes } from './locations.ts'
 import { infoRoutes } from './info.ts'
+import { requestRules } from './request-rules.ts'
 import { objectRoutes, propertyRoutes, tagRoutes } from './metadefs/entries.ts'
 import { namespaceRoutes } from './metadefs/namespaces.ts'
 import { resourceTypeRoutes } from './metadefs/resource-types.ts'
@@ -34,6 +35,7 @@ export async function createImageApp(context: ApiContext, options: ApiOptions): 
     ready: { data: options.ready },
   })
   versionRoutes(app, stores.several)
+  requestRules(app)
   for (const routes of [
     imageRoutes,
     patchImageRoutes,

@@ -24,12 +24,12 @@ export function patchImageRoutes(app: App, context: ApiContext): void {
         body: Type.Unsafe<unknown>({}),
         response: { 200: Image },
       },
-      // Before the body is judged: what it is must be known.
-      preValidation: async (request, reply) => {
+      // Before the body is read: what it is must be known.
+      onRequest: (request, reply, done) => {
         const type = request.headers['content-type']
-        if (formOf(type) !== undefined) return
+        if (formOf(type) !== undefined) return done()
         void reply.header('accept-patch', Object.values(patchTypes).join(', '))
-        throw errors.patchType({ type: (type ?? '').slice(0, 128) })
+        done(errors.patchType({ type: (type ?? '').slice(0, 128) }))
       },
     },
     async (request) => {

@@ -26,10 +26,50 @@ test('versions are told without a token, and minor ones are the same API', async
   assert.equal(root.body.versions[0].links[0].href, 'http://image.test:9292/v2/')
   assert.equal((await site.call(undefined, 'GET', '/versions')).status, 200)
   assert.equal((await site.call(me, 'GET', '/v2.9/images')).status, 200)
-  assert.equal((await site.call(me, 'GET', '/v2.8/images')).status, 404, 'came with several stores')
   assert.equal((await site.call(undefined, 'GET', '/v2/images')).status, 401)
   const wrong = await site.call(me, 'PUT', '/v2/images')
   assert.deepEqual([wrong.status, wrong.headers['allow']], [405, 'GET, HEAD, POST'])
+
+  // What is no version is answered with those that there are; a media type says it as well, and the whole path is behind it then.
+  for (const [method, path, headers, status] of [
+    ['GET', '/foo', {}, 300],
+    ['GET', '/v1/images?limit=1', {}, 300],
+    ['GET', '/v2.8/images', {}, 300],
+    ['POST', '/v3/images', {}, 300],
+    ['GET', '/images?limit=1', { accept: 'application/vnd.openstack.images-v2.9' }, 200],
+    ['GET', '//images', { accept: 'application/vnd.openstack.images-v2' }, 200],
+    ['GET', '/v2/images', { accept: 'application/vnd.openstack.images-v2' }, 404],
+    ['GET', '/v2/images', { accept: 'application/vnd.openstack.images-v9' }, 300],
+    ['GET', '/v2/foo', {}, 404],
+    ['GET', '/v2', {}, 404],
+    ['GET', '//v2.9//images', {}, 200],
+    ['GET', '/healthcheck', {}, 200],
+    ['GET', '/healthz', {}, 200],
+  ] as const)
+    assert.equal((await site.call(me, method, path, { headers })).status, status, `${method} ${path} ${JSON.stringify(headers)}`)
+  assert.deepEqual((await site.call(undefined, 'DELETE', '/foo/bar', { body: 'x' })).body, root.body)
+})
+
+test('what every request may have: an id that is not too long, a body only where one is read', async (t) => {
+  const site = await start(t)
+  const { id } = await site.image(me)
+  const image = `/v2/images/${id}`
+  const long = { 'x-openstack-request-id': `req-${'x'.repeat(61)}` }
+  for (const path of ['/v2/images', image]) assert.equal((await site.call(me, 'GET', path, { headers: long })).status, 431)
+  assert.equal((await site.call(me, 'GET', image, { headers: { 'x-openstack-request-id': `req-${'x'.repeat(60)}` } })).status, 200)
+  for (const [method, path] of [
+    ['GET', image],
+    ['GET', `${image}/file`],
+    ['POST', `${image}/actions/deactivate`],
+    ['PUT', `${image}/tags/x`],
+    ['DELETE', `${image}/tags/x`],
+    ['DELETE', image],
+    ['GET', '/v2/schemas/image'],
+  ] as const) {
+    const answer = await site.call(me, method, path, { body: {} })
+    assert.deepEqual([answer.status, /takes no body/.test(answer.body.message)], [400, true], `${method} ${path}`)
+  }
+  assert.equal((await site.call(me, 'GET', image)).status, 200)
 })
 
 test('an image is made with defaults, and shows them all', async (t) => {
@@ -168,8 +208,10 @@ test('changes: both media types, all or nothing, and what may not be touched', a
   const site = await start(t)
   const { id } = await site.image(me, { arch: 'arm', other: 'x' })
   const typed = (type: string) => site.call(me, 'PATCH', `/v2/images/${id}`, { body: [], headers: { 'content-type': type } })
-  const wrong = await typed('application/json')
-  assert.deepEqual([wrong.status, wrong.headers['accept-patch']], [415, `${v21}, ${v20}`])
+  for (const type of ['application/json', '', 'none']) {
+    const wrong = await typed(type)
+    assert.deepEqual([wrong.status, wrong.headers['accept-patch']], [415, `${v21}, ${v20}`], type)
+  }
   assert.equal((await typed(v21)).status, 200)
 
   const done = await patch(site, id, [

@@ -19,7 +19,7 @@ export function versionDocument(severalStores: boolean, base: string) {
   }
 }
 
-/** `GET /` is 300 by contract: there are several, choose one. */
+/** Where no version was chosen the answer is 300 by contract, whatever was asked: there are several, choose one. */
 export function versionRoutes(app: App, severalStores: boolean): void {
   const document = (status: number) => async (request: FastifyRequest, reply: FastifyReply) => {
     const host = request.headers.host
@@ -28,23 +28,49 @@ export function versionRoutes(app: App, severalStores: boolean): void {
   const config = { policy: 'public' }
   app.get('/', { config, schema: { summary: 'List the versions' } }, document(300))
   app.get('/versions', { config, schema: { summary: 'List the versions' } }, document(200))
+  // A body of whoever has not found the API yet is not read.
+  app.route({
+    method: ['POST', 'PUT', 'PATCH', 'DELETE'],
+    url: '/',
+    config: { ...config, stream: true },
+    schema: { hide: true },
+    handler: (request, reply) => document(300)(request, reply.header('connection', 'close')),
+  })
 }
 
-/** `/v2.9/images` is `/v2/images`: a minor version changes nothing but what was there at its time. */
-export function withoutMinor(url: string, severalStores: boolean): string {
-  const [, version, rest = ''] = /^\/(v2\.\d{1,2})(?=\/|\?|$)(.*)$/s.exec(url) ?? []
-  return version !== undefined && servedVersions(severalStores).includes(version) ? `/v2${rest}` : url
+/** Beside the API, whatever version is asked for: by first segment, where it is answered. */
+const beside: Readonly<Record<string, string>> = {
+  versions: '/versions',
+  healthcheck: '/healthz',
+  healthz: '/healthz',
+  metrics: '/metrics',
+  'openapi.json': '/openapi.json',
 }
 
-/** The endpoint under all its minor versions. */
-export const underMinorVersions = (endpoint: Endpoint, severalStores: boolean): Endpoint => ({
+/**
+ * Where a request goes (reference image §1.1): `/v2.9/images` is `/v2/images`, as a minor version changes nothing but what was there at its
+ * time; a version in the media type stands for one in the path, which is taken whole then; all else is asked to choose a version.
+ */
+export function routed(url: string, accept: string | undefined, severalStores: boolean): string {
+  const path = url.replace(/^https?:\/\/[^/?]*/i, '')
+  const [, first = '', rest = ''] = /^\/*([^/?]*)(.*)$/s.exec(path) ?? []
+  if (Object.hasOwn(beside, first)) return `${beside[first]}${rest}`
+  const typed = /^\s*application\/vnd\.openstack\.images-([^\s,;+]*)/i.exec(accept ?? '')?.[1]
+  const version = typed ?? first
+  if (version !== 'v2' && !servedVersions(severalStores).includes(version)) return '/'
+  return typed === undefined ? `/v2${rest}` : `/v2${path}`
+}
+
+/** The endpoint under all its versions. */
+export const underVersions = (endpoint: Endpoint, severalStores: boolean): Endpoint => ({
   ...endpoint,
   handle(request, response) {
-    request.url = withoutMinor(request.url ?? '/', severalStores)
+    request.url = routed(request.url ?? '/', request.headers.accept, severalStores)
     endpoint.handle(request, response)
   },
   inject(request) {
     const { origin } = new URL(request.url)
-    return endpoint.inject({ ...request, url: origin + withoutMinor(request.url.slice(origin.length), severalStores) })
+    const url = routed(request.url.slice(origin.length), request.headers?.['accept'], severalStores)
+    return endpoint.inject({ ...request, url: origin + url })
   },
 })
