@@ -1,42 +1,45 @@
-import { Type } from 'typebox'
+import { Type, type TProperties } from 'typebox'
 import { propertySchemaOf, propertySchemasOf } from '../../rules/metadefs.ts'
 
 /** What callers send about definitions of metadata. */
 const name = Type.String({ minLength: 1, maxLength: 80 })
 const words = Type.String({ maxLength: 65_535 })
 
+/** Of an answer that is sent back: taken, and of no effect. */
+const readOnly = Object.fromEntries(
+  ['created_at', 'updated_at', 'self', 'schema'].map((member) => [member, Type.Optional(Type.Unknown())]),
+) as Record<never, never>
+/** Refuses what it does not know, as its published schema says: it would be lost. */
+const body = <T extends TProperties>(title: string, members: T) =>
+  Type.Object({ ...members, ...readOnly }, { title, additionalProperties: false })
+
 export const Property = Type.Object({ name }, { title: 'MetadefProperty', additionalProperties: true })
-export const MetadefObject = Type.Object(
-  {
-    name,
-    description: Type.Optional(words),
-    required: Type.Optional(Type.Array(Type.String(), { maxItems: 1_000 })),
-    properties: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-  },
-  { title: 'MetadefObject' },
-)
-export const Tag = Type.Object({ name }, { title: 'MetadefTag' })
-export const Tags = Type.Object({ tags: Type.Array(Tag, { maxItems: 1_000 }) }, { title: 'MetadefTags' })
-export const Association = Type.Object(
-  { name, prefix: Type.Optional(Type.String({ maxLength: 80 })), properties_target: Type.Optional(Type.String({ maxLength: 80 })) },
-  { title: 'MetadefAssociation' },
-)
+export const MetadefObject = body('MetadefObject', {
+  name,
+  description: Type.Optional(words),
+  required: Type.Optional(Type.Array(Type.String(), { maxItems: 1_000 })),
+  properties: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+})
+export const Tag = body('MetadefTag', { name })
+export const Tags = body('MetadefTags', { tags: Type.Array(Tag, { maxItems: 1_000 }) })
+export const Association = body('MetadefAssociation', {
+  name,
+  prefix: Type.Optional(Type.String({ maxLength: 80 })),
+  properties_target: Type.Optional(Type.String({ maxLength: 80 })),
+})
 const visibility = Type.Optional(Type.Union([Type.Literal('public'), Type.Literal('private')]))
-export const Namespace = Type.Object(
-  {
-    namespace: name,
-    display_name: Type.Optional(Type.String({ maxLength: 80 })),
-    description: Type.Optional(Type.String({ maxLength: 500 })),
-    visibility,
-    protected: Type.Optional(Type.Boolean()),
-    owner: Type.Optional(Type.String({ maxLength: 255 })),
-    objects: Type.Optional(Type.Array(MetadefObject, { maxItems: 1_000 })),
-    properties: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-    tags: Type.Optional(Type.Array(Tag, { maxItems: 1_000 })),
-    resource_type_associations: Type.Optional(Type.Array(Association, { maxItems: 1_000 })),
-  },
-  { title: 'MetadefNamespace' },
-)
+export const Namespace = body('MetadefNamespace', {
+  namespace: name,
+  display_name: Type.Optional(Type.String({ maxLength: 80 })),
+  description: Type.Optional(Type.String({ maxLength: 500 })),
+  visibility,
+  protected: Type.Optional(Type.Boolean()),
+  owner: Type.Optional(Type.String({ maxLength: 255 })),
+  objects: Type.Optional(Type.Array(MetadefObject, { maxItems: 1_000 })),
+  properties: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  tags: Type.Optional(Type.Array(Tag, { maxItems: 1_000 })),
+  resource_type_associations: Type.Optional(Type.Array(Association, { maxItems: 1_000 })),
+})
 
 export const propertyValues = (body: { name: string }) => ({ name: body.name, json_schema: propertySchemaOf(body, 'property') })
 

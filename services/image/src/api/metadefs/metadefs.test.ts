@@ -36,6 +36,25 @@ test('definitions of metadata, from a namespace to its last tag', async (t) => {
   assert.deepEqual([Object.keys(forFlavors.properties), forFlavors.objects[0].required], [['hw:cpu'], ['hw:slots']])
   assert.equal((await call('GET', `${path}/properties/hw_cpu?resource_type=OS::Glance::Image`)).body.name, 'hw_cpu')
 
+  // What would be lost is refused; what an answer has beside it may come back.
+  const copy = { ...shown, namespace: 'OS::Compute::Copy' }
+  assert.equal((await call('POST', root, copy)).is, 201)
+  assert.equal((await call('DELETE', `${root}/OS::Compute::Copy`)).is, 204)
+  for (const [method, at, wrong] of [
+    ['POST', root, { namespace: 'x', lost: 1 }],
+    ['POST', root, { namespace: 'x', objects: [{ name: 'o', lost: 1 }] }],
+    ['PUT', path, { namespace: 'OS::Compute::Test', lost: 1 }],
+    ['POST', `${path}/objects`, { name: 'o', lost: 1 }],
+    ['PUT', `${path}/objects/board`, { name: 'board', lost: 1 }],
+    ['PUT', `${path}/tags/edge`, { name: 'edge', lost: 1 }],
+    ['POST', `${path}/tags`, { tags: [{ name: 'edge', lost: 1 }] }],
+    ['POST', `${path}/tags`, { tags: [], lost: 1 }],
+    ['POST', `${path}/resource_types`, { name: 'OS::New', lost: 1 }],
+  ] as const) {
+    const refused = await call(method, at, wrong)
+    assert.deepEqual([refused.is, /lost/.test(refused.body.message)], [400, true], `${method} ${at}`)
+  }
+
   // A private one of others is told like one that is not there.
   await call('POST', root, { namespace: 'hidden', owner: 'south' })
   const [hidden, absent] = [await call('GET', `${root}/hidden`, undefined, me), await call('GET', `${root}/absent`, undefined, me)]
