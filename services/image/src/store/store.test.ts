@@ -3,6 +3,7 @@ import { it } from 'node:test'
 import { eachEngine } from '@murmuration/data/testing'
 import { DataRefused, type Refusal } from '../rules/refusals.ts'
 import { admin, names, openBench, user } from '../testing/engines.ts'
+import { removeExpiredTasks } from './tasks.ts'
 
 const refuses = (refusal: Refusal) => (error: unknown) => {
   assert.ok(error instanceof DataRefused, String(error))
@@ -419,8 +420,8 @@ eachEngine('images', (engine) => {
     assert.equal(await usage(), 0)
   })
 
-  void it('keeps tasks of each project to itself', async () => {
-    const { data } = await openBench(engine)
+  void it('keeps tasks of each project to itself, and no longer than they say', async () => {
+    const { data, database, at } = await openBench(engine)
     const create = (owner: string, values: object = {}) =>
       data.task_create(admin, { values: { type: 'import', owner, input: { from: 'x' }, ...values } })
     const mine = await create('p')
@@ -445,6 +446,16 @@ eachEngine('images', (engine) => {
     for (const limit of [-1, 0.5]) await assert.rejects(data.task_get_all(admin, { limit }), refuses('Invalid'))
     assert.equal((await data.task_delete(user('p'), { task_id: mine.id })).deleted, true)
     assert.deepEqual(await list(user('p')), [])
+    // Whoever deleted it: when their time is over they go for good, what has not ended never.
+    await data.task_update(admin, { task_id: other.id, values: { expires_at: at(-1) } })
+    await create('q', { status: 'failure', expires_at: at(-2) })
+    const [running, later] = [
+      await create('q', { status: 'processing', expires_at: at(-3) }),
+      await create('q', { status: 'success', expires_at: at(3600) }),
+    ]
+    const expire = (most: number) => removeExpiredTasks(database, at(0), most)
+    assert.deepEqual([await expire(1), await expire(5), await expire(5)], [1, 1, 0])
+    assert.deepEqual(await list(admin), [later.id, running.id])
   })
 
   void it('keeps definitions of metadata: by name, unique, all or nothing, gone for good', async () => {

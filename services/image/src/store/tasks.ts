@@ -92,6 +92,21 @@ export async function deleteTask(tx: Tx, world: World, caller: Caller, { task_id
   return taskRecord(row)
 }
 
+/** Tasks that ended and whose time is over go for good, at most so many at once. Returns how many did. */
+export async function removeExpiredTasks(db: Db, now: string, most: number): Promise<number> {
+  const rows = await db.query
+    .selectFrom('tasks')
+    .select('id')
+    .where('expires_at', '<', now)
+    .where('status', 'in', ['success', 'failure'])
+    .orderBy('expires_at')
+    .limit(most)
+    .execute()
+  const ids = rows.map(({ id }) => id)
+  if (ids.length > 0) await db.query.deleteFrom('tasks').where('id', 'in', ids).execute()
+  return ids.length
+}
+
 export interface TaskFilter extends PageWanted {
   readonly filters?: Readonly<Record<string, unknown>> | null
   readonly sort_key?: string | null

@@ -137,6 +137,28 @@ test('an image that waits for nobody is queued again', async (t) => {
   assert.equal(await statusOf(site, id), 'queued')
 })
 
+test('tasks whose time is over go, all of them; others stay', async (t) => {
+  const site = await start(t)
+  const [over, later] = [timestamp(site.world.clock.nowMs() - 1), timestamp(site.world.clock.nowMs() + 60_000)]
+  const ended = {
+    type: 'import',
+    owner: 'north',
+    status: 'success',
+    expires_at: over,
+    created_at: over,
+    updated_at: over,
+    deleted: 0,
+  } as const
+  const old = Array.from({ length: 450 }, (_, n) => ({ ...ended, id: `old-${n}` }))
+  await site.database.query
+    .insertInto('tasks')
+    .values([...old, { ...ended, id: 'fresh', expires_at: later }, { ...ended, id: 'alive', status: 'processing' }])
+    .execute()
+  assert.equal(await site.sweeper.expire(), 450)
+  const { tasks } = (await site.call('admin@admin', 'GET', '/v2/tasks')).body
+  assert.deepEqual(tasks.map(({ id }: { id: string }) => id).toSorted(), ['alive', 'fresh'])
+})
+
 test('an upload whose claim was taken for dead does not become active, and leaves nothing', async (t) => {
   let onWrite: (() => Promise<void>) | undefined
   const site = await start(t, {

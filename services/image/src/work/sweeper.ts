@@ -15,12 +15,13 @@ import {
   type DataRow,
 } from '../store/data.ts'
 import type { ImageDatabase } from '../store/schema.ts'
+import { removeExpiredTasks } from '../store/tasks.ts'
 import type { ByteStore, Stores } from './stores/stores.ts'
 import { StoreUnavailable } from './stores/unavailable.ts'
 
 /** How often dead writers and garbage are looked for. */
 export const sweepEveryMs = 15_000
-/** How often all of every store is compared with what is written down. */
+/** How often all of every store is compared with what is written down, and tasks whose time is over are removed. */
 export const proveEveryMs = 600_000
 const pageSize = 200
 
@@ -38,6 +39,8 @@ export interface Sweeper {
   stop(): Promise<void>
   /** Dead writers' claims, garbage, images that wait for nobody. */
   sweep(): Promise<Pick<Found, 'abandoned' | 'garbage' | 'stuck'>>
+  /** Tasks whose time is over go; returns how many. */
+  expire(): Promise<number>
   /** Every byte has a row, every row has its bytes. Mends what does not. */
   prove(): Promise<Pick<Found, 'orphans' | 'missing'>>
 }
@@ -98,6 +101,15 @@ export function createSweeper(world: World, database: ImageDatabase, stores: Sto
     return found
   }
 
+  async function expire(): Promise<number> {
+    const now = timestamp(world.clock.nowMs())
+    for (let count = 0; ;) {
+      const gone = await removeExpiredTasks(database, now, pageSize)
+      count += gone
+      if (gone < pageSize || stopped) return count
+    }
+  }
+
   async function orphansOf(store: ByteStore): Promise<number> {
     let count = 0
     const judge = async (ids: readonly string[]): Promise<void> => {
@@ -150,6 +162,7 @@ export function createSweeper(world: World, database: ImageDatabase, stores: Sto
       await sweep()
       if (stopped || world.clock.monotonicMs() - provedMs < proveEveryMs) return
       provedMs = world.clock.monotonicMs()
+      await expire()
       await prove()
     } catch (error) {
       world.log.warn('sweeping failed and is tried again', { error })
@@ -171,6 +184,7 @@ export function createSweeper(world: World, database: ImageDatabase, stores: Sto
       await running
     },
     sweep,
+    expire,
     prove,
   }
 }
