@@ -21,6 +21,7 @@ export const errors = defineErrors({
   formatLocked: {
     status: 403,
     message: "Attribute {field} can be only replaced for a queued image; this one is '{status}'.",
+    hint: 'Create an image with the right formats and bring its data again; delete this one if nobody can use it.',
   },
   removeBase: { status: 403, message: "Property '{field}' is a base property and can not be removed." },
   locationsHidden: {
@@ -38,6 +39,7 @@ export const errors = defineErrors({
   propertyExists: { status: 409, message: 'Property {field} already present.' },
   imageExists: { status: 409, message: 'Image ID {id} already exists!' },
   conflict: { status: 409, message: '{why}' },
+  formatsUnset: { status: 409, message: "'disk_format' and 'container_format' need to be set before import", hint: '{remedy}' },
   wrongStatus: { status: 409, message: 'Image {id} is {status}: this needs an image that is {wanted}.' },
   alreadyMember: { status: 409, message: 'Member {member} is duplicated for image {id}' },
   notShared: { status: 403, message: 'Only shared images have members; this one is {visibility}.' },
@@ -54,7 +56,11 @@ export const errors = defineErrors({
   contentMismatch: { status: 415, message: 'The data does not match the disk_format of the image: {why}.' },
   hashMismatch: { status: 400, message: 'The data does not have the {algorithm} digest that it should have.' },
   contentUnsafe: { status: 415, message: 'The data is refused: {why}.' },
-  formatsMissing: { status: 400, message: 'Properties disk_format, container_format must be set prior to saving data.' },
+  formatsMissing: {
+    status: 400,
+    message: 'Properties disk_format, container_format must be set prior to saving data.',
+    hint: 'Set them with PATCH first.',
+  },
   goneMeanwhile: { status: 410, message: 'Image {id} was deleted while its data was on the way; the data was removed.' },
   deactivated: { status: 403, message: 'The requested image has been deactivated. Image data download is forbidden.' },
   severalRanges: { status: 400, message: 'Only one range can be asked for at once.' },
@@ -70,7 +76,7 @@ export const errors = defineErrors({
     message: 'The data can not be fetched from there: {why}.',
     hint: 'The operator says with image.importHosts, importPorts and importNetworks what may be reached.',
   },
-  unknownStore: { status: 400, message: "There is no store '{store}'.", hint: 'GET /v2/info/stores lists them.' },
+  unknownStore: { status: 400, message: "There is no store '{store}'.", hint: 'These are there: {there}.' },
   storeFull: { status: 413, message: 'There is no space left in the store {store}; nothing was kept.' },
   storeDown: { status: 503, message: 'The store {store} can not be reached. Try again later.' },
   activation: { status: 403, message: 'Not allowed to {verb} image in status {status}' },

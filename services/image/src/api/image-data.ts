@@ -30,7 +30,7 @@ export function imageDataRoutes(app: App, context: ApiContext): void {
       const announced = announcedSize(request.headers)
       const wanted = request.headers['x-image-meta-store']
       const store = typeof wanted === 'string' ? stores.find(wanted) : stores.default
-      if (store === undefined) throw errors.unknownStore({ store: String(wanted).slice(0, 64) })
+      if (store === undefined) throw errors.unknownStore({ store: String(wanted).slice(0, 64), there: stores.ids.join(', ') })
       const pieces = bodyPieces(request.body, { world: site.world, stallMs, signal: context.closing })
       await transfers.upload({ caller, image, store, announced, pieces })
       return reply.code(204).send()
@@ -56,7 +56,7 @@ export function imageDataRoutes(app: App, context: ApiContext): void {
       if (prefer !== undefined) request.authorize('download_from_store', targetOf(image, caller))
       const preferred = (prefer ?? '').split(',').filter((id) => id !== '')
       const unknown = preferred.find((id) => stores.find(id) === undefined)
-      if (unknown !== undefined) throw errors.unknownStore({ store: unknown.slice(0, 64) })
+      if (unknown !== undefined) throw errors.unknownStore({ store: unknown.slice(0, 64), there: stores.ids.join(', ') })
       if (image.size === null || image.size === 0 || image.locations.length === 0) return reply.code(204).send()
       const range = rangeOf(request.headers, image.size, reply)
       const place = await transfers.find(image, preferred)

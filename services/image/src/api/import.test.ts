@@ -108,8 +108,18 @@ test('what an import may not say', async (t) => {
     [409, { ...direct, stores: ['nowhere'] }],
   ] as const)
     assert.equal((await site.bring(id, body)).status, status, JSON.stringify(body))
-  const bare = await site.call(me, 'POST', '/v2/images', { body: {} })
-  assert.equal((await site.bring(bare.body.id, direct)).status, 409)
+  // Without formats: what to do depends on whether they can still be set.
+  const bare = (await site.call(me, 'POST', '/v2/images', { body: {} })).body.id
+  const early = await site.bring(bare, direct)
+  assert.deepEqual([early.status, /Set them with PATCH/.test(early.body.message)], [409, true])
+  assert.equal((await site.stage(bare, bytes)).status, 204)
+  const late = await site.bring(bare, direct)
+  assert.deepEqual([late.status, /delete the image, create it with both/.test(late.body.message)], [409, true])
+  const locked = await site.call(me, 'PATCH', `/v2/images/${bare}`, {
+    body: [{ op: 'replace', path: '/disk_format', value: 'raw' }],
+    headers: { 'content-type': 'application/openstack-images-v2.1-json-patch' },
+  })
+  assert.deepEqual([locked.status, /Create an image with the right formats/.test(locked.body.message)], [403, true])
   assert.equal((await site.bring(id, direct, 'member@south')).status, 404)
   assert.equal((await site.bring(id, direct, 'reader@north')).status, 403)
   // An upload to the staging store that has not ended.

@@ -1,6 +1,7 @@
 import { bodyPieces, type App } from '@murmuration/http'
 import { Type, type Static } from 'typebox'
 import { errors } from '../errors.ts'
+import { formatsMayChange } from '../rules/status.ts'
 import { importWays, type ImportMethod } from '../store/imports.ts'
 import { storesOf } from '../wire/image.ts'
 import { imageTaskToWire } from '../wire/task.ts'
@@ -20,6 +21,10 @@ const Import = Type.Object(
   },
   { title: 'ImageImport' },
 )
+
+const setFormats = 'Set them with PATCH first.'
+/** What is staged was staged for the formats that the image had. */
+const createAnew = 'They are fixed while data is staged: delete the image, create it with both, and stage its data again.'
 
 /** Data that is staged first and imported by a job (reference image §1.10). */
 export function importRoutes(app: App, context: ApiContext): void {
@@ -50,7 +55,7 @@ export function importRoutes(app: App, context: ApiContext): void {
       const method = methodOf(context, body.method.name)
       request.authorize(method === 'copy-image' ? 'copy_image' : 'modify_image', targetOf(image, caller))
       if (image.disk_format === null || image.container_format === null)
-        throw errors.conflict({ why: "'disk_format' and 'container_format' need to be set before import" })
+        throw errors.formatsUnset({ remedy: formatsMayChange(image.status) ? setFormats : createAnew })
       if (method !== 'copy-image' && image.status === 'active') throw errors.conflict({ why: `Image ${image.id} is active already.` })
       const uri = method === 'web-download' ? await sourceOf(context, (body.method as { uri?: unknown }).uri) : undefined
       const wanted = wantedStores(context, body, request.headers['x-image-meta-store'])
