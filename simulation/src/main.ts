@@ -41,8 +41,9 @@ process.stdout.on('error', () => interrupted.abort())
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const number = (text: string, name: string): number => {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} wants a whole number, not ${text}`)
-  return value
+  if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value
+  process.stderr.write(`--${name} wants a whole number, not ${JSON.stringify(text)}\n`)
+  return process.exit(2)
 }
 
 if (values.help || !isScenario(values.scenario)) {

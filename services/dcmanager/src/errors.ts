@@ -359,7 +359,7 @@ export const errors = defineErrors({
   memberConfigure: {
     status: 400,
     message: 'deploy configure is not allowed for a subcloud of peer group {group}, whose primary site is another one',
-    hint: 'Send the request to the primary site.',
+    hint: 'Send the request to the site that manages the subcloud; where that is this one since a migration, migrate the group back first.',
   },
   memberDelete: {
     status: 400,
@@ -401,7 +401,11 @@ export const errors = defineErrors({
     message: 'Another operation is in progress for this subcloud peer group: {operation}',
     hint: 'Wait for its end (GET /v1.0/subcloud-peer-groups/{id}/status).',
   },
-  associationTaken: { status: 400, message: 'Peer group association already exists: association {id}' },
+  associationTaken: {
+    status: 400,
+    message: 'Peer group association already exists: association {id}',
+    hint: 'Use that one (PATCH /v1.0/peer-group-associations/{id}/sync), or name another system_peer_id or peer_group_id.',
+  },
   associationPriorityMissing: {
     status: 400,
     message: 'peer_group_priority is required: the group has priority 0 on this site',
@@ -416,6 +420,7 @@ export const errors = defineErrors({
   associationMembers: {
     status: 400,
     message: 'Exactly one of peer_group_priority and sync_status must be given',
+    hint: 'Give peer_group_priority: the priority that the group has on the peer. sync_status is what one site tells the other.',
   },
   associationNotPrimary: {
     status: 400,

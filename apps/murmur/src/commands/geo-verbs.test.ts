@@ -307,6 +307,25 @@ test('system-peer, peer-group and peer-group-association: every verb and option 
     )
   })
 
+  await t.test('subcloud-backup --group --wait: some done and some skipped is partly done', async () => {
+    const { query } = one.database
+    for (const n of [8, 9]) assert.equal((await one.add(n)).status, 200)
+    await query.updateTable('jobs').set({ state: 'done', exclusive_key: null }).execute()
+    const rests = { deploy_status: 'complete', backup_status: null } as const
+    await query.updateTable('subclouds').set(rests).execute()
+    await query.updateTable('subclouds').set({ backup_status: 'validating' }).where('name', '=', 'subcloud8').execute()
+    const end = async (): Promise<void> => {
+      const ended = { state: 'done', exclusive_key: null, outcome: '{"removed":1}' } as const
+      await query.updateTable('jobs').set(ended).where('kind', '=', 'subcloud.delete-backup').where('state', '=', 'queued').execute()
+    }
+    // Nobody works in this fleet: what the command waits for is ended while it waits.
+    const command = commandOf(t, one, async (done) => advance(() => (void end(), done())))
+    await assert.rejects(
+      command('subcloud-backup', 'delete', '26.09', '--group', 'Default', '--yes', '--wait'),
+      ends(exitCodes.partial, /^skipped: subcloud8 Mend/),
+    )
+  })
+
   await t.test('delete: asks, refuses what is in use, and ends the association at both sites', async () => {
     await assert.rejects(murmur('system-peer', 'delete', 'dc-2'), ends(exitCodes.usage, /no terminal to ask on.*--yes/s))
     await assert.rejects(murmur('system-peer', 'delete', 'dc-2', '--yes'), ends(exitCodes.refused, /HTTP 400/))

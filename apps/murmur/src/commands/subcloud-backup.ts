@@ -107,9 +107,10 @@ export async function restore(context: Context, options: BackupOptions): Promise
   await finish(context, await api.request<Reply>('PATCH', '/subcloud-backup/restore', { fields, files }), options)
 }
 
-/** Tells who was skipped; with `--wait` follows all operations to their ends; then prints what is true. */
+/** Tells who was skipped; with `--wait` follows all operations to their ends; then prints what is true. Some done and some not is code 6. */
 async function finish(context: Context, reply: Reply, options: BackupOptions): Promise<void> {
-  for (const { name, reason } of reply.outcomes.filter(({ outcome }) => outcome === 'skipped')) tell(`${name}: skipped: ${reason}`)
+  const skipped = reply.outcomes.filter(({ outcome }) => outcome === 'skipped')
+  for (const { name, reason } of skipped) tell(`${name}: skipped: ${reason}`)
   const accepted = reply.outcomes.filter(({ outcome }) => outcome === 'accepted')
   const failed = options.wait === true ? await follow(context, accepted, timeoutMsOf(options, waitTimeoutSeconds)) : []
   const api = await connection(context)
@@ -117,9 +118,20 @@ async function finish(context: Context, reply: Reply, options: BackupOptions): P
   if (options.subcloud !== undefined && rows.length === 1) printShow(showFields(rows[0]!), options)
   else if (rows.length > 0) printList(listColumns, rows.map(listRow), options)
   else print('')
-  if (failed.length > 0)
-    throw new CommandFailed(exitCodes.refused, `failed: ${failed.join(', ')}`, `murmur subcloud operations ${failed[0]} --log`)
+  if (options.wait !== true || failed.length + skipped.length === 0) return
+  const some = failed.length < accepted.length
+  throw new CommandFailed(
+    some ? exitCodes.partial : exitCodes.refused,
+    [...(failed.length > 0 ? [`failed: ${failed.join(', ')}`] : []), ...(skipped.length > 0 ? [`skipped: ${names(skipped)}`] : [])].join(
+      '; ',
+    ),
+    failed.length > 0
+      ? `murmur subcloud operations ${failed[0]} --log`
+      : 'Mend what each of them says above, and repeat the command for it.',
+  )
 }
+
+const names = (outcomes: readonly Outcome[]): string => outcomes.map(({ name }) => name).join(', ')
 
 /** Follows each operation to its end, one line whenever its progress changes. Gives the names of those that did not end well. */
 async function follow(context: Context, outcomes: readonly Outcome[], timeoutMs: number): Promise<string[]> {

@@ -4,6 +4,7 @@ import type { HttpRequest, HttpResponse, World } from '@murmuration/world'
 import { readSystemPeer } from '../store/system-peers.ts'
 import { createPeerRoom, type PeerRoom } from '../work/peer-room.ts'
 import { createPeers } from '../work/peers.ts'
+import { addOperationRoutes } from '../api/operations.ts'
 import { apiBench, base64, type ApiBench } from './api-bench.ts'
 import { createLinks, type TestLinks } from './geo-fixture.ts'
 
@@ -63,7 +64,11 @@ export async function twoControllers(t: TestContext): Promise<TwoControllers> {
           cut.has(origin) ? linked.net.request({ ...request, url: 'http://nobody.test/' }) : linked.net.request(request),
       },
     }
-    const bench = await apiBench(t, { world, system: { uuid, name } })
+    const bench = await apiBench(t, {
+      world,
+      system: { uuid, name },
+      more: ({ site, database }) => [(app) => addOperationRoutes(app, { site, database })],
+    })
     const endpoint = await bench.app.endpoint()
     links.answers.set(origin, async (request) => answer(request, endpoint.inject.bind(endpoint), { origin, uuid, name, world }))
     const facts = { ownSystem: async () => ({ uuid, name }) }
