@@ -157,7 +157,7 @@ function orderOf(index: Index, points: readonly Points[], wish: AccessWish): 'no
     if (varying.has(item.place)) return 'none'
     if (at > 0 && rest.slice(0, at).includes(item.place)) continue
     if (rest[at] === undefined) return 'none' // a duplicate of what is ordered already would not get here
-    if (rest[at] !== item.place) return uniqueBy(table, index, at, points.length) ? directionOf(descending) : 'none'
+    if (rest[at] !== item.place) return varying.size === 0 && uniqueBy(table, index, at, points.length) ? directionOf(descending) : 'none'
     if (descending !== undefined && descending !== item.descending) return 'none'
     if (!table.column(item.place).notNull && item.nullsFirst === item.descending) return 'none'
     descending = item.descending
