@@ -57,7 +57,8 @@ export async function listed<Row>(query: () => Promise<Page<Row>>): Promise<Page
 /** A list in Keystone's envelope. `next` leads on where there is more. */
 export function envelope(name: string, items: readonly unknown[], request: FastifyRequest, room: Room, next?: string) {
   const self = new URL(`${baseUrl(request, room)}/`)
-  const [path = '', search = ''] = request.url.split('?', 2)
+  // Behind the first question mark; any further one is a letter like others.
+  const [, path = '', search = ''] = /^([^?]*)(.*)$/s.exec(request.url) ?? []
   self.pathname = path
   self.search = search
   const more = new URL(self)

@@ -78,6 +78,8 @@ function suite(): void {
     assert.deepEqual(names, names.toSorted())
     assert.equal(new Set(names).size, names.length)
     assert.ok(names.length >= 7)
+    const odd = (await admin('GET', '/v3/groups?name=who?me&limit=1')).body.links.self
+    assert.equal(odd, 'http://identity.test:5000/v3/groups?name=who?me&limit=1')
   })
 
   test('limits, markers and filters of a hostile kind are 400 or empty', async () => {
