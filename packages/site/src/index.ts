@@ -2,4 +2,5 @@
 export type { SiteConfig, ServiceName, RoleName } from './config.ts'
 export { loadSiteConfig, checkSiteConfig, SiteConfigInvalid, policyFileOf, siteOptions, type EffectiveValue } from './config.ts'
 export type { Site, Service, ServiceApp } from './site.ts'
+export { alone } from './alone.ts'
 export { databaseUrlOf, keyringPollMs, openSite } from './open.ts'

@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openDatabase } from '@murmuration/data'
-import { createRealWorld } from '@murmuration/world'
+import { createDaemons, createRealWorld } from '@murmuration/world'
 import { startRedis } from 'kysely-redis/testing'
 import { upkeepOf } from '../commands/upkeep.ts'
+import { exitCodes } from '../exit.ts'
+import { ends } from '../testing/command.ts'
 import { moveLab } from './move.ts'
+import { startSite } from './sites.ts'
 
 test('a move that failed half-way goes on, and replaces nothing but what it has put there', { timeout: 120_000 }, async (t) => {
   const world = createRealWorld({ log: { level: 'silent' }, timersKeepAlive: true })
@@ -48,7 +51,18 @@ test('a move that failed half-way goes on, and replaces nothing but what it has 
   await taken.query.deleteFrom('settings').where('name', '=', 'of others').execute()
   await taken.close()
   await rename(`${file('platform')}.whole`, file('platform'))
-  const moved = await move()
+  // Two at once: one moves the lab, the other is told so, as is who would start a site meanwhile. One that died is in nobody's way.
+  const refusal = ends(exitCodes.conflict, /being moved by another command \(pid \d+\).*Wait for its end/)
+  const mover = (who: object) => writeFile(join(folder, 'moving.pid'), JSON.stringify(who))
+  await mover((await createDaemons().identify(process.ppid))!)
+  await assert.rejects(move(), refusal)
+  await assert.rejects(startSite(world, { MURMUR_VAR: folder }, join(folder, 'sites/one/site.yaml')), refusal)
+  await mover({ pid: process.ppid, startTicks: 1 })
+  const both = await Promise.allSettled([move(), move()])
+  const refusals = both.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+  assert.equal(refusals.length, 1)
+  assert.ok(refusal(refusals[0]))
+  const moved = both.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))
   assert.deepEqual([...new Set(moved.map(({ service }) => service))].sort(), ['identity', 'platform'])
   assert.deepEqual(await live(place, 'identity'), ['first', 'second'])
   assert.deepEqual(await move(), [], 'it is there')

@@ -3,7 +3,7 @@ import type { World } from '@murmuration/world'
 import { copyService, stillHolds, type Copied } from '../commands/db-copy.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { tell } from '../terminal.ts'
-import { begunMove, endMove, keepMove } from './begun-move.ts'
+import { begunMove, endMove, keepMove, movingAlone } from './begun-move.ts'
 import { ownFiles, siteDataUrl, writeDataUrl } from './data-url.ts'
 import { labFolder, labPaths, type LabPaths } from './layout.ts'
 import { discoverSites, refreshLab, startSite, stopSite } from './sites.ts'
@@ -14,16 +14,18 @@ type Environment = Readonly<Record<string, string | undefined>>
 /**
  * Moves the data of every site of the lab, also while it runs: one site after the other is stopped, copied, told its new place and started
  * again, each away for seconds. Interrupted or failed, it is run again: a site is either where it was or in its new place, what was copied
- * already is copied anew, and a site that was stopped for it is started.
+ * already is copied anew, and a site that was stopped for it is started. Two at once would do that to each other: the second is refused.
  */
 export async function moveLab(world: World, environment: Environment, options: { to: string; replace?: boolean }): Promise<Copied[]> {
   const paths = labPaths(labFolder(environment))
-  const sites = await discoverSites(world, paths)
-  if (sites.length === 0) throw new CommandFailed(exitCodes.notFound, `There is no lab below ${paths.folder}.`, 'Start it with: npm start')
-  const moved: Copied[] = []
-  for (const site of sites) moved.push(...(await moveSite(world, environment, site, options)))
-  await refreshLab(world, paths)
-  return moved
+  if ((await discoverSites(world, paths)).length === 0)
+    throw new CommandFailed(exitCodes.notFound, `There is no lab below ${paths.folder}.`, 'Start it with: npm start')
+  return movingAlone(world, paths.folder, async () => {
+    const moved: Copied[] = []
+    for (const site of await discoverSites(world, paths)) moved.push(...(await moveSite(world, environment, site, options)))
+    await refreshLab(world, paths)
+    return moved
+  })
 }
 
 async function moveSite(

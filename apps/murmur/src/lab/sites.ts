@@ -3,7 +3,8 @@ import { createDaemons, type World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { end, program, siteEnvironment } from '../serve/command.ts'
 import { pidFileOf, runningProcess } from '../serve/pid-file.ts'
-import { controllerName, type LabPaths } from './layout.ts'
+import { refuseWhileMoved } from './begun-move.ts'
+import { controllerName, labFolder, type LabPaths } from './layout.ts'
 import { readLab, writeLab, type LabSite } from './state.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -72,8 +73,9 @@ export async function siteNamed(world: World, paths: LabPaths, name: string): Pr
   return site
 }
 
-/** Starts a site's process and returns when it is ready. Its own words are shown when it fails. */
+/** Starts a site's process and returns when it is ready; not while another command moves the lab. Its own words are shown when it fails. */
 export async function startSite(world: World, environment: Environment, site: string, signal?: AbortSignal): Promise<void> {
+  await refuseWhileMoved(world, labFolder(environment))
   let said = ''
   const starter = await world.processes.start({
     command: process.execPath,
