@@ -24,9 +24,9 @@ export class CommandFailed extends Error {
   }
 }
 
-/** Which code an HTTP refusal ends with. */
-export function exitCodeOf(status: number): ExitCode {
-  if (status === 401 || status === 403) return exitCodes.authentication
+/** Which code an HTTP refusal ends with. A 403 is about who asks where a policy rule says no, and else about what was asked. */
+export function exitCodeOf(status: number, message = ''): ExitCode {
+  if (status === 401 || (status === 403 && /\bnot authorized\b/i.test(message))) return exitCodes.authentication
   if (status === 404 || status === 410) return exitCodes.notFound
   if (status === 409) return exitCodes.conflict
   return exitCodes.refused

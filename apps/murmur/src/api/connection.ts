@@ -169,11 +169,8 @@ function refusal(status: number, text: string): CommandFailed {
       hint?: string
       error?: { message?: string }
     }
-    return new CommandFailed(
-      exitCodeOf(status),
-      `${fault.description ?? fault.error?.message ?? fault.message ?? fault.title ?? text} (HTTP ${status})`,
-      fault.hint,
-    )
+    const message = fault.description ?? fault.error?.message ?? fault.message ?? fault.title ?? text
+    return new CommandFailed(exitCodeOf(status, message), `${message} (HTTP ${status})`, fault.hint)
   } catch {
     return new CommandFailed(exitCodeOf(status), `The API refused the request (HTTP ${status}).`)
   }

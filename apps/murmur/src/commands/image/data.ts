@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { dirname } from 'node:path'
 import type { Connection } from '../../api/connection.ts'
 import type { ImageBody } from '../../api/image-types.ts'
 import { CommandFailed, exitCodes } from '../../exit.ts'
@@ -73,6 +74,11 @@ export async function send(api: Connection, path: string, source: Source, store?
  * standard output, where a wrong digest can only be told afterwards.
  */
 export async function save(context: Context, ref: string, options: { readonly file: string }): Promise<void> {
+  const folder = dirname(options.file)
+  // Only a real disk tells modes, of folders too.
+  const { files } = context.world
+  if (options.file !== '-' && files.mode !== undefined && (await files.mode(folder)) === undefined)
+    throw new CommandFailed(exitCodes.usage, `--file ${options.file}: there is no folder ${folder}.`, 'Make it, or give another path.')
   const api = await imageApi(context)
   const image = await findImage(api, ref)
   const expected = digestOf(image)

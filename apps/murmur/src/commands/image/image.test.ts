@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test, type TestContext } from 'node:test'
@@ -108,11 +108,11 @@ test('murmur image: every verb against a live service', async (t) => {
     const less = await north('image', 'unset', 'base-2', '--property', 'a/b', '--tag', 'c')
     assert.deepEqual([valueOf(less, 'a/b'), valueOf(less, 'tags')], [undefined, 'b, edge'])
     await north('image', 'deactivate', 'base-2')
-    await assert.rejects(
-      north('image', 'save', 'base-2', '--file', join(site.folder, 'saved')),
-      ends(exitCodes.authentication, /deactivated/),
-    )
+    await assert.rejects(north('image', 'save', 'base-2', '--file', join(site.folder, 'saved')), ends(exitCodes.refused, /deactivated/))
     await north('image', 'reactivate', 'base-2')
+    // Of a 403 the code tells whether it is about who asks.
+    await assert.rejects(north('image', 'set', 'base-2', '--disk-format', 'iso'), ends(exitCodes.refused, /right formats/))
+    await assert.rejects(north('image', 'set', 'base-2', '--public'), ends(exitCodes.authentication, /publicize_image/))
   })
 
   await t.test('save: whole and verified, or nothing', async () => {
@@ -122,6 +122,9 @@ test('murmur image: every verb against a live service', async (t) => {
     await north('image', 'create', 'bare')
     await assert.rejects(north('image', 'save', 'bare', '--file', `${saved}-2`), ends(exitCodes.notFound, /has no data: it is queued/))
     await assert.rejects(readFile(`${saved}-2`), { code: 'ENOENT' })
+    const typo = join(site.folder, 'typo')
+    await assert.rejects(north('image', 'save', 'base-2', '--file', join(typo, 'x')), ends(exitCodes.usage, /no folder .*typo/))
+    await assert.rejects(readdir(typo), { code: 'ENOENT' })
   })
 
   await t.test('import --file and --copy with --wait; tasks, stores, usage', async () => {
