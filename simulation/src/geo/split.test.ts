@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { siteAt } from '../fleet/places.ts'
-import { describe } from '../operator/requests.ts'
+import type { SubcloudRow } from '../check/reader.ts'
+import { describe, manage } from '../operator/requests.ts'
 import { fan, pair, ring } from './layout.ts'
 import type { ControllerName } from './places.ts'
 import { uuidOf } from './places.ts'
@@ -164,6 +165,33 @@ test('a standby whose database was restored from before its migration leads noth
     assert.equal(scene.group('south').system_leader_id, scene.group('north').system_leader_id)
     await scene.accepted('north', requests.migrate('spg-a'))
     await scene.until('north has taken all of them', 5 * minuteMs, () => migrated(scene, 'north'))
+    await scene.rest()
+  }))
+
+test('members that a standby leads come out of their group by the end of its association, and their owner takes them back', () =>
+  theatre.play('out of a group and back', async (scene) => {
+    await scene.accepted('south', requests.migrate('spg-a'))
+    await scene.until('south has taken all of them', 5 * minuteMs, () => migrated(scene, 'south'))
+    await scene.rest()
+    const [{ id }] = scene.members('south') as [SubcloudRow]
+    assert.equal((await scene.ask('south', manage(id, 'unmanaged', false))).status, 400)
+    await scene.accepted('north', requests.dissociate((await scene.association('north')).id))
+    const atSouth = (): SubcloudRow[] => scene.machine('south').checks.reader.subclouds()
+    await scene.until('they are in no group', minuteMs, () => atSouth().find((row) => row.id === id)!['peer_group_id'] === null)
+    // What a restore needs, and what follows it.
+    await scene.accepted('south', manage(id, 'unmanaged', false))
+    await scene.accepted('south', manage(id, 'managed', false))
+    await scene.accepted('north', requests.migrate('spg-a'))
+    await scene.until('north has taken all of them', 5 * minuteMs, () => migrated(scene, 'north'))
+    await scene.until('south knows', 2 * minuteMs, () =>
+      atSouth().every((row) => row.deploy_status === 'secondary' || row['peer_group_id'] !== null),
+    )
+    await scene.accepted('north', requests.associate(scene.group('north').id, 1, 1))
+    await scene.until(
+      'both ends are in-sync',
+      minuteMs,
+      async () => (await scene.is('north', 'in-sync')) && (await scene.is('south', 'in-sync')),
+    )
     await scene.rest()
   }))
 
