@@ -125,10 +125,16 @@ export function createApi(base: string, authUrl: string, credentials: Credential
         return await work()
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException
-        if (left === 0 || code === undefined || !['ECONNRESET', 'ECONNREFUSED', 'EPIPE'].includes(code)) throw error
+        if (left === 0 || code === undefined || !['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'EAGAIN'].includes(code)) throw error
         await pause(200)
       }
     }
+  }
+  /** A machine with more to do than it can leaves identity unheard for a moment; the answer says that nothing was done, and to come again. */
+  const heard = async (message: Parameters<typeof exchange>[0]): Promise<Answer> => {
+    const answer = await exchange(message)
+    if (answer.status !== 503 || !answer.text.includes('identity service can not be reached')) return answer
+    throw Object.assign(new Error(answer.text), { code: 'EAGAIN' })
   }
   const api: Api = {
     base,
@@ -150,11 +156,11 @@ export function createApi(base: string, authUrl: string, credentials: Credential
         ...sent.headers,
       }
       const message = { method, url: `${base}${path}`, ...(body === undefined ? {} : { body }) }
-      const answer = await again(() => exchange({ ...message, headers }))
+      const answer = await again(() => heard({ ...message, headers }))
       if (answer.status !== 401 || sent.headers?.['x-auth-token'] !== undefined) return answer
       // As any client: a token that is not taken any more is followed by a new one, once.
       token = undefined
-      return again(async () => exchange({ ...message, headers: { ...headers, 'x-auth-token': await api.token() } }))
+      return again(async () => heard({ ...message, headers: { ...headers, 'x-auth-token': await api.token() } }))
     },
     async get<T>(path: string) {
       const answer = await api.send('GET', path)
