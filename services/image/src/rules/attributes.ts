@@ -1,3 +1,4 @@
+import { forbiddenKeys } from '@murmuration/http'
 import { isVisibility, visibilities } from './visibility.ts'
 
 export const diskFormats = ['ami', 'ari', 'aki', 'vhd', 'vhdx', 'vmdk', 'raw', 'qcow2', 'vdi', 'iso', 'ploop'] as const
@@ -82,9 +83,8 @@ const checks: Readonly<Record<string, (value: unknown) => string | undefined>> =
       : `must be a list of texts of at most ${mostChars} characters`,
 }
 
-/** JSON bodies can't hold members of these names (attacks 1), so a property of such a name could be neither shown nor sent. */
-const neverNames: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
-export const mayNameProperty = (key: string): boolean => !neverNames.has(key)
+/** What no JSON body may hold (attacks 1) could as a property be neither shown nor sent. */
+export const mayNameProperty = (key: string): boolean => !forbiddenKeys.has(key)
 
 /** What is wrong with a value of an attribute or of an extra property; undefined when nothing is. */
 export function attributeProblem(key: string, value: unknown): string | undefined {

@@ -38,7 +38,7 @@ export interface Formats {
   readonly container_format: string | null
 }
 
-export const formatsMissing = 'Properties disk_format, container_format must be set prior to saving data.'
+const formatsMissing = 'Properties disk_format, container_format must be set prior to saving data.'
 
 /** Whoever asks for bytes of a project does it one after the other, so that the sum is exact. */
 const lockQuota = async (tx: Tx, owner: string | null, quotas: Quotas): Promise<void> => {
