@@ -119,19 +119,17 @@ async function finish(context: Context, reply: Reply, options: BackupOptions): P
   else if (rows.length > 0) printList(listColumns, rows.map(listRow), options)
   else print('')
   if (options.wait !== true || failed.length + skipped.length === 0) return
-  const some = failed.length < accepted.length
+  const undone = { failed, skipped: skipped.map(({ name }) => name) }
   throw new CommandFailed(
-    some ? exitCodes.partial : exitCodes.refused,
-    [...(failed.length > 0 ? [`failed: ${failed.join(', ')}`] : []), ...(skipped.length > 0 ? [`skipped: ${names(skipped)}`] : [])].join(
-      '; ',
-    ),
+    failed.length < accepted.length ? exitCodes.partial : exitCodes.refused,
+    Object.entries(undone)
+      .flatMap(([what, names]) => (names.length > 0 ? [`${what}: ${names.join(', ')}`] : []))
+      .join('; '),
     failed.length > 0
       ? `murmur subcloud operations ${failed[0]} --log`
       : 'Mend what each of them says above, and repeat the command for it.',
   )
 }
-
-const names = (outcomes: readonly Outcome[]): string => outcomes.map(({ name }) => name).join(', ')
 
 /** Follows each operation to its end, one line whenever its progress changes. Gives the names of those that did not end well. */
 async function follow(context: Context, outcomes: readonly Outcome[], timeoutMs: number): Promise<string[]> {
