@@ -25,6 +25,8 @@ import {
   type JobTables,
   type Worker,
 } from './index.ts'
+import { createLeaseStore } from './leases.ts'
+import { startRun } from './run.ts'
 import { crashEverywhere, createManualWorld, runEachStepTwice, type ManualWorld } from './testing/index.ts'
 
 interface Tables extends JobTables {
@@ -126,6 +128,37 @@ eachEngine('jobs', (engine) => {
     assert.deepEqual(await notes(), ['inside', 'thing:1 done'])
     await worker.stop()
     assert.equal(worker.running, 0)
+  })
+
+  void test('the last line said is the one that stays, whenever an earlier one is written', async () => {
+    const { db, job, add, manual } = await setUp(engine)
+    const leases = createLeaseStore(db, manual.world, 'w', leaseMs)
+    for (const lines of [['first', 'last'], ['only']]) {
+      const said = Promise.withResolvers<void>()
+      const goOn = Promise.withResolvers<void>()
+      const kind = defineJob<object, void>({
+        name: 'test.says',
+        concurrency: 1,
+        async run(context) {
+          context.progress(lines[0] as string)
+          said.resolve()
+          await goOn.promise
+          for (const line of lines.slice(1)) context.progress(line)
+        },
+      })
+      const id = await add(kind, 'thing:1', {})
+      const [row] = await leases.claim(kind.name, 1, [])
+      assert.ok(row)
+      const run = startRun({ world: manual.world, database: db as never, leases, kind, row, owner: 'w', leaseMs, graceMs: leaseMs })
+      await said.promise
+      const text = run.takeProgress()
+      assert.equal(text, lines[0])
+      assert.equal(run.takeProgress(), undefined)
+      goOn.resolve()
+      await run.done
+      await leases.writeProgress([{ id, epoch: row.lease_epoch, text: text as string }])
+      assert.deepEqual([(await job(id)).state, (await job(id)).progress], ['done', lines.at(-1)])
+    }
   })
 
   void test('crash before and after everything: the job ends the same, each recorded step once; each step twice', async () => {

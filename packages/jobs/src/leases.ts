@@ -27,6 +27,7 @@ export interface LeaseStore {
   /** These have lived for long: what their earlier runs died of is over. */
   forgive(ids: readonly string[]): Promise<void>
   cancellations(ids: readonly string[]): Promise<Pick<JobRow, 'id' | 'cancel_reason'>[]>
+  /** Of runs that have not ended: an end writes its own last line, which an older one must not follow. */
   writeProgress(lines: readonly { id: string; epoch: number; text: string }[]): Promise<void>
   /** Back to the queue, for this or another worker; nothing when it is not ours any more. */
   release(held: Held, how: { delayMs: number; attempt?: number; error?: string }): Promise<boolean>
@@ -185,8 +186,8 @@ export function createLeaseStore(database: Database<JobTables>, world: World, ow
       await updateFrom(
         database,
         'jobs',
-        ['id', 'lease_epoch'],
-        lines.map((line) => ({ id: line.id, lease_epoch: line.epoch, progress: line.text })),
+        ['id', 'lease_epoch', 'state'],
+        lines.map((line) => ({ id: line.id, lease_epoch: line.epoch, state: 'running', progress: line.text })),
       )
     },
     async release(held, how) {

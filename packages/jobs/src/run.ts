@@ -66,6 +66,7 @@ export function startRun(options: RunOptions): Run {
   const controller = new AbortController()
   const { signal } = controller
   let progress: string | undefined
+  let untold = false
   let lostLeases = row.lost_leases
 
   const transaction = <T>(work: (tx: Transaction<JobTables>) => Promise<T>): Promise<T> =>
@@ -89,6 +90,7 @@ export function startRun(options: RunOptions): Run {
     },
     progress(text) {
       progress = clip(text, longestProgressChars)
+      untold = true
     },
     transaction,
   }
@@ -128,6 +130,7 @@ export function startRun(options: RunOptions): Run {
           lease_until: null,
           outcome: state === 'done' && 'outputText' in ending ? ending.outputText : null,
           error,
+          // Also what was taken to be written: that may come too late, and is left out then.
           ...(progress === undefined ? {} : { progress }),
           finished_at: now,
           updated_at: now,
@@ -210,9 +213,9 @@ export function startRun(options: RunOptions): Run {
     },
     abort: (reason) => controller.abort(reason),
     takeProgress() {
-      const text = progress
-      progress = undefined
-      return text
+      if (!untold) return undefined
+      untold = false
+      return progress
     },
     done: live(),
   }
