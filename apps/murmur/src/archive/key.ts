@@ -1,3 +1,4 @@
+import { text as readText } from 'node:stream/consumers'
 import { keyFromPassphrase, keyFromText, type ArchiveKey } from '@murmuration/archive'
 import { readPrivateFile, Secret } from '@murmuration/trust'
 import type { Context } from '../commands/context.ts'
@@ -10,7 +11,7 @@ export interface KeyOptions {
 }
 
 /**
- * The key of an archive, from exactly one of: a private file, the environment, else the terminal. Never from the command line, where every
+ * The key of an archive, from exactly one of: a private file (`-`: standard input), the environment, else the terminal. Never from the command line, where every
  * user of the machine could read it.
  */
 export async function archiveKeyOf(context: Context, options: KeyOptions): Promise<ArchiveKey> {
@@ -31,7 +32,8 @@ export async function archiveKeyOf(context: Context, options: KeyOptions): Promi
 }
 
 async function secretIn({ world }: Context, option: string, path: string): Promise<Secret> {
-  const text = await readPrivateFile(world, path)
+  if (path === '-' && process.stdin.isTTY) throw new CommandFailed(exitCodes.usage, `${option} -: nothing is piped into the command.`)
+  const text = path === '-' ? await readText(process.stdin) : await readPrivateFile(world, path)
   if (text === undefined) throw new CommandFailed(exitCodes.usage, `${option} ${path}: there is no such file.`)
   return new Secret(text.replace(/\r?\n$/, ''))
 }

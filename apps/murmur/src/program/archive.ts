@@ -3,8 +3,8 @@ import type { Context } from '../commands/context.ts'
 
 const withKey = (command: Command): Command =>
   command
-    .option('--passphrase-file <file>', 'private file (0600) with the passphrase; or MURMUR_ARCHIVE_PASSPHRASE')
-    .option('--key-file <file>', 'private file (0600) with 32 bytes in base64; or MURMUR_ARCHIVE_KEY')
+    .option('--passphrase-file <file>', 'private file (0600) with the passphrase (- for standard input); or MURMUR_ARCHIVE_PASSPHRASE')
+    .option('--key-file <file>', 'private file (0600) with 32 bytes in base64 (- for standard input); or MURMUR_ARCHIVE_KEY')
 const load = () => import('../commands/archive.ts')
 
 const archiving = (command: Command): Command =>

@@ -29,10 +29,12 @@ export class LeftToItsController extends Error {
   }
 }
 
-/** By this task a playbook proves whose site it is; its failure means that another controller was first. */
+/** So a playbook proves whose site it is, in a task or in a part of one; its failure means that another controller was first. */
 const claimTask = 'claim the site for this system controller'
 const lostTheRace = (error: unknown): boolean =>
-  error instanceof PlaybookFailed && error.failure.task !== undefined && error.failure.task.startsWith(claimTask)
+  error instanceof PlaybookFailed &&
+  error.failure.task !== undefined &&
+  [error.failure.task, error.failure.message].some((text) => text.startsWith(claimTask))
 
 /**
  * Takes one subcloud over (reference dcmanager §7.9 step 4 a and b): peers that still have it give it up, the site says who manages it

@@ -21,7 +21,7 @@ import { logPathOf } from './output-log.ts'
 import { PlaybookFailed } from './failure.ts'
 import { createPlaybookRunner } from './run-playbook.ts'
 
-const nastyAdmin = `@ab%{{ 7*7 }} {% raw %} "double" 'single' \\back $(id) #hash: [1] é\nsecond line`
+const nastyAdmin = `@ab%{{ 7*7 }} {% raw %} "double" 'single' \\back $(id) #hash: [1] é <<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>\nsecond line`
 
 async function setUp(t: TestContext) {
   const address = loopbackAddress()
