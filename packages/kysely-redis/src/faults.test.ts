@@ -220,6 +220,45 @@ for (const replicated of [true, false])
     }
   })
 
+test('a primary that was demoted and promoted again, while nobody asked it on an open connection, is another history', async () => {
+  const first = await startRedis(['--repl-diskless-sync-delay', '0'])
+  const second = await startRedis(['--repl-diskless-sync-delay', '0'])
+  try {
+    const told: LostCommits[] = []
+    await using one = openRedis(first.url, { namespace: 'd', onLostCommits: (loss) => void told.push(loss) })
+    await one.db.schema
+      .createTable('t')
+      .addColumn('id', 'integer', (c) => c.primaryKey())
+      .addColumn('n', 'integer')
+      .execute()
+    await one.db.insertInto('t').values({ id: 1, n: 0 }).execute()
+    const follow = async (one: RedisServer, other: RedisServer): Promise<void> => {
+      await command(one.port, ['REPLICAOF', '127.0.0.1', other.port])
+      while (!String(await command(one.port, ['INFO', 'replication'])).includes('master_link_status:up'))
+        await new Promise((done) => setImmediate(done))
+    }
+    await follow(second, first)
+    await command(second.port, ['REPLICAOF', 'NO', 'ONE'])
+    await raiseIn(one, 1)
+    const trx = await one.db.startTransaction().execute()
+    const { n } = await trx.selectFrom('t').select('n').where('id', '=', 1).executeTakeFirstOrThrow()
+    assert.equal(n, 1)
+    // The same number of commits over there, of another value; and the first one follows the second, and leads again.
+    await using there = openRedis(second.url, { namespace: 'd' })
+    await there.db.updateTable('t').set({ n: 50 }).where('id', '=', 1).execute()
+    await follow(first, second)
+    await command(first.port, ['REPLICAOF', 'NO', 'ONE'])
+    await trx.updateTable('t').set({ n: n + 1 }).where('id', '=', 1).execute().catch(() => undefined) // prettier-ignore
+    await assert.rejects(trx.commit().execute(), { kind: 'serialization', message: /taken over/ })
+    assert.equal((await one.db.selectFrom('t').select('n').executeTakeFirstOrThrow())['n'], 50)
+    while (told.length === 0) await new Promise((done) => setImmediate(done))
+    assert.deepEqual(told.map(({ lost }) => lost), [1]) // prettier-ignore
+  } finally {
+    await first.stop()
+    await second.stop()
+  }
+})
+
 test('a replicated server: a commit that not enough replicas have is told, and is applied', async () => {
   const primary = await startRedis(['--repl-diskless-sync-delay', '0'])
   const replica = await startRedis(['--replicaof', `127.0.0.1 ${primary.port}`])

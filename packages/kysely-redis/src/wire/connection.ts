@@ -40,8 +40,6 @@ export class Connection {
   cache: NearCache | undefined
   /** Which history of the data the server tells: another one after a promotion or a restart, which may have lost the end of the one before. */
   history = ''
-  /** The server has said that it is not, or no longer, the one to ask. */
-  leftBehind = false
   /** When anything came from the server last. */
   heardMs = Number.NEGATIVE_INFINITY
 
@@ -80,16 +78,10 @@ export class Connection {
       ...(clientName === undefined ? [] : ['SETNAME', clientName]),
     ])
     if (hello instanceof ReplyError) throw hello
-    await this.learnHistory()
+    this.history = /master_replid:(\w+)/.exec(String(await this.send(['INFO', 'replication'])))?.[1] ?? ''
     if (database === 0) return
     const selected = await this.send(['SELECT', database])
     if (selected instanceof ReplyError) throw selected
-  }
-
-  /** Asks which history it is. Who was told to look elsewhere, and looks here again, must ask once more. */
-  async learnHistory(): Promise<void> {
-    this.history = /master_replid:(\w+)/.exec(String(await this.send(['INFO', 'replication'])))?.[1] ?? ''
-    this.leftBehind = false
   }
 
   /** From now on the server tells which keys change that begin so. Redis 7.0 does not note what a function reads, so all of them. */

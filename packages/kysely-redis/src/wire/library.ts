@@ -327,6 +327,18 @@ local function lock_keep(keys, argv)
 end
 `
 
+/** Nothing else is told by a server that was demoted, made like another one and promoted again on an open connection: 4 µs a call. */
+const historySource = String.raw`
+-- Who calls says last which history of the data he takes this for.
+local function in_history(callback)
+  return function(keys, argv)
+    local history = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+    if table.remove(argv) ~= history then return redis.error_reply('-HISTORY ' .. history) end
+    return callback(keys, argv)
+  end
+end
+`
+
 interface Registered {
   /** Of the text above; default: as it is called. */
   readonly callback?: string
@@ -352,7 +364,7 @@ const entries = {
 export type LibraryFunction = keyof typeof entries
 
 /** Processes of different versions may share a server: a library's name holds the digest of its text. */
-const code = source + changeSource
+const code = source + changeSource + historySource
 const digest = createHash('sha256').update(code).digest('hex').slice(0, 12)
 export const functionName = (entry: LibraryFunction): string => `kr_${digest}_${entry}`
 export const libraryCode = `#!lua name=kysely_redis_${digest}
@@ -360,7 +372,7 @@ ${code}
 ${Object.entries<Registered>(entries)
   .map(([name, { callback = name, flag }]) => {
     const flags = flag === undefined ? '' : `, flags = { '${flag}' }`
-    return `redis.register_function{ function_name = '${functionName(name as LibraryFunction)}', callback = ${callback}${flags} }`
+    return `redis.register_function{ function_name = '${functionName(name as LibraryFunction)}', callback = in_history(${callback})${flags} }`
   })
   .join('\n')}
 `

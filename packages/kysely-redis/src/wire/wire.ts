@@ -19,7 +19,7 @@ export interface NearCacheSettings extends NearCacheOptions {
   readonly prefixes: readonly string[]
 }
 
-/** For a caller who goes on with what it was told before. */
+/** Of a call of our functions. */
 export interface Ongoing {
   /** Of the server that answered before: no other one is asked. */
   readonly history?: string | undefined
@@ -72,8 +72,8 @@ export class Wire {
   }
 
   /**
-   * Runs a command where `key` lives. Follows a cluster's redirections; throws `unavailable` when the deadline has passed,
-   * OtherHistory when somebody else would answer than before.
+   * Runs a command where `key` lives; with `ongoing` it is one of our functions. Follows a cluster's redirections; throws `unavailable` when
+   * the deadline has passed, OtherHistory when somebody else would answer than before.
    */
   async call(key: string, args: readonly (string | number)[], ongoing?: Ongoing): Promise<Reply> {
     const slot = this.#target.cluster ? slotOf(key) : 0
@@ -112,7 +112,7 @@ export class Wire {
     find: () => Promise<Address>,
     args: readonly (string | number)[],
     patienceMs = this.#timeoutMs,
-    ongoing: Ongoing = {},
+    ongoing?: Ongoing,
   ): Promise<Reply> {
     const deadline = this.#environment.monotonicMs() + patienceMs
     let moved: Address | undefined
@@ -124,17 +124,16 @@ export class Wire {
       try {
         address ??= await find()
         const connection = await this.#connect(address)
-        if (connection.leftBehind) await connection.learnHistory()
-        if (ongoing.history !== undefined && ongoing.history !== connection.history) throw new OtherHistory(maybeSent)
-        const reply = await connection.send(args)
+        if (ongoing?.history !== undefined && ongoing.history !== connection.history) throw new OtherHistory(maybeSent)
+        const reply = await connection.send(ongoing ? [...args, connection.history] : args)
         if (!(reply instanceof ReplyError)) {
-          ongoing.via?.(connection)
+          ongoing?.via?.(connection)
           return reply
         }
         trouble = reply
         moved = reply.word === 'MOVED' ? addressIn(reply.message, address) : undefined
-        connection.leftBehind ||= reply.word === 'MOVED' || reply.word === 'READONLY'
-        if (reply.message.includes('Function not found')) await this.#load(connection)
+        if (reply.word === 'HISTORY') connection.history = reply.message.slice('HISTORY '.length)
+        else if (reply.message.includes('Function not found')) await this.#load(connection)
         else if (moved) void this.#refresh()
         else if (!passing.has(reply.word) && !reply.message.includes(nonLocalKey)) throw translateReply(reply)
         else await this.#environment.sleep(this.#pause())
