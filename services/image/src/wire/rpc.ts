@@ -10,8 +10,9 @@ const timeColumns: ReadonlySet<string> = new Set(['created_at', 'updated_at', 'd
 const timeArguments: ReadonlySet<string> = new Set(['changes-since', 'delete_time'])
 /** As rows hold them; a filter like `gt:2031-05-04T10:00:00Z` is none. */
 const rowTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}$/
-/** Documents that callers wrote: what stands in them stays as it is. */
 const documents: ReadonlySet<string> = new Set(['metadata', 'meta_data', 'input', 'result', 'json_schema', 'required'])
+/** A document that callers wrote: what stands in it stays as it is. Properties are one by name and value, and rows in what is answered. */
+const isDocument = (key: string, member: unknown): boolean => documents.has(key) || (key === 'properties' && !Array.isArray(member))
 
 /** A time on its own: the argument or the result of a command. */
 export class Moment {
@@ -31,7 +32,7 @@ export function encode(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value).map(([key, member]: [string, unknown]) => {
-      if (documents.has(key)) return [key, member]
+      if (isDocument(key, member)) return [key, member]
       if (timeColumns.has(key) && typeof member === 'string' && rowTime.test(member)) return [key, wireMoment(member)]
       return [key, encode(member)]
     }),
@@ -46,7 +47,7 @@ export function decode(value: unknown): unknown {
   if (moment !== undefined) return new Moment(moment)
   return Object.fromEntries(
     Object.entries(value).map(([key, member]: [string, unknown]) => {
-      const decoded = documents.has(key) ? member : decode(member)
+      const decoded = isDocument(key, member) ? member : decode(member)
       return [key, decoded instanceof Moment && (timeColumns.has(key) || timeArguments.has(key)) ? decoded.text : decoded]
     }),
   )

@@ -48,6 +48,8 @@ test('through the registry the data layer is the same, for whom the token says',
     },
   })
   const north = { isAdmin: false, owner: 'north', userId: 'u', token: 'member@north' }
+  // Names and values are the caller's: what looks like something of the wire is none.
+  const properties = { created_at: 'x', _type: 'datetime', _value: '2031-05-04T10:11:12', _error: 'x' }
   // The node's own token had expired: one more attempt with a new one.
   const made = await remote.image_create(north, {
     values: {
@@ -55,12 +57,15 @@ test('through the registry the data layer is the same, for whom the token says',
       owner: 'north',
       disk_format: 'raw',
       container_format: 'bare',
-      properties: { created_at: 'x' },
+      properties,
       tags: ['t'],
     },
   })
+  assert.deepEqual(Object.fromEntries(made.properties.map(({ name, value }) => [name, value])), properties)
   assert.deepEqual(await remote.image_get(north, { image_id: made.id }), await direct.image_get(north, { image_id: made.id }))
-  const listed = await remote.image_get_all(north, { filters: { deleted: false, created_at: 'gt:2000-01-01T00:00:00Z' }, return_tag: true })
+  const filters = { deleted: false, created_at: 'gt:2000-01-01T00:00:00Z', properties }
+  const listed = await remote.image_get_all(north, { filters, return_tag: true })
+  assert.equal(listed.length, 1)
   assert.deepEqual(listed, await direct.image_get_all(north, { filters: { deleted: false }, return_tag: true }))
   const south = { ...north, owner: 'north', token: 'member@south' }
   await assert.rejects(
