@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import { errors } from '../errors.ts'
 import { argumentProblem, type Signature } from '../rules/commands.ts'
 import { DataRefused } from '../rules/refusals.ts'
-import type { Caller } from '../store/caller.ts'
+import { ourselves, type Caller } from '../store/caller.ts'
 import { decode, encode, encodeFailure } from '../wire/rpc.ts'
 import { callerOf } from './context.ts'
 
@@ -59,7 +59,9 @@ export async function createRegistryApp(options: RegistryOptions): Promise<App> 
     async (request) => {
       // All of them are judged before any is run.
       const calls = readBatch(request.body, commands)
-      const caller = callerOf(request)
+      const asked = callerOf(request)
+      // A service that asks with nobody's token but its own asks for itself.
+      const caller = asked.token === request.headers['x-service-token'] ? { ...asked, ...ourselves } : asked
       const results: unknown[] = []
       for (const call of calls) results.push(await answerTo(site, caller, call))
       return results

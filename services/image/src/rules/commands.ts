@@ -93,5 +93,9 @@ export function argumentProblem(command: string, signature: Signature, kwargs: R
   const unknown = Object.keys(kwargs).find((name) => !known.includes(name))
   if (unknown !== undefined) return `${command}() got an unexpected keyword argument '${unknown.slice(0, 64)}'`
   const missing = signature.required.find((name) => kwargs[name] === undefined)
-  return missing === undefined ? undefined : `${command}() missing required argument: '${missing}'`
+  if (missing !== undefined) return `${command}() missing required argument: '${missing}'`
+  // What is no filter must not let everything through.
+  const { filters } = kwargs
+  const fits = filters === undefined || (typeof filters === 'object' && !Array.isArray(filters))
+  return fits ? undefined : `${command}() argument 'filters' must be a mapping`
 }

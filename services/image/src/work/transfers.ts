@@ -94,7 +94,8 @@ export function createTransfers(parts: {
         ...(location === undefined ? {} : { location }),
       })
     } catch (error) {
-      await giveUp(row, store, through, from)
+      // Its answer got lost, and nothing else.
+      if (await committedAfterAll(row, store, through, from)) return await data.image_get(ourselves, { image_id: image.id })
       throw await reasonOf(error, image.id, store.id)
     }
   }
@@ -202,15 +203,21 @@ export function createTransfers(parts: {
     }
   }
 
-  /** The claim is given back first, so that another may try; the bytes are paid for until they are gone. */
-  async function giveUp(row: DataRow, store: ByteStore, from: ImageStatus, to: ImageStatus): Promise<void> {
+  /**
+   * Gives up, unless the bytes turn out to be written down: then they stay. The claim is given back first, so that another may try; the
+   * bytes are paid for until they are gone.
+   */
+  async function committedAfterAll(row: DataRow, store: ByteStore, from: ImageStatus, to: ImageStatus): Promise<boolean> {
     try {
       await data.data_fail(ourselves, { data_id: row.id, from, to })
+      const rows = await data.data_of_image(ourselves, { image_id: row.image_id })
+      if (rows.some(({ id, state }) => id === row.id && state !== 'garbage')) return true
       await store.remove(row.id)
       await data.data_free(ourselves, { data_id: row.id })
     } catch (error) {
       world.log.warn('an upload that failed could not be cleaned up now; the sweeper will', { dataId: row.id, store: store.id, error })
     }
+    return false
   }
 
   async function reasonOf(thrown: unknown, imageId: string, storeId: string): Promise<unknown> {
