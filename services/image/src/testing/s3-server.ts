@@ -65,6 +65,7 @@ export async function startS3(bucket: string, pageSize = 2): Promise<S3Server> {
         if (key === '') return list(response, query)
         return read(request, response, key, true)
       case 'HEAD':
+        if (key === '') return void response.writeHead(200).end()
         return read(request, response, key, false)
       case 'PUT':
         if (upload === undefined) objects.set(key, body)

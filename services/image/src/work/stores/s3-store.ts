@@ -2,6 +2,7 @@ import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadBucketCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
@@ -44,8 +45,10 @@ export function createS3Store(
       try {
         return (await client.send(new HeadObjectCommand(objectOf(dataId)))).ContentLength
       } catch (error) {
-        if (isMissing(error)) return undefined
-        throw error
+        if (!isMissing(error)) throw error
+        // The same answer as for a bucket that is not there, of which nothing is lost.
+        await client.send(new HeadBucketCommand({ Bucket: bucket }))
+        return undefined
       }
     })
 

@@ -170,6 +170,9 @@ void describe('S3', { timeout: 60_000 }, () => {
     await assert.rejects(store.size(id), StoreUnavailable)
     await assert.rejects(all(store.list()), StoreUnavailable)
     await assert.rejects(read(store, id, 0, 0), StoreUnavailable)
+    // A bucket that is not there is no bucket that has lost everything.
+    s3.fail = () => ({ status: 404, code: 'NoSuchBucket' })
+    await assert.rejects(store.size(id), StoreUnavailable)
     s3.fail = () => 'cut'
     await assert.rejects(store.size(id), StoreUnavailable)
     s3.fail = (what) => (what.startsWith('PUT') ? { status: 507, code: 'XMinioStorageFull' } : undefined)
