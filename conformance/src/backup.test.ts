@@ -35,7 +35,7 @@ const centralFiles = async (fleet: Fleet, { name }: Subject): Promise<string[]> 
   return readdir(join(fleet.varFolder, 'vault/backups', String(id), '26.09')).catch(() => [])
 }
 
-test('backup, delete and restore with real processes (reference dcmanager §9)', { timeout: 900_000 }, async (t) => {
+test('backup, delete and restore with real processes (reference dcmanager §9)', { timeout: 1_440_000 }, async (t) => {
   const fleet = await startFleet('embedded')
   t.after(() => fleet.end())
   const group = await makeGroup(fleet, 'g1')

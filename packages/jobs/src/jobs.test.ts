@@ -149,7 +149,7 @@ eachEngine('jobs', (engine) => {
       const id = await add(kind, 'thing:1', {})
       const [row] = await leases.claim(kind.name, 1, [])
       assert.ok(row)
-      const run = startRun({ world: manual.world, database: db as never, leases, kind, row, owner: 'w', leaseMs, graceMs: leaseMs })
+      const run = startRun({ world: manual.world, database: db, leases, kind, row, owner: 'w', leaseMs, graceMs: leaseMs })
       await said.promise
       const text = run.takeProgress()
       assert.equal(text, lines[0])
