@@ -63,7 +63,15 @@ export interface TestSite {
   stop(): Promise<void>
 }
 
-export async function startTestSite(options: { dataUrl?: string; more?: string; world?: (real: World) => World } = {}): Promise<TestSite> {
+export interface TestSiteOptions {
+  readonly dataUrl?: string
+  readonly more?: string
+  readonly world?: (real: World) => World
+  /** Its jobs and its sweeper are not started: what they would find is left to the test. */
+  readonly idle?: boolean
+}
+
+export async function startTestSite(options: TestSiteOptions = {}): Promise<TestSite> {
   const folder = await mkdtemp(join(tmpdir(), 'murmuration-image-'))
   const real = createRealWorld({ log: { level: 'silent' } })
   const world = options.world?.(real) ?? real
@@ -80,7 +88,7 @@ export async function startTestSite(options: { dataUrl?: string; more?: string; 
     tokens: { validate: async (token: string) => identityOf(token) },
   } as unknown as Site
   const service = await createImageService(site)
-  await service.start()
+  if (options.idle !== true) await service.start()
 
   const call: TestSite['call'] = async (token, method, path, { body, headers = {}, app: name = 'image' } = {}) => {
     const app = service.apps.find((one) => one.name === name)

@@ -15,7 +15,7 @@ const left: FileWriter[] = []
 after(() => Promise.all(left.map((writer) => writer.discard())))
 
 async function start(t: TestContext, options: Parameters<typeof startTestSite>[0] = {}) {
-  const site = await startTestSite(options)
+  const site = await startTestSite({ ...options, idle: true })
   t.after(() => site.stop())
   const stores = await createStores(site.world, site.site.config)
   return { ...site, stores, sweeper: createSweeper(site.world, site.database, stores) }
