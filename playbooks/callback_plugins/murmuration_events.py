@@ -102,7 +102,7 @@ class CallbackModule(CallbackBase):
         """What a playbook tells the manager (set_stats), each in a file NAME.json in the folder of its run."""
         for name, document in told.items():
             with open(os.open("%s.json" % os.path.basename(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(document, file)
+                json.dump(document, file, default=str)
 
     def task_starts(self, task, **fields):
         self.count += 1

@@ -11,6 +11,7 @@ claimed by nobody yet; for another one it is the second time: whoever has claime
 """
 
 import base64
+import http.client
 import json
 import os
 import ssl
@@ -60,7 +61,8 @@ def silence(folder, url):
     except urllib.error.HTTPError as error:
         error.close()
         return 'it answered with status %d' % error.code
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, http.client.HTTPException) as error:
+        # Nobody there, a wrong certificate, or something on the port that speaks no HTTP.
         return str(getattr(error, 'reason', error))
 
 
@@ -98,6 +100,9 @@ def main():
             wait_for('the agent', folder, wanted['agent_url'], until)
         except Failed as failed:
             print(json.dumps(failed.result))
+            sys.exit(1)
+        except OSError as error:
+            print(json.dumps({'failed': True, 'msg': 'The services of the site cannot be started: %s.' % error}))
             sys.exit(1)
     print(json.dumps({'changed': stale}))
 

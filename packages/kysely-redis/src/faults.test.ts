@@ -21,6 +21,16 @@ async function counter(scissors: Scissors, commandTimeoutMs = 5_000): Promise<Op
   return opened
 }
 
+/** A table of numbers, each from 0. */
+async function makeCounters({ db }: Opened, ids: readonly number[]): Promise<void> {
+  await db.schema
+    .createTable('t')
+    .addColumn('id', 'integer', (c) => c.primaryKey())
+    .addColumn('n', 'integer')
+    .execute()
+  await db.insertInto('t').values(ids.map((id) => ({ id, n: 0 }))).execute() // prettier-ignore
+}
+
 const valueOf = async ({ db }: Opened): Promise<number> => (await db.selectFrom('t').select('n').executeTakeFirstOrThrow()).n
 const raise = async ({ db }: Opened): Promise<unknown> =>
   await db
@@ -143,12 +153,7 @@ test('a failover: what was lost is told, and nobody goes on with what he has rea
     const told: LostCommits[] = []
     const more = { environment: scissors.environment, onLostCommits: (loss: LostCommits) => void told.push(loss) }
     await using one = openRedis(primary.url, { namespace: 'f', waitForReplicas: { replicas: 1, timeoutMs: 5_000 }, ...more })
-    await one.db.schema
-      .createTable('t')
-      .addColumn('id', 'integer', (c) => c.primaryKey())
-      .addColumn('n', 'integer')
-      .execute()
-    await one.db.insertInto('t').values([1, 2, 3].map((id) => ({ id, n: 0 }))).execute() // prettier-ignore
+    await makeCounters(one, [1, 2, 3])
     await using two = openRedis(primary.url, { namespace: 'f', ...more })
     await raiseIn(two, 2)
     await caughtUp(primary, replica)
@@ -192,12 +197,7 @@ for (const replicated of [true, false])
     try {
       const scissors = new Scissors()
       await using one = openRedis(primary.url, { namespace: 'f', environment: scissors.environment })
-      await one.db.schema
-        .createTable('t')
-        .addColumn('id', 'integer', (c) => c.primaryKey())
-        .addColumn('n', 'integer')
-        .execute()
-      await one.db.insertInto('t').values({ id: 1, n: 0 }).execute()
+      await makeCounters(one, [1])
       await caughtUp(primary, replica)
       scissors.arm('none', 0)
       await raiseIn(one, 1)
@@ -226,12 +226,7 @@ test('a primary that was demoted and promoted again, while nobody asked it on an
   try {
     const told: LostCommits[] = []
     await using one = openRedis(first.url, { namespace: 'd', onLostCommits: (loss) => void told.push(loss) })
-    await one.db.schema
-      .createTable('t')
-      .addColumn('id', 'integer', (c) => c.primaryKey())
-      .addColumn('n', 'integer')
-      .execute()
-    await one.db.insertInto('t').values({ id: 1, n: 0 }).execute()
+    await makeCounters(one, [1])
     const follow = async (one: RedisServer, other: RedisServer): Promise<void> => {
       await command(one.port, ['REPLICAOF', '127.0.0.1', other.port])
       while (!String(await command(one.port, ['INFO', 'replication'])).includes('master_link_status:up'))

@@ -11,8 +11,8 @@ export interface KeyOptions {
 }
 
 /**
- * The key of an archive, from exactly one of: a private file (`-`: standard input), the environment, else the terminal. Never from the command line, where every
- * user of the machine could read it.
+ * The key of an archive, from exactly one of: a private file (`-`: standard input), the environment, else the terminal. Never from the
+ * command line, where every user of the machine could read it.
  */
 export async function archiveKeyOf(context: Context, options: KeyOptions): Promise<ArchiveKey> {
   const { MURMUR_ARCHIVE_KEY: key = '', MURMUR_ARCHIVE_PASSPHRASE: passphrase = '' } = context.environment

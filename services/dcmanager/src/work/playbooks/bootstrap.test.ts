@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdir, readFile, stat } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { text as readText } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import { loadSiteConfig, type Site } from '@murmuration/site'
 import { Secret } from '@murmuration/trust'
@@ -19,7 +23,7 @@ import { bootstrapRun, type TestRun } from '../testing/bootstrap-run.ts'
 import { Expression, type AnsibleValue } from './documents.ts'
 import { logPathOf } from './output-log.ts'
 import { PlaybookFailed } from './failure.ts'
-import { createPlaybookRunner } from './run-playbook.ts'
+import { createPlaybookRunner, shippedPlaybooksFolder } from './run-playbook.ts'
 
 const nastyAdmin = `@ab%{{ 7*7 }} {% raw %} "double" 'single' \\back $(id) #hash: [1] é <<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>\nsecond line`
 
@@ -106,6 +110,23 @@ test('a bootstrap makes a site: files, modes, start, events, and nothing secret 
     assert.equal(await readFile(join(run.siteFolder, 'site.yaml'), 'utf8'), before)
     assert.equal((await run.calls()).at(-1)!['verb'], 'ownership claim')
   })
+})
+
+test('what speaks no HTTP on the port of a site is no site that answers', async (t) => {
+  const stranger = createServer((socket) => socket.on('error', () => undefined).end('SSH-2.0-stranger\r\n'))
+  stranger.listen(0, '127.0.0.1')
+  await once(stranger, 'listening')
+  t.after(() => stranger.close())
+  const { port } = stranger.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}/v3`
+  const wanted = { folder: '/nonexistent', command: ['/bin/false'], claim: null, start: false, mark: '', patience: 0 }
+  const text = JSON.stringify({ ...wanted, identity_url: url, agent_url: url })
+  const module = await readFile(join(shippedPlaybooksFolder, 'library/site_services.py'), 'utf8')
+  // As Ansible hands arguments to such a module.
+  const given = JSON.stringify(JSON.stringify({ wanted: Buffer.from(text).toString('base64') }))
+  const child = spawn('python3', ['-c', module.replace('"<<INCLUDE_ANSIBLE_MODULE_COMPLEX_ARGS>>"', () => given)])
+  const told = JSON.parse(await readText(child.stdout)) as Record<string, unknown>
+  assert.deepEqual([told['failed'], told['msg']], [true, 'start the services: it ended with code 1'])
 })
 
 async function assertNoSecrets(site: Site, run: TestRun): Promise<void> {
