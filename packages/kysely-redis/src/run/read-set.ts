@@ -1,14 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Limits } from '../options.ts'
+import type { RangeRequest } from './reads.ts'
 import { versionLength } from '../values/rows.ts'
 
-export interface RangeRead {
-  readonly index: number
-  readonly low: string
-  readonly high: string
-  readonly reverse: boolean
-  readonly limit: number
-}
+type RangeRead = Pick<RangeRequest, 'index' | 'low' | 'high' | 'reverse' | 'limit'>
 
 /** What was read of one table. Repeating the same reads at commit must give the same: then the transaction may as well run there. */
 interface TableReads {
@@ -95,7 +90,7 @@ export class ReadSet {
       if (pairs.length > 0) out.push('V', id, String(pairs.length / 2), ...pairs)
       for (const { read, seen } of reads.ranges) {
         const digest = typeof seen === 'string' ? seen : digestOf(seen)
-        out.push('R', id, String(read.index), read.low, read.high, read.reverse ? '1' : '0', String(read.limit), digest)
+        out.push('R', id, String(read.index.id), read.low, read.high, read.reverse ? '1' : '0', String(read.limit), digest)
       }
       if (reads.size !== undefined) out.push('C', id, String(reads.size))
     }

@@ -67,7 +67,7 @@ export class RowReader {
     const following = this.#follow(follow)
     const [members, rows] = (await asked) as [string, string]
     const entries = this.#entries(table, index, members, rows, covered)
-    this.#exchange.reads.range(table.id, { index: index.id, low, high, reverse, limit }, entries.members)
+    this.#exchange.reads.range(table.id, request, entries.members)
     return this.#result(table, request, entries, 0, entries.members.length, await following(entries.keys))
   }
 
@@ -162,8 +162,7 @@ export class RowReader {
 
   /** One of many ranges: its entries are `count` from `from` on. */
   #part(table: Table, request: RangeRequest, entries: Entries, from: number, count: number, ahead?: Ahead): RangeResult {
-    const { index, low, high, reverse, limit } = request
-    this.#exchange.reads.range(table.id, { index: index.id, low, high, reverse, limit }, entries.members.slice(from, from + count))
+    this.#exchange.reads.range(table.id, request, entries.members.slice(from, from + count))
     return this.#result(table, request, entries, from, count, ahead)
   }
 
