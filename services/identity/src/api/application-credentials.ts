@@ -129,7 +129,7 @@ export function applicationCredentialRoutes({ app, room }: Api): void {
       const { user_id: userId } = request.params
       const { query } = request
       request.authorize('identity:list_application_credentials', owner(userId))
-      const filter = { userId, ...(query.name === undefined ? {} : { name: query.name }) }
+      const filter = { userId, name: query.name }
       const page = await listed(() => listApplicationCredentials(room.db, filter, pageWish(query)))
       const roleIds = await rolesOfCredentials(
         room.db,

@@ -23,21 +23,7 @@ import {
 import type { Db, EndpointRow, RegionRow, ServiceRow } from '../store/schema.ts'
 import { extra, extraOf } from '../wire/bags.ts'
 import { wireEndpoint, wireRegion, wireService } from '../wire/resources.ts'
-import {
-  baseUrl,
-  envelope,
-  found,
-  Id,
-  listed,
-  Name,
-  Nullable,
-  pageQuery,
-  pageWish,
-  readFlag,
-  refusingDuplicates,
-  Text,
-  type Api,
-} from './kit.ts'
+import { baseUrl, found, Id, list, Name, Nullable, pageQuery, readFlag, refusingDuplicates, Text, type Api } from './kit.ts'
 
 export function catalogRoutes(api: Api): void {
   regionRoutes(api)
@@ -85,15 +71,8 @@ function regionRoutes({ app, room }: Api): void {
   const RegionList = Type.Object({ ...pageQuery, parent_region_id: Type.Optional(Type.String()) })
   app.get('/v3/regions', { config: { policy: 'identity:list_regions' }, schema: { querystring: RegionList } }, async (request) => {
     const { query } = request
-    const filter = query.parent_region_id === undefined ? {} : { parentId: query.parent_region_id }
-    const page = await listed(() => listRegions(room.db, filter, pageWish(query)))
-    return envelope(
-      'regions',
-      page.rows.map((row) => wireRegion(row, baseUrl(request, room))),
-      request,
-      room,
-      page.next,
-    )
+    const filter = { parentId: query.parent_region_id }
+    return await list(request, room, 'regions', wireRegion, (page) => listRegions(room.db, filter, page))
   })
   app.get('/v3/regions/:region_id', { config: { policy: 'identity:get_region' }, schema: { params: RegionPath } }, async (request) => {
     const { region_id: id } = request.params
@@ -172,15 +151,8 @@ function serviceRoutes({ app, room }: Api): void {
   const ServiceList = Type.Object({ ...pageQuery, type: Type.Optional(Type.String()), name: Type.Optional(Type.String()) })
   app.get('/v3/services', { config: { policy: 'identity:list_services' }, schema: { querystring: ServiceList } }, async (request) => {
     const { query } = request
-    const filter = { ...(query.type === undefined ? {} : { type: query.type }), ...(query.name === undefined ? {} : { name: query.name }) }
-    const page = await listed(() => listServices(room.db, filter, pageWish(query)))
-    return envelope(
-      'services',
-      page.rows.map((row) => wireService(row, baseUrl(request, room))),
-      request,
-      room,
-      page.next,
-    )
+    const filter = { type: query.type, name: query.name }
+    return await list(request, room, 'services', wireService, (page) => listServices(room.db, filter, page))
   })
   app.get('/v3/services/:service_id', { config: { policy: 'identity:get_service' }, schema: { params: ServicePath } }, async (request) => {
     const { service_id: id } = request.params
@@ -275,20 +247,8 @@ function endpointRoutes({ app, room }: Api): void {
   app.get('/v3/endpoints', { config: { policy: 'identity:list_endpoints' }, schema: { querystring: EndpointList } }, async (request) => {
     const { query } = request
     const enabled = readFlag(query.enabled)
-    const filter = {
-      ...(query.service_id === undefined ? {} : { serviceId: query.service_id }),
-      ...(query.interface === undefined ? {} : { interface: query.interface }),
-      ...(query.region_id === undefined ? {} : { regionId: query.region_id }),
-      ...(enabled === undefined ? {} : { enabled }),
-    }
-    const page = await listed(() => listEndpoints(room.db, filter, pageWish(query)))
-    return envelope(
-      'endpoints',
-      page.rows.map((row) => wireEndpoint(row, baseUrl(request, room))),
-      request,
-      room,
-      page.next,
-    )
+    const filter = { serviceId: query.service_id, interface: query.interface, regionId: query.region_id, enabled }
+    return await list(request, room, 'endpoints', wireEndpoint, (page) => listEndpoints(room.db, filter, page))
   })
   app.get(
     '/v3/endpoints/:endpoint_id',

@@ -10,14 +10,12 @@ import {
   Bag,
   baseUrl,
   duplicateIn,
-  envelope,
   found,
   Id,
-  listed,
+  list,
   Name,
   Nullable,
   pageQuery,
-  pageWish,
   readFlag,
   refuseImmutable,
   refusingDuplicates,
@@ -56,19 +54,8 @@ export function domainRoutes({ app, room }: Api): void {
   app.get('/v3/domains', { config: { policy: 'identity:list_domains' }, schema: { querystring: DomainList } }, async (request) => {
     const { query } = request
     const enabled = readFlag(query.enabled)
-    const filter = {
-      isDomain: true,
-      ...(query.name === undefined ? {} : { name: query.name }),
-      ...(enabled === undefined ? {} : { enabled }),
-    }
-    const page = await listed(() => listProjects(room.db, filter, pageWish(query)))
-    return envelope(
-      'domains',
-      page.rows.map((row) => wireDomain(row, baseUrl(request, room))),
-      request,
-      room,
-      page.next,
-    )
+    const filter = { isDomain: true, name: query.name, enabled }
+    return await list(request, room, 'domains', wireDomain, (page) => listProjects(room.db, filter, page))
   })
 
   app.get('/v3/domains/:domain_id', { config: { policy: 'in-handler' }, schema: { params: DomainPath } }, async (request) => {

@@ -25,13 +25,11 @@ import {
   baseUrl,
   callersDomain,
   duplicateIn,
-  envelope,
   found,
   Id,
-  listed,
+  list,
   Name,
   pageQuery,
-  pageWish,
   refusingDuplicates,
   Text,
   type Api,
@@ -69,15 +67,8 @@ export function groupRoutes({ app, room }: Api): void {
   app.get('/v3/groups', { config: { policy: 'in-handler' }, schema: { querystring: GroupList } }, async (request) => {
     const { query } = request
     const domainId = authorizeList(request, room, 'identity:list_groups', query.domain_id)
-    const filter = { ...(query.name === undefined ? {} : { name: query.name }), ...(domainId === undefined ? {} : { domainId }) }
-    const page = await listed(() => listGroups(room.db, filter, pageWish(query)))
-    return envelope(
-      'groups',
-      page.rows.map((row) => wireGroup(row, baseUrl(request, room))),
-      request,
-      room,
-      page.next,
-    )
+    const filter = { name: query.name, domainId }
+    return await list(request, room, 'groups', wireGroup, (page) => listGroups(room.db, filter, page))
   })
 
   app.get('/v3/groups/:group_id', { config: { policy: 'in-handler' }, schema: { params: GroupPath } }, async (request) => {
@@ -147,18 +138,8 @@ export function groupRoutes({ app, room }: Api): void {
       const { query } = request
       const row = await findGroup(room.db, id)
       request.authorize('identity:list_users_in_group', target(row))
-      const filter = {
-        ...(query.name === undefined ? {} : { name: query.name }),
-        ...(query.domain_id === undefined ? {} : { domainId: query.domain_id }),
-      }
-      const page = await listed(() => listUsersOfGroup(room.db, found('group', id, row).id, filter, pageWish(query)))
-      return envelope(
-        'users',
-        page.rows.map((user) => wireUser(user, baseUrl(request, room))),
-        request,
-        room,
-        page.next,
-      )
+      const filter = { name: query.name, domainId: query.domain_id }
+      return await list(request, room, 'users', wireUser, (page) => listUsersOfGroup(room.db, found('group', id, row).id, filter, page))
     },
   )
 

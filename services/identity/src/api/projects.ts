@@ -22,14 +22,12 @@ import {
   baseUrl,
   callersDomain,
   duplicateIn,
-  envelope,
   found,
   Id,
-  listed,
+  list,
   Name,
   Nullable,
   pageQuery,
-  pageWish,
   readFlag,
   refuseImmutable,
   refusingDuplicates,
@@ -108,25 +106,18 @@ export function projectRoutes({ app, room }: Api): void {
     const domainId = authorizeList(request, room, 'identity:list_projects', query.domain_id)
     const enabled = readFlag(query.enabled)
     const isDomain = readFlag(query.is_domain) ?? false
-    const page = await listed(() =>
+    return await list(request, room, 'projects', wireProject, (page) =>
       listProjects(
         room.db,
         {
           isDomain,
-          ...(query.name === undefined ? {} : { name: query.name }),
+          name: query.name,
           ...(domainId === undefined ? {} : isDomain ? { ids: [domainId] } : { domainId }),
-          ...(query.parent_id === undefined ? {} : { parentId: query.parent_id }),
-          ...(enabled === undefined ? {} : { enabled }),
+          parentId: query.parent_id,
+          enabled,
         },
-        pageWish(query),
+        page,
       ),
-    )
-    return envelope(
-      'projects',
-      page.rows.map((row) => wireProject(row, baseUrl(request, room))),
-      request,
-      room,
-      page.next,
     )
   })
 

@@ -21,14 +21,12 @@ import {
   Bag,
   baseUrl,
   duplicateIn,
-  envelope,
   found,
   Id,
-  listed,
+  list,
   Name,
   Nullable,
   pageQuery,
-  pageWish,
   refuseImmutable,
   refusingDuplicates,
   Text,
@@ -66,15 +64,8 @@ export function roleRoutes({ app, room }: Api): void {
   app.get('/v3/roles', { config: { policy: 'in-handler' }, schema: { querystring: RoleList } }, async (request) => {
     const { query } = request
     request.authorize('identity:list_roles', { domain_id: query.domain_id })
-    const filter = { domainId: query.domain_id ?? '', ...(query.name === undefined ? {} : { name: query.name }) }
-    const page = await listed(() => listRoles(room.db, filter, pageWish(query)))
-    return envelope(
-      'roles',
-      page.rows.map((row) => wireRole(row, baseUrl(request, room))),
-      request,
-      room,
-      page.next,
-    )
+    const filter = { domainId: query.domain_id ?? '', name: query.name }
+    return await list(request, room, 'roles', wireRole, (page) => listRoles(room.db, filter, page))
   })
 
   app.get('/v3/roles/:role_id', { config: { policy: 'identity:get_role' }, schema: { params: RolePath } }, async (request) => {

@@ -19,11 +19,10 @@ import {
   envelope,
   found,
   Id,
-  listed,
+  list,
   Name,
   Nullable,
   pageQuery,
-  pageWish,
   Password,
   readFlag,
   refusingDuplicates,
@@ -84,24 +83,7 @@ export function userRoutes({ app, room }: Api): void {
     const { query } = request
     const domainId = authorizeList(request, room, 'identity:list_users', query.domain_id)
     const enabled = readFlag(query.enabled)
-    const page = await listed(() =>
-      listUsers(
-        room.db,
-        {
-          ...(query.name === undefined ? {} : { name: query.name }),
-          ...(domainId === undefined ? {} : { domainId }),
-          ...(enabled === undefined ? {} : { enabled }),
-        },
-        pageWish(query),
-      ),
-    )
-    return envelope(
-      'users',
-      page.rows.map((row) => wireUser(row, baseUrl(request, room))),
-      request,
-      room,
-      page.next,
-    )
+    return await list(request, room, 'users', wireUser, (page) => listUsers(room.db, { name: query.name, domainId, enabled }, page))
   })
 
   app.get('/v3/users/:user_id', { config: { policy: 'in-handler' }, schema: { params: UserPath } }, async (request) => {
