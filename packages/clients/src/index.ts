@@ -19,7 +19,7 @@ export {
   StaleOwnership,
 } from './dcagent.ts'
 export { createPlatformClient, type PlatformClient, type PlatformClientOptions } from './platform.ts'
-export { createLocalTokenValidator, createKeystoneTokenValidator, type TokenValidatorOptions } from './token-validator.ts'
+export { createLocalTokenValidator, createKeystoneTokenValidator, identityOf, type TokenValidatorOptions } from './token-validator.ts'
 export { SiteAnswerRefused, readAnswer, type Answer } from './answer.ts'
 export { startDeadline, type Deadline } from './deadline.ts'
 export { requestAuthorised } from './authorised.ts'

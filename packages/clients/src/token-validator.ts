@@ -82,7 +82,8 @@ export function createLocalTokenValidator(world: World, options: TokenValidatorO
   }
 }
 
-function identityOf(claims: TokenClaims): Identity {
+/** Who speaks, by what a token says of them. */
+export function identityOf(claims: TokenClaims): Identity {
   const { user, scope } = claims
   return {
     userId: user.id,

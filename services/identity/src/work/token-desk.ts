@@ -1,3 +1,4 @@
+import { identityOf } from '@murmuration/clients'
 import { Unauthenticated, type Identity, type TokenValidator } from '@murmuration/http'
 import { isRevoked, TokenInvalid, verifyToken, type Revocation, type TokenClaims } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
@@ -91,23 +92,5 @@ export function createTokenDesk(world: World, db: IdentityDatabase, keys: Signin
       if (claims === undefined) throw new Unauthenticated()
       return claims
     },
-  }
-}
-
-export function identityOf(claims: TokenClaims): Identity {
-  const { scope, user } = claims
-  return {
-    userId: user.id,
-    userName: user.name,
-    userDomainId: user.domain.id,
-    userDomainName: user.domain.name,
-    ...(scope.kind === 'project'
-      ? { projectId: scope.id, projectName: scope.name, projectDomainId: scope.domain.id, projectDomainName: scope.domain.name }
-      : {}),
-    ...(scope.kind === 'domain' ? { domainId: scope.id, domainName: scope.name } : {}),
-    systemScope: scope.kind === 'system',
-    roles: claims.roles.map((role) => role.name),
-    auditId: claims.jti,
-    expiresAtMs: claims.expMs,
   }
 }
