@@ -2,7 +2,7 @@ import { createPolicy } from '@murmuration/http'
 import { createWorker } from '@murmuration/jobs'
 import { policyFileOf, type Service, type ServiceApp, type Site } from '@murmuration/site'
 import type { ListenAddress } from '@murmuration/world'
-import { createImageApp } from './api/app.ts'
+import { createImageApp, type ApiOptions } from './api/app.ts'
 import { refusingData } from './api/refusing-data.ts'
 import { createRegistryApp, type Exposed } from './api/registry.ts'
 import { underVersions } from './api/versions.ts'
@@ -39,16 +39,15 @@ export async function createImageService(site: Site): Promise<Service> {
     await database?.migrate(migrations)
     const quotas = { storageBytes: config.image.storageQuotaBytes, count: config.image.countQuota }
     const rooms: Room[] = []
+    const registry = createRegistryData(site)
     const data =
-      database === undefined
-        ? createRegistryData(site)
-        : waking(createDirectData(database, world, quotas), () => rooms.forEach((room) => room.wake?.()))
+      database === undefined ? registry : waking(createDirectData(database, world, quotas), () => rooms.forEach((room) => room.wake?.()))
     const stores = await createStores(world, config)
     const transfers = createTransfers({ world, data, stores, sizeCapBytes: config.image.sizeCapBytes })
-    const ready = async (): Promise<void> => database?.ping()
+    const ready: ApiOptions['ready'] = database === undefined ? { registry: () => registry.ping() } : { data: () => database.ping() }
     if (config.roles.includes('api')) rooms.push(await apiRoom(site, { data, stores, transfers, ready }))
     if (database !== undefined) {
-      if (config.roles.includes('api')) rooms.push(...(await registryRoom(site, data, ready)))
+      if (config.roles.includes('api')) rooms.push(...(await registryRoom(site, data, () => database.ping())))
       if (config.roles.includes('manager')) rooms.push(workRoom(site, database, { data, stores, transfers }))
     }
     return {
@@ -88,14 +87,14 @@ interface Parts {
   readonly transfers: Transfers
 }
 
-async function apiRoom(site: Site, parts: Parts & { ready(): Promise<void> }): Promise<Room> {
+async function apiRoom(site: Site, parts: Parts & Pick<ApiOptions, 'ready'>): Promise<Room> {
   const { world, config } = site
   const closing = new AbortController()
   const file = policyFileOf(config, 'image')
   const policy = await createPolicy(world, policies, file === undefined ? {} : { file })
   const app = await createImageApp(
     { site, data: refusingData(parts.data), stores: parts.stores, transfers: parts.transfers, closing: closing.signal },
-    { tokens: site.tokens, policy, ready: () => parts.ready() },
+    { tokens: site.tokens, policy, ready: parts.ready },
   )
   const host = config.listenAddress
   const plain: ListenAddress = { host, port: config.ports.image, longRequests: true }

@@ -19,7 +19,8 @@ import { versionRoutes } from './versions.ts'
 export interface ApiOptions {
   readonly tokens: TokenValidator
   readonly policy: Policy
-  readonly ready: () => Promise<void>
+  /** What /healthz asks, by name. */
+  readonly ready: Readonly<Record<string, () => Promise<unknown>>>
 }
 
 /** The image API, version 2 (reference image §1). */
@@ -32,7 +33,7 @@ export async function createImageApp(context: ApiContext, options: ApiOptions): 
     tokens: options.tokens,
     policy: options.policy,
     identityUrl: site.config.identity.url,
-    ready: { data: options.ready },
+    ready: options.ready,
   })
   versionRoutes(app, stores.several)
   requestRules(app)

@@ -408,6 +408,9 @@ test('sharing: the owner asks, the member answers', async (t) => {
     ['POST', ''],
   ] as const)
     assert.equal((await site.call(me, method, `${members}${path}`, method === 'POST' ? { body: { member: 'x' } } : {})).status, 403)
+  // One that nobody could be is told like one that is not there, not that somebody else may see it.
+  await patch(site, id, [{ op: 'replace', path: '/visibility', value: 'community' }])
+  assert.equal((await site.call(south, 'GET', `${members}/south`)).status, 404)
 })
 
 test('lists: pages, links, filters, and what they refuse', async (t) => {

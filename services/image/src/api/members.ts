@@ -83,8 +83,9 @@ export function memberRoutes(app: App, context: ApiContext): void {
     { config, schema: { summary: 'Show a project with which an image is shared', params: MemberParams, response: { 200: Member } } },
     async (request) => {
       const image = await visibleImage(context, request, request.params.image_id)
+      const found = await row(request, image, request.params.member_id)
       request.authorize('get_member', targetOf(image, callerOf(request)))
-      return memberToWire(await row(request, image, request.params.member_id))
+      return memberToWire(found)
     },
   )
 

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { after, describe, it, test } from 'node:test'
 import { eachEngine, testEngine } from '@murmuration/data/testing'
 import { DataRefused } from '../rules/refusals.ts'
+import { exposed } from '../service.ts'
+import type { ImageData } from '../store/image-data.ts'
 import { migrations } from '../store/migrations/index.ts'
 import type { ImageDatabase, Schema } from '../store/schema.ts'
 import { Moment } from '../wire/rpc.ts'
@@ -103,6 +105,32 @@ void describe('the transport', () => {
       { command: 'one', kwargs: null },
     ])
     for (const entry of body) assert.equal(clsOf(entry), 'builtins.TypeError')
+  })
+
+  void it('refuses arguments of another kind: no filter is dropped, and nothing is written unconditionally', async () => {
+    const ran: string[] = []
+    const data = new Proxy({}, { get: (_, name) => async () => void ran.push(String(name)) }) as ImageData
+    const { post } = await registryOver(steppingWorld(), exposed(data))
+    const all = { command: 'image_get_all' }
+    const odd = [
+      ...['yes', 1, [], {}].map((value) => ({ ...all, kwargs: { is_public: value } })),
+      ...['maybe', '', 5, true, ['all']].map((value) => ({ ...all, kwargs: { member_status: value } })),
+      ...['x', [1]].map((value) => ({ ...all, kwargs: { filters: value } })),
+      ...['name', [null], {}].map((value) => ({ ...all, kwargs: { sort_key: value } })),
+      { command: 'image_get', kwargs: { image_id: null } },
+      { command: 'image_get', kwargs: { image_id: { _type: 'datetime', _value: '2031-05-04T10:11:12' } } },
+      { command: 'image_member_find', kwargs: { image_id: 5 } },
+      { command: 'image_update', kwargs: { image_id: ids.A, values: {}, from_state: 5 } },
+      { command: 'image_update', kwargs: { image_id: ids.A, values: [] } },
+      { command: 'image_tag_set_all', kwargs: { image_id: ids.A, tags: 'text' } },
+      { command: 'metadef_tag_create_tags', kwargs: { namespace_name: 'n', tag_list: '' } },
+      { command: 'task_get_all', kwargs: { sort_dir: 5 } },
+    ]
+    for (const [index, entry] of (await post(odd)).body.entries())
+      assert.equal(clsOf(entry), 'glance.common.exception.Invalid', JSON.stringify(odd[index]))
+    assert.deepEqual(ran, [])
+    await post([{ ...all, kwargs: { is_public: null, member_status: null, filters: null, sort_key: ['name'], limit: null, marker: null } }])
+    assert.deepEqual(ran, ['image_get_all'])
   })
 
   void it('brings times over unchanged, without a zone, from 1900 on', async () => {

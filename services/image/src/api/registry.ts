@@ -109,7 +109,7 @@ async function answerTo({ world }: RegistryOptions['site'], caller: Caller, { na
     if (kwargs === null) throw new DataRefused('TypeError', `${name}() argument after ** must be a mapping`)
     const wanted = decode(kwargs) as Record<string, unknown>
     const problem = argumentProblem(name, exposed.signature, wanted)
-    if (problem !== undefined) throw new DataRefused('TypeError', problem)
+    if (problem !== undefined) throw problem
     return encode(await exposed.run(caller, wanted))
   } catch (error) {
     if (!(error instanceof DataRefused)) world.log.error('a command of the registry failed', { command: name, error })

@@ -1,13 +1,55 @@
-/** Arguments of a command: those that must be there, and those that may. */
+import { DataRefused } from './refusals.ts'
+import { memberStatuses } from './visibility.ts'
+
+/** Arguments of a command: those that must be there, and those that may; and of what kind they are, where that is looked at. */
 export interface Signature {
   readonly required: readonly string[]
   readonly optional: readonly string[]
+  readonly kinds?: Readonly<Record<string, Kind>>
 }
 
-const takes = (required: string, optional = ''): Signature => ({
-  required: required.split(' ').filter((name) => name !== ''),
-  optional: optional.split(' ').filter((name) => name !== ''),
-})
+const kinds = {
+  'a text': isText,
+  'a whole number': Number.isSafeInteger,
+  'true or false': (value: unknown) => typeof value === 'boolean',
+  'an object': isObject,
+  'a list of texts': (value: unknown) => Array.isArray(value) && value.every(isText),
+  'a list of objects': (value: unknown) => Array.isArray(value) && value.every(isObject),
+  [`one of ${memberStatuses.join(', ')}`]: (value: unknown) => memberStatuses.some((status) => status === value),
+} as const satisfies Record<string, (value: unknown) => boolean>
+type Kind = keyof typeof kinds
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string'
+}
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+/** Arguments that are no texts, whichever command takes them. */
+const kindsByName: Readonly<Record<string, Kind>> = Object.fromEntries(
+  (
+    [
+      ['a whole number', 'limit bytes location_id memb_id namespace_id object_id property_id id'],
+      ['true or false', 'purge_props force_show_deleted is_public admin_as_user return_tag include_deleted can_append all_must_succeed'],
+      ['an object', 'values filters image location namespace_dict object_dict property_dict tag_dict formats facts expected'],
+      ['a list of objects', 'tag_list'],
+      [`one of ${memberStatuses.join(', ')}`, 'member_status'],
+    ] as const
+  ).flatMap(([kind, names]) => names.split(' ').map((name) => [name, kind] as const)),
+)
+
+/** `name[]` is a list of texts. */
+function takes(required: string, optional = ''): Signature {
+  const read = (text: string) => text.split(' ').filter((name) => name !== '')
+  const bare = (name: string) => name.replace('[]', '')
+  const kindOf = (name: string): Kind => (name.endsWith('[]') ? 'a list of texts' : (kindsByName[name] ?? 'a text'))
+  return {
+    required: read(required).map(bare),
+    optional: read(optional).map(bare),
+    kinds: Object.fromEntries([...read(required), ...read(optional)].map((name) => [bare(name), kindOf(name)])),
+  }
+}
 
 const entrySignatures = <K extends 'object' | 'property'>(kind: K) =>
   ({
@@ -26,10 +68,10 @@ const entrySignatures = <K extends 'object' | 'property'>(kind: K) =>
  */
 export const signatures = {
   image_create: takes('values'),
-  image_update: takes('image_id values', 'purge_props from_state drop_props'),
+  image_update: takes('image_id values', 'purge_props from_state drop_props[]'),
   image_destroy: takes('image_id'),
   image_get: takes('image_id', 'force_show_deleted'),
-  image_get_all: takes('', 'filters marker limit sort_key sort_dir member_status is_public admin_as_user return_tag'),
+  image_get_all: takes('', 'filters marker limit sort_key[] sort_dir[] member_status is_public admin_as_user return_tag'),
   is_image_mutable: takes('image'),
   is_image_visible: takes('image', 'status'),
   image_location_add: takes('image_id location'),
@@ -42,7 +84,7 @@ export const signatures = {
   image_member_delete: takes('memb_id'),
   image_member_find: takes('', 'image_id member status include_deleted'),
   image_member_count: takes('image_id'),
-  image_tag_set_all: takes('image_id tags'),
+  image_tag_set_all: takes('image_id tags[]'),
   image_tag_create: takes('image_id value'),
   image_tag_delete: takes('image_id value'),
   image_tag_get_all: takes('image_id'),
@@ -75,27 +117,32 @@ export const signatures = {
   metadef_resource_type_association_get: takes('namespace_name resource_type_name'),
   metadef_resource_type_association_delete: takes('namespace_name resource_type_name'),
   metadef_resource_type_association_get_all_by_namespace: takes('namespace_name'),
-  metadef_resource_type_association_get_all: takes('namespace_names'),
+  metadef_resource_type_association_get_all: takes('namespace_names[]'),
   data_begin: takes('image_id store bytes from to', 'formats'),
   data_extend: takes('data_id bytes'),
   data_commit: takes('data_id facts from to', 'location'),
   data_fail: takes('data_id from to'),
   data_free: takes('data_id'),
-  import_begin: takes('image_id method stores all_must_succeed', 'uri expected task_type'),
+  import_begin: takes('image_id method stores[] all_must_succeed', 'uri expected task_type'),
   data_of_image: takes('image_id'),
   data_remove: takes('image_id store'),
   usage_get: takes('owner_id'),
 } as const satisfies Record<string, Signature>
 
-/** Why these arguments are not those of the command, in the words of the original's interpreter; undefined when they are. */
-export function argumentProblem(command: string, signature: Signature, kwargs: Readonly<Record<string, unknown>>): string | undefined {
+/** Why these arguments are not those of the command, as it is refused; undefined when they are. The registry's callers are programs of ours, and yet what comes over the wire is looked at. */
+export function argumentProblem(command: string, signature: Signature, kwargs: Readonly<Record<string, unknown>>): DataRefused | undefined {
   const known = [...signature.required, ...signature.optional]
+  // In the words of the original's interpreter.
   const unknown = Object.keys(kwargs).find((name) => !known.includes(name))
-  if (unknown !== undefined) return `${command}() got an unexpected keyword argument '${unknown.slice(0, 64)}'`
+  if (unknown !== undefined)
+    return new DataRefused('TypeError', `${command}() got an unexpected keyword argument '${unknown.slice(0, 64)}'`)
   const missing = signature.required.find((name) => kwargs[name] === undefined)
-  if (missing !== undefined) return `${command}() missing required argument: '${missing}'`
-  // What is no filter must not let everything through.
-  const { filters } = kwargs
-  const fits = filters === undefined || (typeof filters === 'object' && !Array.isArray(filters))
-  return fits ? undefined : `${command}() argument 'filters' must be a mapping`
+  if (missing !== undefined) return new DataRefused('TypeError', `${command}() missing required argument: '${missing}'`)
+  // What is no filter must not let everything through, and what is no condition must not let something be written.
+  for (const [name, kind] of Object.entries(signature.kinds ?? {})) {
+    const value = kwargs[name]
+    const absent = value === undefined || (value === null && signature.optional.includes(name))
+    if (!absent && !kinds[kind]!(value)) return new DataRefused('Invalid', `${command}() argument '${name}' must be ${kind}`)
+  }
+  return undefined
 }

@@ -1,6 +1,7 @@
 import { readMoment } from './moments.ts'
 import { DataRefused } from './refusals.ts'
 import { asText } from './text.ts'
+import { visibilityFilters } from './visibility.ts'
 
 /** Columns that a list may be sorted by. */
 export const sortColumns = [
@@ -56,7 +57,7 @@ export function readFilters(filters: Readonly<Record<string, unknown>>): Filtere
   for (const [name, value] of Object.entries(filters)) {
     if (value === undefined || (value === null && name !== 'checksum')) continue
     if (name === 'deleted') {
-      const wanted = value === true || value === 1
+      const wanted = flagOf(name, value) === 1
       if (wanted) deleted = true
       else conditions.push({ kind: 'compare', column: 'status', operator: '!=', value: 'killed' })
       conditions.push({ kind: 'column', column: 'deleted', values: [wanted ? 1 : 0] })
@@ -65,7 +66,7 @@ export function readFilters(filters: Readonly<Record<string, unknown>>): Filtere
       conditions.push({ kind: 'compare', column: 'updated_at', operator: '>', value: timeOf(value) })
     } else if (name === 'tags') {
       for (const tag of Array.isArray(value) ? value : [value]) conditions.push({ kind: 'tag', value: asText(tag) })
-    } else if (name === 'visibility') conditions.push({ kind: 'visibility', value: asText(value) })
+    } else if (name === 'visibility') conditions.push({ kind: 'visibility', value: visibilityOf(value) })
     else if (name === 'properties' && typeof value === 'object' && !Array.isArray(value)) {
       for (const [property, text] of Object.entries(value as object))
         conditions.push({ kind: 'property', name: property, value: asText(text) })
@@ -88,12 +89,26 @@ function conditionOf(name: string, value: unknown): Condition[] {
 
 function columnValue(column: string, value: unknown): string | number | null {
   if (value === null) return null
-  if (flagColumns.has(column)) return value === true || value === 1 || value === 'true' || value === 'True' ? 1 : 0
+  if (flagColumns.has(column)) return flagOf(column, value)
   if (!numberColumns.has(column)) return asText(value)
   const number = typeof value === 'number' ? value : /^-?\d{1,15}$/.test(asText(value)) ? Number(value) : undefined
   if (number === undefined)
     throw new DataRefused('InvalidFilterRangeValue', `Unable to filter on ${column}: it is compared with whole numbers.`)
   return number
+}
+
+/** Neither is what is neither: a filter that was not understood would let rows through. */
+function flagOf(name: string, value: unknown): 0 | 1 {
+  if (value === true || value === 1 || value === 'true' || value === 'True') return 1
+  if (value === false || value === 0 || value === 'false' || value === 'False') return 0
+  throw new DataRefused('Invalid', `Unable to filter on ${name}: it is true or false.`)
+}
+
+function visibilityOf(value: unknown): string {
+  const wanted = visibilityFilters.find((one) => one === value)
+  if (wanted === undefined)
+    throw new DataRefused('Invalid', `Unable to filter on visibility: it is one of ${visibilityFilters.join(', ')}.`)
+  return wanted
 }
 
 function boundOf(column: string, name: string, value: unknown): number | string {

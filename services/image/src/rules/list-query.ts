@@ -1,5 +1,6 @@
 import { mayNameProperty } from './attributes.ts'
 import { readMoment } from './moments.ts'
+import { memberStatuses, visibilityFilters } from './visibility.ts'
 
 /** What a list of images was asked for, or why it can't be. */
 export interface ListQuery {
@@ -28,8 +29,6 @@ const sortable = ['name', 'status', 'container_format', 'disk_format', 'size', '
 const listed = new Set(['name', 'id', 'status', 'container_format', 'disk_format'])
 const times = new Set(['created_at', 'updated_at'])
 const numbers = new Set(['size', 'virtual_size', 'min_disk', 'min_ram'])
-const visibilities = ['public', 'private', 'shared', 'community', 'all']
-const memberStatuses = ['pending', 'accepted', 'rejected', 'all']
 
 /** Reference image §1.5. Throws QueryRefused. */
 export function readListQuery(query: URLSearchParams): ListQuery {
@@ -108,7 +107,7 @@ function filtersOf(query: URLSearchParams): Record<string, unknown> {
     const value = values.at(-1) ?? ''
     if (name === 'changes-since') throw new QueryRefused(name, 'The filter changes-since was removed from version 2.')
     if (name === 'tag') filters['tags'] = values
-    else if (name === 'visibility') filters['visibility'] = oneOf(name, value, visibilities)
+    else if (name === 'visibility') filters['visibility'] = oneOf(name, value, visibilityFilters)
     else if (name === 'os_hidden' || name === 'protected') filters[name] = oneOf(name, value.toLowerCase(), ['true', 'false']) === 'true'
     else if (listed.has(name)) filters[name] = listOf(name, value)
     else if (times.has(name)) filters[name] = timeOf(name, value)

@@ -1,6 +1,10 @@
 export const visibilities = ['private', 'shared', 'community', 'public'] as const
 export type Visibility = (typeof visibilities)[number]
 export const isVisibility = (text: unknown): text is Visibility => visibilities.includes(text as Visibility)
+/** What a list may be restricted to: one of them, or all that may be read. */
+export const visibilityFilters = [...visibilities, 'all'] as const
+/** …and of what is shared with the caller: that with this answer. */
+export const memberStatuses = ['pending', 'accepted', 'rejected', 'all'] as const
 
 /** Who asks, as far as rows are concerned. `owner` is the project; an administrator sees and changes everything. */
 export interface Asking {

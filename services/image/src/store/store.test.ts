@@ -303,6 +303,14 @@ eachEngine('images', (engine) => {
     await refused({ created_at: 'about:2031-01-01T00:00:00Z' }, 'InvalidFilterOperatorValue')
     await refused({ created_at: 'gt:yesterday' }, 'InvalidParameterValue')
     await refused({ 'changes-since': 'long ago' }, 'InvalidParameterValue')
+    for (const filters of [
+      { deleted: 'maybe' },
+      { protected: 'maybe' },
+      { os_hidden: [true, {}] },
+      { visibility: 'odd' },
+      { visibility: 5 },
+    ])
+      await refused(filters, 'Invalid')
     await assert.rejects(list({}, { sort_key: ['owner'], sort_dir: ['asc'] }), refuses('InvalidSortKey'))
     await assert.rejects(list({}, { sort_key: ['name', 'size'], sort_dir: ['asc', 'desc', 'asc'] }), refuses('Invalid'))
   })

@@ -71,13 +71,14 @@ export interface Update {
   /** Properties that are not named are deleted. */
   readonly purge_props?: boolean
   /** New: properties that are deleted, whatever else there is. */
-  readonly drop_props?: readonly string[]
+  readonly drop_props?: readonly string[] | null
   /** Writes only when the image still has this status. */
   readonly from_state?: string | null
 }
 
 export async function updateImage(tx: Tx, world: World, caller: Caller, update: Update): Promise<ImageRecord> {
-  const { image_id: id, values, purge_props: purge = false, from_state: from, drop_props: dropped = [] } = update
+  const { image_id: id, values, purge_props: purge = false, from_state: from, drop_props } = update
+  const dropped = drop_props ?? []
   await readMutable(tx, caller, id)
   const columns = columnsOf(values)
   const properties = values['properties'] === undefined ? undefined : propertiesOf(values['properties'])

@@ -86,7 +86,7 @@ test('through the registry the data layer is the same, for whom the token says',
   const filters = { deleted: false, created_at: 'gt:2000-01-01T00:00:00Z', properties }
   const listed = await remote.image_get_all(north, { filters, return_tag: true })
   assert.equal(listed.length, 1)
-  await assert.rejects(remote.image_get_all(north, { filters: 5 as never }), { refusal: 'TypeError' })
+  await assert.rejects(remote.image_get_all(north, { filters: 5 as never }), { refusal: 'Invalid' })
   assert.deepEqual(listed, await direct.image_get_all(north, { filters: { deleted: false }, return_tag: true }))
   const south = { ...north, owner: 'north', token: 'member@south' }
   await assert.rejects(
@@ -131,6 +131,15 @@ test('through the registry the data layer is the same, for whom the token says',
   const uploaded = await transfers.upload({ caller: north, image, store: inMemory(held).default, announced: 5, pieces })
   assert.deepEqual([uploaded.status, uploaded.size, [...held.values()]], ['active', 5, [Buffer.from('bytes')]])
 
+  // Ready is who can ask: neither without the registry, nor where it takes our account for no service, nor with its database away.
+  await remote.ping()
+  tokens = ['member@services']
+  await assert.rejects(remote.ping(), (error) => error instanceof ApiError && error.status === 503)
+  tokens = ['service@services']
   down = true
+  await assert.rejects(remote.ping(), (error) => error instanceof ApiError && error.status === 503)
   await assert.rejects(remote.image_get(north, { image_id: made.id }), (error) => error instanceof ApiError && error.status === 503)
+  down = false
+  await database.close()
+  await assert.rejects(remote.ping())
 })
