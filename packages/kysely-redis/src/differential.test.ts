@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import { Kysely, type RootOperationNode } from 'kysely'
 import { RedisDialect } from './index.ts'
 import { RandomDatabase, type AnyDb } from './testing/random-database.ts'
-import { nodeEnvironment, testRedis, type RedisServer } from './testing/index.ts'
+import { nodeEnvironment } from './node.ts'
+import { testRedis, type RedisServer } from './testing/index.ts'
 import { openSqlite } from './testing/sqlite.ts'
 
 /** MURMUR_FUZZ_RUNS=1000 runs more, MURMUR_FUZZ_SEED=… the same again, MURMUR_FUZZ_SHRINK=1 looks for the smallest case (minutes). */

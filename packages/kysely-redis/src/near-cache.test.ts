@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { openRedis, type Opened } from './testing/database.ts'
-import { command, nodeEnvironment, startCluster, startRedis, type RedisCluster, type RedisServer } from './testing/index.ts'
+import { nodeEnvironment } from './node.ts'
+import { command, startCluster, startRedis, type RedisCluster, type RedisServer } from './testing/index.ts'
 import { NearCache } from './wire/near-cache.ts'
 
 /** A server of our own: lines are cut here, and what the server tells is counted. */

@@ -4,7 +4,8 @@ import { after, before, test } from 'node:test'
 import type { Kysely } from 'kysely'
 import { allowScan, fencedBy, isSerializationFailure, withRetry, type RedisDialectOptions } from './index.ts'
 import { openRedis, type Opened } from './testing/database.ts'
-import { nodeEnvironment, startRedis, testRedis, type RedisServer } from './testing/index.ts'
+import { nodeEnvironment } from './node.ts'
+import { startRedis, testRedis, type RedisServer } from './testing/index.ts'
 
 let server: RedisServer
 before(async () => void (server = await testRedis()))

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import * as kysely from 'kysely'
 import { Kysely, sql, type Compilable, type OperationNode } from 'kysely'
 import { RedisDialect, UnsupportedNode } from '../index.ts'
-import { nodeEnvironment } from '../testing/environment.ts'
+import { nodeEnvironment } from '../node.ts'
 import { RedisQueryCompiler } from './compiler.ts'
 import { expression } from './selects.ts'
 

@@ -1,6 +1,6 @@
 import { connect, type Socket as NodeSocket } from 'node:net'
 import type { Environment, Socket } from '../options.ts'
-import { nodeEnvironment } from './environment.ts'
+import { nodeEnvironment } from '../node.ts'
 
 /** Sockets that break where a test wants them to: after so many bytes sent or received since `arm`. */
 export class Scissors {

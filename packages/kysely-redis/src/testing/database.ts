@@ -1,7 +1,7 @@
 import { Kysely } from 'kysely'
 import { RedisDialect } from '../dialect.ts'
 import type { RedisDialectOptions } from '../options.ts'
-import { nodeEnvironment } from './environment.ts'
+import { nodeEnvironment } from '../node.ts'
 
 /* oxlint-disable typescript/no-explicit-any -- tests make tables as they need them */
 export interface Opened extends AsyncDisposable {

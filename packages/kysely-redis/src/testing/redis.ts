@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Connection } from '../wire/connection.ts'
-import { nodeEnvironment } from './environment.ts'
+import { nodeEnvironment } from '../node.ts'
 
 /** A private Redis for tests: loopback only, nothing on disk, gone afterwards. */
 export interface RedisServer {

@@ -1,7 +1,7 @@
 import { Kysely } from 'kysely'
 import { RedisDialect } from '../dialect.ts'
 import { withRetry } from '../retry.ts'
-import { nodeEnvironment } from './environment.ts'
+import { nodeEnvironment } from '../node.ts'
 
 /** A process that moves amounts between accounts until it is killed, and says each that was committed. Arguments: url, namespace, own number. */
 const [url = '', namespace = '', client = '0'] = process.argv.slice(2)

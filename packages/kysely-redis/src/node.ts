@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import type { Address, Environment, Socket } from '../options.ts'
+import type { Address, Environment, Socket } from './options.ts'
 
-/** Node's own clock, randomness and sockets, for tests and for programs that need no other. */
+/** Node's own clock, timers, randomness and sockets: what a program passes that has no other of its own. */
 export const nodeEnvironment: Environment = {
   monotonicMs: () => performance.now(),
   random: () => Math.random(),
