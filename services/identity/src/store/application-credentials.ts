@@ -10,7 +10,7 @@ export const findApplicationCredentialByName = (db: Db, userId: string, name: st
 
 export function listApplicationCredentials(
   db: Db,
-  filter: { userId: string; name?: string | undefined },
+  filter: { userId: string; name?: string },
   page: PageWish,
 ): Promise<Page<ApplicationCredentialRow>> {
   let query = db.query.selectFrom('application_credentials').selectAll().where('user_id', '=', filter.userId)

@@ -3,12 +3,12 @@ import type { AssignmentRow, Db } from './schema.ts'
 import { limits } from '../rules/limits.ts'
 
 export interface AssignmentFilter {
-  readonly actorType?: 'user' | 'group' | undefined
-  readonly actorIds?: readonly string[] | undefined
-  readonly targetType?: 'project' | 'domain' | 'system' | undefined
-  readonly targetIds?: readonly string[] | undefined
-  readonly roleId?: string | undefined
-  readonly inherited?: boolean | undefined
+  readonly actorType?: 'user' | 'group'
+  readonly actorIds?: readonly string[]
+  readonly targetType?: 'project' | 'domain' | 'system'
+  readonly targetIds?: readonly string[]
+  readonly roleId?: string
+  readonly inherited?: boolean
 }
 
 export function listAssignments(db: Db, filter: AssignmentFilter): Promise<AssignmentRow[]> {

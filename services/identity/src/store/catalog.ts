@@ -5,7 +5,7 @@ import { pageOf, type PageWish } from './listing.ts'
 export const findRegion = (db: Db, id: string): Promise<RegionRow | undefined> =>
   db.query.selectFrom('regions').selectAll().where('id', '=', id).executeTakeFirst()
 
-export function listRegions(db: Db, filter: { parentId?: string | undefined }, page: PageWish): Promise<Page<RegionRow>> {
+export function listRegions(db: Db, filter: { parentId?: string }, page: PageWish): Promise<Page<RegionRow>> {
   let query = db.query.selectFrom('regions').selectAll()
   if (filter.parentId !== undefined) query = query.where('parent_region_id', '=', filter.parentId)
   return pageOf(query, page, { sort: 'id', unique: 'id' })
@@ -33,11 +33,7 @@ export async function deleteRegion(tx: Db, id: string): Promise<void> {
 export const findService = (db: Db, id: string): Promise<ServiceRow | undefined> =>
   db.query.selectFrom('services').selectAll().where('id', '=', id).executeTakeFirst()
 
-export function listServices(
-  db: Db,
-  filter: { type?: string | undefined; name?: string | undefined },
-  page: PageWish,
-): Promise<Page<ServiceRow>> {
+export function listServices(db: Db, filter: { type?: string; name?: string }, page: PageWish): Promise<Page<ServiceRow>> {
   let query = db.query.selectFrom('services').selectAll()
   if (filter.type !== undefined) query = query.where('type', '=', filter.type)
   if (filter.name !== undefined) query = query.where('name', '=', filter.name)
@@ -62,10 +58,10 @@ export const findEndpoint = (db: Db, id: string): Promise<EndpointRow | undefine
   db.query.selectFrom('endpoints').selectAll().where('id', '=', id).executeTakeFirst()
 
 export interface EndpointFilter {
-  readonly serviceId?: string | undefined
-  readonly interface?: string | undefined
-  readonly regionId?: string | undefined
-  readonly enabled?: boolean | undefined
+  readonly serviceId?: string
+  readonly interface?: string
+  readonly regionId?: string
+  readonly enabled?: boolean
 }
 
 export function listEndpoints(db: Db, filter: EndpointFilter, page: PageWish): Promise<Page<EndpointRow>> {

@@ -9,11 +9,7 @@ export async function findGroupsByIds(db: Db, ids: readonly string[]): Promise<G
   return ids.length === 0 ? [] : db.query.selectFrom('groups').selectAll().where('id', 'in', ids).execute()
 }
 
-export function listGroups(
-  db: Db,
-  filter: { name?: string | undefined; domainId?: string | undefined; userId?: string | undefined },
-  page: PageWish,
-): Promise<Page<GroupRow>> {
+export function listGroups(db: Db, filter: { name?: string; domainId?: string; userId?: string }, page: PageWish): Promise<Page<GroupRow>> {
   let query = db.query.selectFrom('groups').selectAll()
   if (filter.name !== undefined) query = query.where('name', '=', filter.name)
   if (filter.domainId !== undefined) query = query.where('domain_id', '=', filter.domainId)

@@ -3,11 +3,11 @@ import type { Db, ProjectRow, Tx } from './schema.ts'
 import { pageOf, type PageWish } from './listing.ts'
 
 export interface ProjectFilter {
-  readonly ids?: readonly string[] | undefined
-  readonly name?: string | undefined
-  readonly domainId?: string | undefined
-  readonly parentId?: string | undefined
-  readonly enabled?: boolean | undefined
+  readonly ids?: readonly string[]
+  readonly name?: string
+  readonly domainId?: string
+  readonly parentId?: string
+  readonly enabled?: boolean
   readonly isDomain: boolean
 }
 

@@ -13,7 +13,7 @@ export async function findRolesByIds(db: Db, ids: readonly string[]): Promise<Ro
 }
 
 /** Without a domain: the global roles, as Keystone lists them. */
-export function listRoles(db: Db, filter: { name?: string | undefined; domainId: string }, page: PageWish): Promise<Page<RoleRow>> {
+export function listRoles(db: Db, filter: { name?: string; domainId: string }, page: PageWish): Promise<Page<RoleRow>> {
   let query = db.query.selectFrom('roles').selectAll().where('domain_id', '=', filter.domainId)
   if (filter.name !== undefined) query = query.where('name', '=', filter.name)
   return pageOf(query, page, { sort: 'name', unique: 'id' })

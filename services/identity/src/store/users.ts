@@ -3,9 +3,9 @@ import type { Db, GroupRow, Tx, UserRow } from './schema.ts'
 import { pageOf, type PageWish } from './listing.ts'
 
 export interface UserFilter {
-  readonly name?: string | undefined
-  readonly domainId?: string | undefined
-  readonly enabled?: boolean | undefined
+  readonly name?: string
+  readonly domainId?: string
+  readonly enabled?: boolean
 }
 
 export const findUser = (db: Db, id: string): Promise<UserRow | undefined> =>
