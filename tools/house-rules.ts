@@ -20,6 +20,19 @@ const packageFloors: Readonly<Record<string, readonly string[]>> = {
   site: ['world', 'trust', 'data', 'rpc', 'http', 'clients'],
 }
 const services = ['identity', 'platform', 'image', 'dcmanager']
+/**
+ * A package has one door. A second one leads to a few files without the rest, for commands and processes that would load it for
+ * nothing (docs/architecture.md, "Floors"); or to what only tests and benchmarks use.
+ */
+const narrowDoors: readonly string[] = [
+  'packages/http ./identity',
+  'packages/http ./yaml',
+  'packages/site ./config',
+  'packages/world ./simulated',
+  'services/image ./format',
+  'services/platform ./ownership',
+]
+const doorForTests = /^\.\/(?:[a-z]+-)?(?:testing|bench)$/
 const allPackages = Object.keys(packageFloors)
 
 /** Which rooms of a service may be imported by which (DESIGN §2: api → rules → store, later work → clients → store). */
@@ -139,9 +152,18 @@ function lockProblems(): string[] {
   return [...unlisted, ...missing]
 }
 
+function secondDoorProblems(): string[] {
+  return globSync('{packages,services}/*/package.json').flatMap((path) => {
+    const { exports } = JSON.parse(readFileSync(path, 'utf8')) as { exports: Record<string, string> }
+    return Object.keys(exports)
+      .filter((door) => door !== '.' && !doorForTests.test(door) && !narrowDoors.includes(`${dirname(path)} ${door}`))
+      .map((door) => `${path}: ${door} is a second door: one door a package, or a reason in narrowDoors`)
+  })
+}
+
 const sourceProblems = readSources().flatMap((file) =>
   [...importProblems(file), ...doorProblems(file), ...sizeProblems(file)].map((problem) => `${relative('.', file.path)}: ${problem}`),
 )
-const problems = [...sourceProblems, ...lockProblems()]
+const problems = [...sourceProblems, ...secondDoorProblems(), ...lockProblems()]
 for (const problem of problems) process.stdout.write(`${problem}\n`)
 process.exit(problems.length === 0 ? 0 : 1)

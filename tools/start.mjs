@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { environment, repository, setup } from './setup.mjs'
 
 const node = setup('start')
-const child = spawn(node, [join(repository, 'apps/murmur/src/main.ts'), 'lab', 'up', ...process.argv.slice(2)], {
+const child = spawn(node, [join(repository, 'apps/murmur/src/main.js'), 'lab', 'up', ...process.argv.slice(2)], {
   stdio: 'inherit',
   env: environment(),
 })

@@ -18,7 +18,7 @@ const backupGoalMs = 30_000
 const restoreGoalMs = 120_000
 /** A folder: each command leaves a CPU profile there. */
 const profiles = process.env['BENCH_CPU_PROFILES']
-const program = fileURLToPath(new URL('../../apps/murmur/src/main.ts', import.meta.url))
+const program = fileURLToPath(new URL('../../apps/murmur/src/main.js', import.meta.url))
 const execute = promisify(execFile)
 
 /**

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { median } from './results.ts'
 
 const runs = 5
-const program = fileURLToPath(new URL('../../apps/murmur/src/main.ts', import.meta.url))
+const program = fileURLToPath(new URL('../../apps/murmur/src/main.js', import.meta.url))
 
 /** By then it has signed in to itself, hashed passwords, and its loops have run. */
 const settledMs = 5_000

@@ -16,7 +16,7 @@ import {
   testSite,
 } from '@murmuration/dcmanager/playbook-testing'
 
-const murmur = fileURLToPath(new URL('../../apps/murmur/src/main.ts', import.meta.url))
+const murmur = fileURLToPath(new URL('../../apps/murmur/src/main.js', import.meta.url))
 const adminPassword = `@admin '%{{ 7 * 7 }}" x`
 
 /** A subcloud's life as its playbooks see it, with the real program: bootstrap, deploy config, another network. */

@@ -16,7 +16,7 @@ import {
 import type { Site } from '@murmuration/site'
 import { Secret } from '@murmuration/trust'
 
-const murmur = fileURLToPath(new URL('../../apps/murmur/src/main.ts', import.meta.url))
+const murmur = fileURLToPath(new URL('../../apps/murmur/src/main.js', import.meta.url))
 const adminPassword = `@admin '%{{ 7 * 7 }}" x`
 const north = { uuid: 'aaaaaaaa-0000-4000-8000-000000000001', name: 'north' }
 const south = { uuid: 'bbbbbbbb-0000-4000-8000-000000000002', name: 'Süd "2"' }

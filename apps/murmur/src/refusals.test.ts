@@ -14,7 +14,7 @@ import { loadConfig } from './serve/command.ts'
 const folder = mkdtempSync(join(tmpdir(), 'murmur-refusals-'))
 after(() => rmSync(folder, { recursive: true }))
 const wrongUse = (error: unknown): boolean => error instanceof CommandFailed && error.exitCode === exitCodes.usage
-const program = fileURLToPath(new URL('main.ts', import.meta.url))
+const program = fileURLToPath(new URL('main.js', import.meta.url))
 
 test('an empty name, which would mean the whole list, and what is no number are wrong use', () => {
   for (const ref of ['', '  ']) assert.throws(() => segmentOf(ref), wrongUse)

@@ -1,6 +1,6 @@
 import { createInterface, type Interface } from 'node:readline'
 import { Writable } from 'node:stream'
-import { Secret } from '@murmuration/trust'
+import type { Secret } from '@murmuration/trust'
 import { CommandFailed, exitCodes } from './exit.ts'
 
 /** The only place of the command that writes to the person. Results go to stdout, everything else to stderr. */
@@ -16,6 +16,7 @@ export const useColor = (): boolean => process.stdout.isTTY && (process.env['NO_
  */
 export async function askSecret(what: string, variable: string): Promise<Secret> {
   const given = process.env[variable]
+  const { Secret } = await import('@murmuration/trust')
   if (given !== undefined && given !== '') return new Secret(given)
   if (!process.stdin.isTTY) {
     throw new CommandFailed(

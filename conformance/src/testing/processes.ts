@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { patience, until } from './until.ts'
 
 export const repository = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
-export const murmurProgram = join(repository, 'apps/murmur/src/main.ts')
+export const murmurProgram = join(repository, 'apps/murmur/src/main.js')
 
 /** What our programs get: the pinned Node first, nothing of the caller's settings. */
 export const cleanEnvironment = (more: Readonly<Record<string, string>> = {}): Record<string, string> => ({

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { IdentityUnavailable, Unauthenticated, type Identity, type TokenValidator } from '@murmuration/http'
+import { IdentityUnavailable, Unauthenticated, type Identity, type TokenValidator } from '@murmuration/http/identity'
 import { isRevoked, maxTokenLength, TokenInvalid, verifyToken, type TokenClaims } from '@murmuration/trust'
 import type { World } from '@murmuration/world'
 import { readAnswer, type Answer } from './answer.ts'

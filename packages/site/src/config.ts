@@ -175,6 +175,15 @@ export async function checkSiteConfig(world: World, file: string, environment: E
 export const policyFileOf = (config: SiteConfig, service: ServiceName): string | undefined =>
   config.policyFile?.replaceAll('{service}', service)
 
+/** Where a service keeps its data: `{service}` and `{region}` of `dataUrl` filled in. */
+export const databaseUrlOf = (config: Pick<SiteConfig, 'dataUrl' | 'region'>, service: string): string =>
+  config.dataUrl
+    .replaceAll('{service}', service)
+    .replaceAll('{region}', config.dataUrl.startsWith('postgres') ? schemaNameOf(config.region) : config.region)
+
+/** A schema takes lower-case letters, digits and underscores. */
+const schemaNameOf = (region: string): string => region.toLowerCase().replaceAll(/[^a-z0-9_]/g, '_')
+
 /** The reference of every option, for the documentation and `murmur config check --help`. */
 export const siteOptions = (): { path: string; environment: string; description: string }[] =>
   Object.entries(options).map(([path, { description }]) => ({ path, environment: environmentName(path), description }))

@@ -4,18 +4,9 @@ import type { TokenValidator } from '@murmuration/http'
 import { openBus } from '@murmuration/rpc'
 import { readPrivateFile, Secret, type Keyring } from '@murmuration/trust'
 import type { Timer, World } from '@murmuration/world'
-import type { SiteConfig } from './config.ts'
+import { databaseUrlOf, type SiteConfig } from './config.ts'
 import { openMaterial } from './material.ts'
 import type { Site } from './site.ts'
-
-/** Where a service keeps its data: `{service}` and `{region}` of `dataUrl` filled in. */
-export const databaseUrlOf = (config: Pick<SiteConfig, 'dataUrl' | 'region'>, service: string): string =>
-  config.dataUrl
-    .replaceAll('{service}', service)
-    .replaceAll('{region}', config.dataUrl.startsWith('postgres') ? schemaNameOf(config.region) : config.region)
-
-/** A schema takes lower-case letters, digits and underscores. */
-const schemaNameOf = (region: string): string => region.toLowerCase().replaceAll(/[^a-z0-9_]/g, '_')
 
 /** How often a process looks for a key that `murmur secrets rotate` has added. */
 export const keyringPollMs = 5_000

@@ -5,6 +5,7 @@ import { CommandFailed, exitCodeOf, exitCodes } from '../exit.ts'
 import { askSecret } from '../terminal.ts'
 import { encodeMultipart, type FilePart } from './multipart.ts'
 import { credentialsEnvironment } from './openrc.ts'
+import { Unreachable } from './unreachable.ts'
 
 export interface Body {
   readonly json?: unknown
@@ -33,14 +34,6 @@ const deadlineMs = 90_000
 const stallMs = 60_000
 /** More of a refusal is not read. */
 const refusalBytesMost = 64 * 1024
-
-/** Nothing answered. Whether a request that changes something was heard is not known. */
-export class Unreachable extends CommandFailed {
-  constructor(message: string) {
-    super(exitCodes.refused, message, 'Is the site running? Start the lab with: npm start')
-    this.name = 'Unreachable'
-  }
-}
 
 /** Signs in with OS_* (or the lab's openrc) and finds the service in the catalog: the fleet manager unless told otherwise. */
 export async function connect(

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 import { isSafeName, type Manifest } from '@murmuration/archive'
-import { databaseUrlOf, loadSiteConfig, type ServiceName, type SiteConfig } from '@murmuration/site'
+import { databaseUrlOf, loadSiteConfig, type ServiceName, type SiteConfig } from '@murmuration/site/config'
 import type { World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { pidFileOf, runningProcess } from '../serve/pid-file.ts'

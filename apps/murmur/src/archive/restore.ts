@@ -8,7 +8,7 @@ import {
   type Manifest,
 } from '@murmuration/archive'
 import { DatabaseError, loadDatabase, openDatabase } from '@murmuration/data'
-import { databaseUrlOf, type ServiceName } from '@murmuration/site'
+import { databaseUrlOf, type ServiceName } from '@murmuration/site/config'
 import type { World } from '@murmuration/world'
 import { serviceNamed, upkeepOf, type Upkeep } from '../commands/upkeep.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'

@@ -1,5 +1,5 @@
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { databaseUrlOf, policyFileOf, type SiteConfig } from '@murmuration/site'
+import { databaseUrlOf, policyFileOf, type SiteConfig } from '@murmuration/site/config'
 
 /**
  * What of a site goes into an archive, and under which names:

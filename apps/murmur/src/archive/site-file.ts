@@ -1,6 +1,6 @@
 import { isScalar, parseDocument, visit } from 'yaml'
 import type { Manifest } from '@murmuration/archive'
-import { loadSiteConfig, SiteConfigInvalid, type SiteConfig } from '@murmuration/site'
+import { loadSiteConfig, SiteConfigInvalid, type SiteConfig } from '@murmuration/site/config'
 import type { World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 

@@ -1,4 +1,4 @@
-import { checkSiteConfig, SiteConfigInvalid } from '@murmuration/site'
+import { checkSiteConfig, SiteConfigInvalid } from '@murmuration/site/config'
 import type { World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { printList, type CommonOptions } from './context.ts'

@@ -1,5 +1,6 @@
 import type { World } from '@murmuration/world'
-import { connect, Unreachable, type Connection } from '../api/connection.ts'
+import type { Connection } from '../api/connection.ts'
+import { Unreachable } from '../api/unreachable.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { renderList, renderShow, type OutputOptions, type Row } from '../output/format.ts'
 import { print, tell, useColor } from '../terminal.ts'
@@ -21,7 +22,11 @@ export interface CommonOptions {
   readonly yes?: boolean
 }
 
-export const connection = (context: Context): Promise<Connection> => connect(context.world, context.environment)
+/** Loaded for those commands only that speak to an API. */
+export async function connection(context: Context): Promise<Connection> {
+  const { connect } = await import('../api/connection.ts')
+  return connect(context.world, context.environment)
+}
 
 export const outputOf = (options: CommonOptions): OutputOptions => ({
   ...(options.format === undefined ? {} : { format: options.format }),

@@ -1,5 +1,5 @@
 import { copyDatabase, openDatabase, summarize, withSnapshot, type TableSummary } from '@murmuration/data'
-import { databaseUrlOf, type ServiceName } from '@murmuration/site'
+import { databaseUrlOf, type ServiceName } from '@murmuration/site/config'
 import type { World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { loadConfig } from '../serve/command.ts'

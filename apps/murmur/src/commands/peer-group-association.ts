@@ -1,5 +1,6 @@
 import type { AssociationBody, PeerGroupBody, SystemPeerBody } from '../api/types.ts'
-import { Unreachable, type Connection } from '../api/connection.ts'
+import type { Connection } from '../api/connection.ts'
+import { Unreachable } from '../api/unreachable.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { confirm, tell } from '../terminal.ts'
 import { connection, countOf, printList, printShow, segmentOf, timeoutMsOf, watching, type CommonOptions, type Context } from './context.ts'

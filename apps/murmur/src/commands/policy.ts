@@ -1,5 +1,5 @@
 import { createPolicy, PolicyInvalid, type Identity, type OperatorPolicy } from '@murmuration/http'
-import { policyFileOf } from '@murmuration/site'
+import { policyFileOf } from '@murmuration/site/config'
 import type { World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { loadConfig } from '../serve/command.ts'

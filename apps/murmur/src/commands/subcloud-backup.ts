@@ -1,4 +1,4 @@
-import { Unreachable } from '../api/connection.ts'
+import { Unreachable } from '../api/unreachable.ts'
 import type { FilePart } from '../api/multipart.ts'
 import type { OperationBody, SubcloudBody } from '../api/types.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'

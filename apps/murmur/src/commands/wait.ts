@@ -1,4 +1,5 @@
-import { Unreachable, type Connection } from '../api/connection.ts'
+import type { Connection } from '../api/connection.ts'
+import { Unreachable } from '../api/unreachable.ts'
 import type { OperationBody } from '../api/types.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { tell } from '../terminal.ts'

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml'
-import { loadSiteConfig } from '@murmuration/site'
+import { loadSiteConfig } from '@murmuration/site/config'
 import type { World } from '@murmuration/world'
 import type { Connection } from '../api/connection.ts'
 import type { OperationBody, SubcloudBody } from '../api/types.ts'

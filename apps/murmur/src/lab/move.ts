@@ -1,4 +1,4 @@
-import { loadSiteConfig } from '@murmuration/site'
+import { loadSiteConfig } from '@murmuration/site/config'
 import type { World } from '@murmuration/world'
 import { copyService, stillHolds, type Copied } from '../commands/db-copy.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'

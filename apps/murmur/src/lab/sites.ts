@@ -1,4 +1,4 @@
-import { loadSiteConfig } from '@murmuration/site'
+import { loadSiteConfig } from '@murmuration/site/config'
 import { createDaemons, type World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { end, program, siteEnvironment } from '../serve/command.ts'

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml'
 import { createDaemons, type World } from '@murmuration/world'
-import { connect, Unreachable, type Connection } from '../api/connection.ts'
+import { connect, type Connection } from '../api/connection.ts'
+import { Unreachable } from '../api/unreachable.ts'
 import type { SubcloudBody } from '../api/types.ts'
 import { parseOpenrc } from '../api/openrc.ts'
 import { listColumns, listRow } from '../commands/subcloud-view.ts'

@@ -1,12 +1,12 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { loadSiteConfig, SiteConfigInvalid, type RoleName, type SiteConfig } from '@murmuration/site'
+import { loadSiteConfig, SiteConfigInvalid, type SiteConfig } from '@murmuration/site/config'
 import { createDaemons, type ProcessIdentity, type World } from '@murmuration/world'
 import { refuseInterruptedRestore } from '../archive/exchange.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { print, tell } from '../terminal.ts'
 import { pidFileOf, runningProcess, writeOwnPidFile } from './pid-file.ts'
-import { AddressTaken, serveSite, withRoles } from './serve.ts'
+import { parseRoles, withRoles } from './roles.ts'
 
 export interface ServeOptions {
   readonly site: string
@@ -16,7 +16,6 @@ export interface ServeOptions {
   readonly processName?: string
 }
 
-const roleNames: readonly RoleName[] = ['api', 'manager', 'audit', 'state']
 const readyTimeoutMs = 60_000
 const stopGraceMs = 20_000
 
@@ -52,6 +51,8 @@ export async function serve(world: World, environment: Environment, options: Ser
   }
   if (options.detach === true) return detach(world, environment, options, config)
   await writeOwnPidFile(world, pidFile, false)
+  // A site and its services are a thousand modules, which `stop` and `serve --detach` have no use for.
+  const { AddressTaken, serveSite } = await import('./serve.ts')
   try {
     const served = await serveSite(world, config)
     await writeOwnPidFile(world, pidFile, true)
@@ -67,16 +68,6 @@ export async function serve(world: World, environment: Environment, options: Ser
   } finally {
     await world.files.remove(pidFile)
   }
-}
-
-function parseRoles(text: string | undefined): readonly RoleName[] | undefined {
-  if (text === undefined || text === 'all') return undefined
-  return text.split(',').map((name) => {
-    const role = roleNames.find((known) => known === name.trim())
-    if (role === undefined)
-      throw new CommandFailed(exitCodes.usage, `--role ${name}: there is no such role.`, `Roles: all, ${roleNames.join(', ')}.`)
-    return role
-  })
 }
 
 /** Resolves when the process is asked to end. Listening sockets hold it until then; a process without any is held by the sleep. */
@@ -101,7 +92,7 @@ export const siteEnvironment = (environment: Environment): Record<string, string
     ),
   )
 
-export const program = fileURLToPath(new URL('../main.ts', import.meta.url))
+export const program = fileURLToPath(new URL('../main.js', import.meta.url))
 
 const logFileOf = (config: SiteConfig, options: ServeOptions): string => `${config.varFolder}/log/${options.processName ?? 'murmur'}.log`
 

@@ -1,4 +1,4 @@
-import { openSite, type RoleName, type Service, type SiteConfig } from '@murmuration/site'
+import { openSite, type Service, type SiteConfig } from '@murmuration/site'
 import { NetworkError, type Listening, type World } from '@murmuration/world'
 
 export interface ServedSite {
@@ -64,13 +64,3 @@ async function listen(
     throw error
   }
 }
-
-/** `--role api,manager`: this process does only these. */
-export const withRoles = (config: SiteConfig, roles: readonly RoleName[] | undefined): SiteConfig =>
-  roles === undefined
-    ? config
-    : {
-        ...config,
-        roles,
-        services: roles.includes('api') ? config.services : config.services.filter((name) => name === 'dcmanager' || name === 'image'),
-      }

@@ -1,10 +1,10 @@
 import { basename, dirname, resolve } from 'node:path'
+import { readYaml, YamlRefused } from '@murmuration/http/yaml'
 import type { World } from '@murmuration/world'
 import { crossChecks } from './cross-checks.ts'
 import { environmentName, options, type Option, type OptionPath, type Values } from './options.ts'
 import { Unacceptable } from './parsers.ts'
 import { didYouMean } from './similar.ts'
-import { readYaml, YamlRefused } from '@murmuration/http'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

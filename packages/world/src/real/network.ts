@@ -13,7 +13,7 @@ import type {
 } from '../world.ts'
 import { NetworkError } from '../world.ts'
 import { exchange } from './exchange.ts'
-import { Pools } from './pools.ts'
+import type { Pools } from './pools.ts'
 import { resolveName } from './resolve.ts'
 import { serve } from './serve.ts'
 import { connectStream } from './stream.ts'
@@ -41,23 +41,24 @@ const defaultLimits: NetworkLimits = {
 }
 
 export class RealNetwork implements Network {
-  readonly #pools: Pools
+  #pools: Pools | undefined
+  #opening: Promise<Pools> | undefined
   readonly #limits: NetworkLimits
   readonly #log: Log
 
   constructor(log: Log, limits: Partial<NetworkLimits> = {}) {
     this.#limits = { ...defaultLimits, ...limits }
-    this.#pools = new Pools(this.#limits)
     this.#log = log
   }
 
   async request(request: HttpRequest): Promise<HttpResponse> {
     const url = httpUrl(request)
-    return exchange(this.#pools.for(url.origin, request.tls), url, request)
+    return exchange((this.#pools ?? (await this.#openPools())).for(url.origin, request.tls), url, request)
   }
 
-  stream(request: StreamRequest): Promise<StreamResponse> {
-    return streamAnswer(this.#pools, httpUrl(request), request)
+  async stream(request: StreamRequest): Promise<StreamResponse> {
+    const url = httpUrl(request)
+    return streamAnswer(this.#pools ?? (await this.#openPools()), url, request)
   }
 
   resolve(hostName: string, deadlineMs: number): Promise<readonly string[]> {
@@ -73,8 +74,14 @@ export class RealNetwork implements Network {
   }
 
   /** Cuts what still runs; servers are closed by whoever opened them. */
-  close(): Promise<void> {
-    return this.#pools.close()
+  async close(): Promise<void> {
+    await (this.#pools ?? (await this.#opening))?.close()
+  }
+
+  /** Undici takes a sixth of a second to load: whoever asks nobody (many commands) does without. */
+  #openPools(): Promise<Pools> {
+    this.#opening ??= import('./pools.ts').then((module) => (this.#pools = new module.Pools(this.#limits)))
+    return this.#opening
   }
 }
 

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import type { SiteConfig } from '@murmuration/site'
 import type { SubcloudRow } from '../store/subclouds.ts'
 
-const program = fileURLToPath(new URL('../../../../apps/murmur/src/main.ts', import.meta.url))
+const program = fileURLToPath(new URL('../../../../apps/murmur/src/main.js', import.meta.url))
 
 /** What starts a site on the subcloud's host: this very program where that host is this machine. */
 export const murmurCommandOf = (config: Pick<SiteConfig, 'playbooks'>): readonly string[] =>

@@ -16,10 +16,13 @@ export interface ShownOwnership {
   readonly owner_silent_ms: number | null
 }
 
+/** What of a site is needed: `murmur site ownership` opens no more, since playbooks run it all the time. */
+export type OwnedSite = Pick<Site, 'world' | 'config' | 'openDatabase'>
+
 const agentDeadlineMs = 5_000
 
 /** Who manages the site: as its running agent says, who alone knows for how long the owner has been silent; else as it is written. */
-export async function showOwnership(site: Site): Promise<ShownOwnership> {
+export async function showOwnership(site: OwnedSite): Promise<ShownOwnership> {
   const written = await withDatabase(site, readOwnership)
   if (written === undefined) return wire(undefined)
   return { ...wire(written), owner_silent_ms: await silenceOf(site.world, site.config, written) }
@@ -29,7 +32,7 @@ export async function showOwnership(site: Site): Promise<ShownOwnership> {
  * Claims the site for a system controller, or (with undefined) releases it. Works beside the running site and before its first start:
  * the database decides, and the agent looks there for every request.
  */
-export const changeOwnership = (site: Site, claim: Owner | undefined): Promise<{ taken: boolean; ownership: ShownOwnership }> =>
+export const changeOwnership = (site: OwnedSite, claim: Owner | undefined): Promise<{ taken: boolean; ownership: ShownOwnership }> =>
   withDatabase(site, async (database) => {
     if (claim === undefined) {
       await releaseOwnership(database)
@@ -39,7 +42,7 @@ export const changeOwnership = (site: Site, claim: Owner | undefined): Promise<{
     return { taken, ownership: wire(row) }
   })
 
-async function withDatabase<T>(site: Site, work: (database: Database<Schema>) => Promise<T>): Promise<T> {
+async function withDatabase<T>(site: OwnedSite, work: (database: Database<Schema>) => Promise<T>): Promise<T> {
   const database = await site.openDatabase<Schema>('platform')
   try {
     await database.migrate(migrations)
