@@ -27,6 +27,7 @@ const services = ['identity', 'platform', 'image', 'dcmanager']
 const narrowDoors: readonly string[] = [
   'packages/http ./identity',
   'packages/http ./yaml',
+  'packages/kysely-redis ./node',
   'packages/site ./config',
   'packages/world ./simulated',
   'services/image ./format',
