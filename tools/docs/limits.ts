@@ -154,7 +154,7 @@ const limits: readonly (readonly [area: string, limits: readonly Limit[]])[] = [
         'slowestBytesPerMinute',
       ],
       ['a question to an S3 store', 'services/image/src/work/stores/s3-client.ts', 'questionDeadlineMs'],
-      ['a part sent to an S3 store', 'services/image/src/work/stores/s3-client.ts', 'partDeadlineMs'],
+      ['an S3 store that puts parts together', 'services/image/src/work/stores/s3-client.ts', 'completeDeadlineMs'],
       ['filters and other parameters of a list', 'services/image/src/rules/list-query.ts', 'parametersMost'],
       ['operations in one change of an image', 'services/image/src/rules/json-patch.ts', 'operationsMost'],
       ['commands in one request to the registry', 'services/image/src/api/registry.ts', 'batchMost'],

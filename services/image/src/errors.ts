@@ -78,7 +78,11 @@ export const errors = defineErrors({
   },
   unknownStore: { status: 400, message: "There is no store '{store}'.", hint: 'These are there: {there}.' },
   storeFull: { status: 413, message: 'There is no space left in the store {store}; nothing was kept.' },
-  storeDown: { status: 503, message: 'The store {store} can not be reached. Try again later.' },
+  storeDown: {
+    status: 503,
+    message: 'The store {store} can not be used now: {why}.',
+    hint: 'Try again later, or with another store; the log of the image service says more.',
+  },
   activation: { status: 403, message: 'Not allowed to {verb} image in status {status}' },
   registryDown: { status: 503, message: 'The registry of the image service can not be reached. Try again later.' },
   registryUnauthenticated: { status: 401, message: 'The token was not accepted by the registry of the image service.' },

@@ -2,8 +2,6 @@ import { bodyPieces, byteRange, sendPieces, type App } from '@murmuration/http'
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { errors } from '../errors.ts'
-import type { ImageRecord } from '../store/records.ts'
-import type { ByteStore } from '../work/stores/stores.ts'
 import { callerOf, targetOf, type ApiContext } from './context.ts'
 import { visibleImage } from './images.ts'
 import { ImageParams } from './schemas.ts'
@@ -59,9 +57,24 @@ export function imageDataRoutes(app: App, context: ApiContext): void {
       if (unknown !== undefined) throw errors.unknownStore({ store: unknown.slice(0, 64), there: stores.ids.join(', ') })
       if (image.size === null || image.size === 0 || image.locations.length === 0) return reply.code(204).send()
       const range = rangeOf(request.headers, image.size, reply)
-      const place = await transfers.find(image, preferred)
-      if (place === undefined) throw errors.noData({ id: image.id })
-      return sendBytes(reply, image, place, range)
+      const { start, end } = range ?? { start: 0, end: image.size - 1 }
+      const headers = {
+        'content-length': end - start + 1,
+        'accept-ranges': 'bytes',
+        ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${image.size}` }),
+        ...(range === undefined && image.checksum !== null ? { 'content-md5': image.checksum } : {}),
+      }
+      void reply
+        .code(range === undefined ? 200 : 206)
+        .type('application/octet-stream')
+        .headers(headers)
+      try {
+        await sendPieces(reply, transfers.read(image, preferred, { start, end }))
+      } catch (error) {
+        for (const name of Object.keys(headers)) void reply.removeHeader(name)
+        throw error
+      }
+      return reply
     },
   )
 }
@@ -91,33 +104,4 @@ function rangeOf(headers: Readonly<Record<string, unknown>>, size: number, reply
     throw errors.rangeUnsatisfiable({ size })
   }
   return range
-}
-
-async function sendBytes(
-  reply: FastifyReply,
-  image: ImageRecord,
-  place: { readonly store: ByteStore; readonly dataId: string },
-  range: { readonly start: number; readonly end: number } | undefined,
-): Promise<FastifyReply> {
-  const size = image.size as number
-  const { start, end } = range ?? { start: 0, end: size - 1 }
-  void reply
-    .code(range === undefined ? 200 : 206)
-    .type('application/octet-stream')
-    .header('content-length', end - start + 1)
-    .header('accept-ranges', 'bytes')
-  if (range !== undefined) void reply.header('content-range', `bytes ${start}-${end}/${size}`)
-  else if (image.checksum !== null) void reply.header('content-md5', image.checksum)
-  await sendPieces(reply, exactly(place.store.read(place.dataId, { start, end, reuse: true }), end - start + 1))
-  return reply
-}
-
-/** Bytes that end before what was promised break the connection: the rest would be taken for the whole. */
-async function* exactly(pieces: AsyncIterable<Uint8Array>, length: number): AsyncGenerator<Uint8Array> {
-  let missing = length
-  for await (const piece of pieces) {
-    missing -= piece.length
-    yield piece
-  }
-  if (missing > 0) throw new Error('the data of an image became shorter while it was sent')
 }

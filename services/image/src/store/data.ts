@@ -212,11 +212,11 @@ export const abandoned = (db: Db, now: string, most: number): Promise<DataRow[]>
     .limit(most)
     .execute()
 
-/** Which of these ids somebody has written down; whatever else lies in a store is an orphan. */
-export async function knownData(db: Db, store: string, ids: readonly string[]): Promise<Set<string>> {
-  if (ids.length === 0) return new Set()
-  const rows = await db.query.selectFrom('image_data').select('id').where('store', '=', store).where('id', 'in', ids).execute()
-  return new Set(rows.map(({ id }) => id))
+/** What is written down of these ids; whatever else lies in a store is an orphan. */
+export async function knownData(db: Db, store: string, ids: readonly string[]): Promise<Map<string, DataRow['state']>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db.query.selectFrom('image_data').select(['id', 'state']).where('store', '=', store).where('id', 'in', ids).execute()
+  return new Map(rows.map(({ id, state }) => [id, state]))
 }
 
 /** Bytes that count as stored, a page at a time. */

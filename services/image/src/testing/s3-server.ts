@@ -10,11 +10,15 @@ export interface S3Server {
   readonly uploads: Map<string, { readonly key: string; readonly parts: Map<number, Buffer> }>
   /** Requests as `METHOD key query`, in order. */
   readonly seen: string[]
-  /** What the next requests of this kind are answered instead; undefined: nothing special. */
-  fail: ((what: string) => { status: number; code: string } | 'cut' | undefined) | undefined
+  /** What befalls the next requests of this kind; undefined: nothing special. */
+  fail: ((what: string) => Trouble | undefined) | undefined
   close(): void
 }
 
+/** `cut`: nothing was done. `lost`: it was done, and nobody is told. `page`: a proxy's words, with status 200. `cutAfter`: bytes of the answer. */
+export type Trouble = { readonly status: number; readonly code: string } | 'cut' | 'lost' | 'page' | { readonly cutAfter: number }
+
+const tagOf = (data: Uint8Array): string => createHash('md5').update(data).digest('hex')
 const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex')
 const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest()
 const escaped = (text: string): string =>
@@ -69,8 +73,9 @@ export async function startS3(bucket: string, pageSize = 2): Promise<S3Server> {
         return read(request, response, key, false)
       case 'PUT':
         if (upload === undefined) objects.set(key, body)
+        else if (!/^[1-9]\d{0,3}$|^10000$/.test(query.get('partNumber') ?? '')) return refuse(response, 400, 'InvalidArgument')
         else upload.parts.set(Number(query.get('partNumber')), body)
-        return void response.writeHead(200, { etag: `"${sha256(body).slice(0, 32)}"` }).end()
+        return void response.writeHead(200, { etag: `"${tagOf(body)}"` }).end()
       case 'POST':
         if (query.has('uploads')) {
           const id = randomUUID()
@@ -94,36 +99,46 @@ export async function startS3(bucket: string, pageSize = 2): Promise<S3Server> {
     ])
     const parts = [...upload.parts].toSorted(([a], [b]) => a - b)
     const same =
-      named.length === parts.length &&
-      named.every(([number, tag], at) => number === parts[at]![0] && tag === sha256(parts[at]![1]).slice(0, 32))
+      named.length === parts.length && named.every(([number, tag], at) => number === parts[at]![0] && tag === tagOf(parts[at]![1]))
     if (!same) return refuse(response, 400, 'InvalidPart')
     if (parts.slice(0, -1).some(([, part]) => part.length < 5 * 1024 * 1024)) return refuse(response, 400, 'EntityTooSmall')
     objects.set(key, Buffer.concat(parts.map(([, part]) => part)))
     for (const [id, one] of uploads) if (one === upload) uploads.delete(id)
-    xml(response, 200, `<CompleteMultipartUploadResult><Key>${key}</Key></CompleteMultipartUploadResult>`)
+    const tag = `"${tagOf(objects.get(key)!)}-${parts.length}"`
+    xml(response, 200, `<CompleteMultipartUploadResult><Key>${key}</Key><ETag>${tag}</ETag></CompleteMultipartUploadResult>`)
   }
 
   function read(request: IncomingMessage, response: ServerResponse, key: string, withBody: boolean): void {
     const object = objects.get(key)
     if (object === undefined) return withBody ? refuse(response, 404, 'NoSuchKey') : void response.writeHead(404).end()
-    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
-    const part = from === undefined ? object : object.subarray(Number(from), Number(to) + 1)
-    response.writeHead(from === undefined ? 200 : 206, { 'content-length': part.length })
+    const headers = { etag: `"${tagOf(object)}"`, 'content-type': 'application/octet-stream' }
+    // A range that is none is no range, as the standard has it; one without a byte of the object is refused.
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
+    const [start, end] = [Number(from ?? 0), Math.min(Number(to || Infinity), object.length - 1)]
+    if (from === undefined || (to !== '' && Number(to) < start)) {
+      response.writeHead(200, { ...headers, 'content-length': object.length })
+      return void response.end(withBody ? object : undefined)
+    }
+    if (start >= object.length) return refuse(response, 416, 'InvalidRange')
+    const part = object.subarray(start, end + 1)
+    response.writeHead(206, { ...headers, 'content-length': part.length, 'content-range': `bytes ${start}-${end}/${object.length}` })
     response.end(withBody ? part : undefined)
   }
 
   function list(response: ServerResponse, query: URLSearchParams): void {
     const prefix = query.get('prefix') ?? ''
-    const after = query.get('continuation-token') ?? query.get('key-marker') ?? ''
+    const after = query.get('continuation-token') ?? [query.get('key-marker'), query.get('upload-id-marker')].filter(Boolean).join(' ')
     const known: (readonly [string, string])[] = query.has('uploads')
-      ? [...uploads].map(([id, { key }]) => [key, `<Upload><Key>${key}</Key><UploadId>${id}</UploadId></Upload>`])
+      ? [...uploads].map(([id, { key }]) => [`${key} ${id}`, `<Upload><Key>${key}</Key><UploadId>${id}</UploadId></Upload>`])
       : [...objects].map(([key, { length }]) => [key, `<Contents><Key>${key}</Key><Size>${length}</Size></Contents>`])
     const all = known.filter(([key]) => key.startsWith(prefix) && key > after).toSorted(([a], [b]) => (a < b ? -1 : 1))
     const page = all.slice(0, pageSize)
     const more = all.length > page.length
     const last = page.at(-1)?.[0] ?? ''
     const name = query.has('uploads') ? 'ListMultipartUploadsResult' : 'ListBucketResult'
-    const next = more ? `<NextContinuationToken>${last}</NextContinuationToken><NextKeyMarker>${last}</NextKeyMarker>` : ''
+    const [lastKey, lastId] = last.split(' ')
+    const markers = `<NextKeyMarker>${lastKey}</NextKeyMarker><NextUploadIdMarker>${lastId}</NextUploadIdMarker>`
+    const next = more ? `<NextContinuationToken>${last}</NextContinuationToken>${markers}` : ''
     xml(response, 200, `<${name}>${page.map(([, text]) => text).join('')}<IsTruncated>${more}</IsTruncated>${next}</${name}>`)
   }
 
@@ -138,7 +153,13 @@ export async function startS3(bucket: string, pageSize = 2): Promise<S3Server> {
       server.seen.push(what)
       const failing = server.fail?.(what)
       if (failing === 'cut') return void request.socket.destroy()
-      if (failing !== undefined) return refuse(response, failing.status, failing.code)
+      if (failing === 'page') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Please sign in.</html>')
+      if (typeof failing === 'object' && 'status' in failing) return refuse(response, failing.status, failing.code)
+      if (failing === 'lost') Object.assign(response, { writeHead: () => response, end: () => request.socket.destroy() })
+      else if (failing !== undefined)
+        Object.assign(response, {
+          end: (bytes: Uint8Array) => response.write(bytes.subarray(0, failing.cutAfter), () => request.socket.destroy()),
+        })
       const problem = signatureProblem(request, url, body)
       if (problem !== undefined) return refuse(response, 403, problem)
       if (!`${url.pathname}/`.startsWith(`/${bucket}/`)) return refuse(response, 404, 'NoSuchBucket')

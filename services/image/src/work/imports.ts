@@ -1,4 +1,4 @@
-import { defineJob, TerminalError, type JobKind, type JobRow } from '@murmuration/jobs'
+import { defineJob, TerminalError, type JobContext, type JobKind, type JobRow } from '@murmuration/jobs'
 import { json } from '@murmuration/data'
 import { ApiError } from '@murmuration/http'
 import type { World } from '@murmuration/world'
@@ -67,7 +67,7 @@ export function importJob(parts: {
     }
   }
 
-  async function bring(input: ImportInput, storeId: string, signal: AbortSignal): Promise<string | null> {
+  async function bring({ input, signal, attempt }: JobContext<ImportInput>, storeId: string): Promise<string | null> {
     const image = await data.image_get(ourselves, { image_id: input.imageId })
     if (image.deleted) throw new TerminalError('The image was deleted while it was imported.')
     if (storesOf(image.locations).includes(storeId)) return null
@@ -80,14 +80,14 @@ export function importJob(parts: {
       await transfers.copy({ image, source, store, status: through, signal })
       return null
     } catch (error) {
-      // Whatever the bytes are guilty of, another attempt would find again.
-      if (error instanceof ApiError && error.status < 500) return error.message
+      // Whatever the bytes are guilty of, another attempt would find again; and a store that is still down must not keep the others from theirs.
+      if (error instanceof ApiError && (error.status < 500 || attempt >= attempts)) return error.message
       throw error
     }
   }
 
   async function sourceOf(input: ImportInput, image: ImageRecord) {
-    if (input.method === 'copy-image') return transfers.find(image, [])
+    if (input.method === 'copy-image') return transfers.find(image)
     const staged = await stagedOf(input)
     return staged === undefined ? undefined : { store: stores.staging, dataId: staged.id, size: staged.bytes }
   }
@@ -107,7 +107,7 @@ export function importJob(parts: {
       }
       for (const store of input.stores) {
         context.progress(`${store}: the data comes`)
-        const reason = await context.step(`store ${store}`, () => bring(input, store, signal))
+        const reason = await context.step(`store ${store}`, () => bring(context, store))
         if (reason === null) continue
         failed.push(store)
         reasons.push(`${store}: ${reason}`)

@@ -112,18 +112,21 @@ export function createSweeper(world: World, database: ImageDatabase, stores: Sto
 
   async function orphansOf(store: ByteStore): Promise<number> {
     let count = 0
-    const judge = async (ids: readonly string[]): Promise<void> => {
+    const judge = async (ids: readonly string[], unfinished = false): Promise<void> => {
       const known = await knownData(database, store.id, ids)
       for (const id of ids) {
-        if (known.has(id)) continue
+        const state = known.get(id)
+        // Begun twice, because the first answer was lost; the second is whole.
+        const remains = unfinished && (state === 'stored' || state === 'staged')
+        if (state !== undefined && !remains) continue
         count += 1
         world.log.warn('bytes that no image has are removed', { store: store.id, dataId: id })
-        await store.remove(id)
+        await (remains ? store.removeUnfinished(id) : store.remove(id))
       }
     }
     // A row is there before its first byte and until after its last, so what has none is nobody's.
     for await (const ids of store.list()) await judge(ids)
-    for await (const id of store.unfinished()) await judge([id])
+    for await (const id of store.unfinished()) await judge([id], true)
     return count
   }
 

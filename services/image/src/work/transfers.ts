@@ -48,7 +48,12 @@ export interface Transfers {
   /** Bytes from one store into another, while the image stays in `status`. */
   copy(copying: Copying): Promise<ImageRecord>
   /** Where the bytes of an image can be read now; undefined when no store has them. */
-  find(image: ImageRecord, preferred: readonly string[]): Promise<Place | undefined>
+  find(image: ImageRecord): Promise<Place | undefined>
+  /**
+   * Bytes of an image, in order: from the first store that has them, of those in which it is; where one fails, the next one goes on. A piece
+   * is the reader's only until it asks for the next one. Throws ApiErrors, when no store has gone on.
+   */
+  read(image: ImageRecord, preferred: readonly string[], range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>
   /** Removes what has become garbage of an image. What fails is left to the sweeper. */
   removeBytesOf(imageId: string): Promise<void>
 }
@@ -227,9 +232,23 @@ export function createTransfers(parts: {
       if (image === undefined || image.deleted) return errors.goneMeanwhile({ id: imageId })
     }
     if (refused(thrown)) return refused(thrown, 'NotFound') ? errors.conflict({ why: thrown.message }) : apiErrorOf(thrown)
-    if (thrown instanceof StoreUnavailable) return errors.storeDown({ store: thrown.store }, { cause: thrown })
+    if (thrown instanceof StoreUnavailable) return storeDown(thrown)
     const code = (thrown as { code?: unknown } | null)?.code
     return code === 'ENOSPC' || code === 'EDQUOT' ? errors.storeFull({ store: storeId }, { cause: thrown }) : thrown
+  }
+
+  /** Preferred ones first, then in the order of the configuration. */
+  function placesOf(image: ImageRecord, preferred: readonly string[]): { readonly store: ByteStore; readonly dataId: string }[] {
+    const rank = (id: string): number => {
+      const first = preferred.indexOf(id)
+      return first >= 0 ? first : preferred.length + Math.max(0, stores.ids.indexOf(id))
+    }
+    return image.locations
+      .flatMap(({ data_id: dataId, metadata }) => {
+        const store = typeof metadata['store'] === 'string' ? stores.find(metadata['store']) : undefined
+        return dataId === null || store === undefined ? [] : [{ store, dataId }]
+      })
+      .toSorted((a, b) => rank(a.store.id) - rank(b.store.id))
   }
 
   return {
@@ -237,28 +256,41 @@ export function createTransfers(parts: {
     stage,
     stageFetched,
     copy,
-    async find(image, preferred) {
-      const rank = (id: string): number => {
-        const first = preferred.indexOf(id)
-        return first >= 0 ? first : preferred.length + Math.max(0, stores.ids.indexOf(id))
+    async find(image) {
+      let down: StoreUnavailable | undefined
+      for (const place of placesOf(image, [])) {
+        try {
+          if (await holds(image, place)) return { ...place, size: image.size as number }
+        } catch (error) {
+          if (!(error instanceof StoreUnavailable)) throw error
+          world.log.warn('a store can not be asked for bytes', { store: error.store, error })
+          down = error
+        }
       }
-      const places = image.locations
-        .flatMap(({ data_id: dataId, metadata }) => {
-          const store = typeof metadata['store'] === 'string' ? stores.find(metadata['store']) : undefined
-          return dataId === null || store === undefined ? [] : [{ store, dataId }]
-        })
-        .toSorted((a, b) => rank(a.store.id) - rank(b.store.id))
-      let down: ByteStore | undefined
-      for (const place of places) {
-        const size = await place.store.size(place.dataId).catch((error: unknown) => {
-          world.log.warn('a store can not be asked for bytes', { store: place.store.id, error })
-          down = place.store
-          return undefined
-        })
-        if (size !== undefined && size === image.size) return { ...place, size }
-      }
-      if (down !== undefined) throw errors.storeDown({ store: down.id })
+      if (down !== undefined) throw storeDown(down)
       return undefined
+    },
+    async *read(image, preferred, { start, end }) {
+      let at = start
+      let failed: { readonly error: unknown } | undefined
+      for (const place of placesOf(image, preferred)) {
+        try {
+          if (!(await holds(image, place))) continue
+          for await (const piece of place.store.read(place.dataId, { start: at, end, reuse: true })) {
+            at += piece.length
+            yield piece
+          }
+          if (at > end) return
+          throw new StoreUnavailable(place.store.id, 'be read', { why: 'it ends before the end of the data' })
+        } catch (error) {
+          world.log.warn('the bytes of an image can not be read from a store', { imageId: image.id, store: place.store.id, error })
+          failed = { error }
+        }
+      }
+      const there = await data.image_get(ourselves, { image_id: image.id, force_show_deleted: true }).catch(() => image)
+      if (there.deleted) throw errors.imageNotFound({ id: image.id })
+      if (failed === undefined) throw errors.noData({ id: image.id })
+      throw failed.error instanceof StoreUnavailable ? storeDown(failed.error) : failed.error
     },
     async removeBytesOf(imageId) {
       try {
@@ -288,6 +320,11 @@ function virtualSizeOf(inspection: Inspection): number | null {
     throw errors.virtualTooLarge({ size: virtualSize, limit: mostVirtualBytes })
   return virtualSize ?? null
 }
+
+/** What is damaged counts as not there. */
+const holds = async ({ size }: ImageRecord, { store, dataId }: Omit<Place, 'size'>): Promise<boolean> => (await store.size(dataId)) === size
+
+const storeDown = (cause: StoreUnavailable) => errors.storeDown({ store: cause.store, why: cause.why }, { cause })
 
 const nothing = (): undefined => undefined
 

@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream'
-import { S3Client, S3ServiceException, type S3ClientConfig } from '@aws-sdk/client-s3'
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { NetworkError, type World } from '@murmuration/world'
-import { StoreUnavailable } from './unavailable.ts'
 
 export interface S3Place {
   readonly id: string
@@ -9,10 +8,12 @@ export interface S3Place {
   readonly region: string
 }
 
-/** Sending a part of 128 MiB over a thin line takes its time. */
-const partDeadlineMs = 900_000
+/** From the last byte that was sent. */
 const questionDeadlineMs = 60_000
+/** Some stores copy all parts together before they answer. */
+const completeDeadlineMs = 900_000
 const stallMs = 60_000
+const pieceBytes = 64 * 1024
 const attempts = 3
 /** Of the connection, not of the request: the world sets its own. */
 const hopByHop: ReadonlySet<string> = new Set(['connection', 'expect', 'transfer-encoding'])
@@ -31,19 +32,32 @@ interface Sending {
 
 /** The SDK signs, retries and reads answers; its bytes go through the world's door. */
 export function createS3Client(world: World, place: S3Place, credentials: NonNullable<S3ClientConfig['credentials']>): S3Client {
+  /** Tells the SDK which failures of the network are worth another attempt: what waited for long once would wait for long again. */
+  const streamOf: World['net']['stream'] = async (request) => {
+    try {
+      return await world.net.stream(request)
+    } catch (error) {
+      const passing = error instanceof NetworkError && (error.code === 'reset' || error.code === 'refused')
+      throw passing ? Object.assign(error, { $retryable: {} }) : error
+    }
+  }
   const handle = async (request: Sending, { abortSignal }: { abortSignal?: AbortSignal } = {}) => {
     const body = bodyOf(request.body)
-    const answer = await world.net.stream({
+    const answer = await streamOf({
       method: request.method,
       url: urlOf(request),
       headers: Object.fromEntries(Object.entries(request.headers).filter(([name]) => !hopByHop.has(name.toLowerCase()))),
-      ...(body === undefined ? {} : { body }),
-      deadlineMs: body === undefined ? questionDeadlineMs : partDeadlineMs,
+      // In pieces: a part of 128 MiB takes its time over a thin line, and a store that takes no more of it is told from that.
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : piecesOf(body) }),
+      deadlineMs: typeof body === 'string' ? completeDeadlineMs : questionDeadlineMs,
       stallMs,
       ...(abortSignal === undefined ? {} : { signal: abortSignal }),
     })
     const { status: statusCode, headers } = answer
-    return { response: { statusCode, headers, body: Readable.from(answer.body, { objectMode: false, highWaterMark: 1 }) } }
+    const bytes = Readable.from(answer.body, { objectMode: false, highWaterMark: 1 })
+    // Also when nobody has read it.
+    bytes.once('close', () => answer.discard())
+    return { response: { statusCode, headers, body: bytes } }
   }
   return new S3Client({
     endpoint: place.endpoint,
@@ -64,6 +78,10 @@ function bodyOf(body: unknown): Uint8Array | string | undefined {
   throw new Error('only whole parts are sent to a store')
 }
 
+async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes)
+}
+
 function urlOf({ protocol, hostname, port, path, query }: Sending): string {
   const pairs = Object.entries(query).flatMap(([name, value]) =>
     (Array.isArray(value) ? value : [value]).map((one) => `${escaped(name)}=${escaped(one ?? '')}`),
@@ -75,18 +93,3 @@ function urlOf({ protocol, hostname, port, path, query }: Sending): string {
 /** As signatures want it. */
 const escaped = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)
-
-export const isMissing = (error: unknown): boolean => error instanceof S3ServiceException && error.$metadata.httpStatusCode === 404
-
-const full: ReadonlySet<string> = new Set(['QuotaExceeded', 'InsufficientStorage', 'XMinioStorageFull', 'ServiceQuotaExceeded'])
-
-/** What a store answered, in words of ours: full, or not to be had. What is no answer at all is not to be had either. */
-export function storeFailure(store: string, doing: string, error: unknown): unknown {
-  if (error instanceof S3ServiceException) {
-    if (full.has(error.name) || error.$metadata.httpStatusCode === 507)
-      return Object.assign(new Error(`the store ${store} is full`, { cause: error }), { code: 'ENOSPC' })
-    return new StoreUnavailable(store, `${doing} (${error.name})`, { cause: error })
-  }
-  // The SDK gives the world's own errors through.
-  return error instanceof NetworkError ? new StoreUnavailable(store, doing, { cause: error }) : error
-}

@@ -1,12 +1,13 @@
 import type { World } from '@murmuration/world'
+import { StoreUnavailable } from './unavailable.ts'
 
 export interface S3Credentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string
 }
 
-/** Read again so often: a key that was changed needs no restart. */
-const rereadMs = 300_000
+/** The SDK takes what is over within five minutes for over: keys that were changed are used at once. */
+const shortLifeMs = 60_000
 
 /** The keys of a store. Throws, with what to do, when the file is open to others or has none. */
 export async function readCredentials(world: World, file: string, storeId: string): Promise<S3Credentials> {
@@ -27,8 +28,11 @@ export async function readCredentials(world: World, file: string, storeId: strin
   return { accessKeyId, secretAccessKey }
 }
 
-/** For the SDK: asks again when what it has is over. */
-export const credentialsOf = (world: World, file: string, storeId: string) => async () => ({
-  ...(await readCredentials(world, file, storeId)),
-  expiration: new Date(world.clock.nowMs() + rereadMs),
-})
+/** For the SDK, which asks again with each request because what it has is always about to be over. Throws StoreUnavailable. */
+export const credentialsOf = (world: World, file: string, storeId: string) => async () => {
+  try {
+    return { ...(await readCredentials(world, file, storeId)), expiration: new Date(world.clock.nowMs() + shortLifeMs) }
+  } catch (error) {
+    throw new StoreUnavailable(storeId, 'be asked', { why: 'its keys can not be read', details: (error as Error).message, cause: error })
+  }
+}

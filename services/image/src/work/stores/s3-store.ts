@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
@@ -9,11 +10,13 @@ import {
 } from '@aws-sdk/client-s3'
 import type { SiteConfig } from '@murmuration/site'
 import type { World } from '@murmuration/world'
-import { createS3Client, isMissing, storeFailure } from './s3-client.ts'
+import { createS3Client } from './s3-client.ts'
 import { credentialsOf } from './s3-credentials.ts'
+import { isMissing, requireTag, storeFailure } from './s3-failures.ts'
 import { createS3Writer } from './s3-writer.ts'
 import { idPattern } from './data-id.ts'
 import type { ByteStore } from './stores.ts'
+import { StoreUnavailable } from './unavailable.ts'
 
 /** A bucket that speaks S3. Objects are named by ids of ours below the prefix; whatever else lies there is somebody else's. */
 export function createS3Store(
@@ -43,7 +46,9 @@ export function createS3Store(
   const size = (dataId: string): Promise<number | undefined> =>
     attempt('be asked', async () => {
       try {
-        return (await client.send(new HeadObjectCommand(objectOf(dataId)))).ContentLength
+        const { ETag, ContentLength } = await client.send(new HeadObjectCommand(objectOf(dataId)))
+        requireTag(id, 'be asked', ETag)
+        return ContentLength
       } catch (error) {
         if (!isMissing(error)) throw error
         // The same answer as for a bucket that is not there, of which nothing is lost.
@@ -68,31 +73,48 @@ export function createS3Store(
     }
   }
 
+  async function abort(dataId: string): Promise<void> {
+    const object = objectOf(dataId)
+    for await (const { Key, UploadId } of begun(object.Key))
+      if (Key === object.Key) await client.send(new AbortMultipartUploadCommand({ ...object, UploadId })).catch(unlessMissing)
+  }
+
   return {
     id,
     type: 's3',
     properties: { s3_store_host: endpoint, s3_store_bucket: bucket, s3_store_region: region },
     async create(dataId) {
       if ((await size(dataId)) !== undefined) throw Object.assign(new Error('there is data already'), { code: 'EEXIST' })
-      return createS3Writer(client, objectOf(dataId), failure)
+      return createS3Writer(client, objectOf(dataId), id)
     },
     async *read(dataId, { start, end }) {
-      const answer = await attempt('be read', () =>
-        client.send(new GetObjectCommand({ ...objectOf(dataId), Range: `bytes=${start}-${end}` })),
-      )
-      try {
-        for await (const piece of answer.Body as AsyncIterable<Uint8Array>) yield piece
-      } catch (error) {
-        throw failure('be read', error)
+      for (let at = start; at <= end;) {
+        const from = at
+        const answer = await attempt('be read', () =>
+          client.send(new GetObjectCommand({ ...objectOf(dataId), Range: `bytes=${from}-${end}` })),
+        )
+        const bytes = answer.Body as Readable
+        try {
+          if (answer.ContentRange?.startsWith(`bytes ${from}-${end}/`) !== true) {
+            bytes.destroy()
+            throw new StoreUnavailable(id, 'be read', { why: 'it does not give the range that it was asked for' })
+          }
+          for await (const piece of bytes as AsyncIterable<Uint8Array>) {
+            at += piece.length
+            yield piece
+          }
+        } catch (error) {
+          // Who breaks off after some bytes is asked for the rest.
+          if (at === from) throw failure('be read', error)
+        }
+        if (at === from) throw new StoreUnavailable(id, 'be read', { why: 'it ends before the end of the data' })
       }
     },
     size,
     remove: (dataId) =>
       attempt('remove data', async () => {
-        const object = objectOf(dataId)
-        for await (const { Key, UploadId } of begun(object.Key))
-          if (Key === object.Key) await client.send(new AbortMultipartUploadCommand({ ...object, UploadId })).catch(unlessMissing)
-        await client.send(new DeleteObjectCommand(object)).catch(unlessMissing)
+        await abort(dataId)
+        await client.send(new DeleteObjectCommand(objectOf(dataId))).catch(unlessMissing)
       }),
     async *list() {
       for (let token: string | undefined; ;) {
@@ -113,6 +135,7 @@ export function createS3Store(
         if (dataId !== undefined) yield dataId
       }
     },
+    removeUnfinished: (dataId) => attempt('remove data', () => abort(dataId)),
     url: (dataId) => `s3://${new URL(endpoint).host}/${bucket}/${objectOf(dataId).Key}`,
     close: () => client.destroy(),
   }

@@ -82,6 +82,7 @@ for (const name of ['file', 's3'])
       assert.ok(bytes.equals(await read(store, id, 0, bytes.length - 1)))
       assert.ok(bytes.subarray(70_000, 140_001).equals(await read(store, id, 70_000, 140_000)))
       assert.ok(bytes.subarray(299_999).equals(await read(store, id, 299_999, 299_999)))
+      assert.equal((await read(store, id, 0, -1)).length, 0)
       assert.ok(store.url(id).includes(id))
       await store.remove(id)
       await store.remove(id)
@@ -179,6 +180,25 @@ void describe('S3', { timeout: 60_000 }, () => {
     await assert.rejects(put(store, world.random.uuid(), Buffer.from('x')), { code: 'ENOSPC' })
     s3.fail = undefined
     await store.remove(id)
+  })
+
+  void it('writes once what it was answered twice, or not at all', async () => {
+    const bytes = randomBytes(9 * 1024 * 1024)
+    const total = async (what: RegExp, trouble: 'cut' | 'lost'): Promise<number> => {
+      const id = world.random.uuid()
+      let times = 1
+      s3.fail = (asked) => (what.test(asked) && times-- > 0 ? trouble : undefined)
+      await put(store, id, bytes)
+      assert.ok(bytes.equals(await read(store, id, 0, bytes.length - 1)))
+      const left = (await all(store.unfinished())).length
+      await store.removeUnfinished(id)
+      assert.deepEqual([await store.size(id), await all(store.unfinished())], [bytes.length, []])
+      await store.remove(id)
+      return left
+    }
+    for (const what of [/^POST.*uploads/, /partNumber=2/, /^POST.*uploadId/, /^GET/]) assert.equal(await total(what, 'cut'), 0)
+    for (const what of [/partNumber=2/, /^POST.*uploadId/]) assert.equal(await total(what, 'lost'), 0)
+    assert.equal(await total(/^POST.*uploads/, 'lost'), 1)
   })
 
   void it('needs keys that nobody else can read', async () => {

@@ -21,6 +21,8 @@ export interface ByteStore {
   list(): AsyncIterable<readonly string[]>
   /** What was begun and neither committed nor discarded: being written, or left by a process that died. */
   unfinished(): AsyncIterable<string>
+  /** What was begun under the id and not committed; nobody writes it any more. */
+  removeUnfinished(dataId: string): Promise<void>
   url(dataId: string): string
   close?(): void
 }
