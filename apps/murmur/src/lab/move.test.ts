@@ -9,6 +9,8 @@ import { startRedis } from 'kysely-redis/testing'
 import { upkeepOf } from '../commands/upkeep.ts'
 import { exitCodes } from '../exit.ts'
 import { ends } from '../testing/command.ts'
+import { serve } from '../serve/command.ts'
+import { begunMove, keepMove, refuseWhileCopied } from './begun-move.ts'
 import { moveLab } from './move.ts'
 import { startSite } from './sites.ts'
 
@@ -58,6 +60,13 @@ test('a move that failed half-way goes on, and replaces nothing but what it has 
   await assert.rejects(move(), refusal)
   await assert.rejects(startSite(world, { MURMUR_VAR: folder }, join(folder, 'sites/one/site.yaml')), refusal)
   await mover({ pid: process.ppid, startTicks: 1 })
+  // …and whoever starts it without looking for a lab, as playbooks do.
+  const site = join(folder, 'sites/one/site.yaml')
+  const begun = (await begunMove(world, { varFolder }))!
+  await keepMove(world, { varFolder }, { ...begun, mover: (await createDaemons().identify(process.ppid))! })
+  await assert.rejects(serve(world, {}, { site }), ends(exitCodes.conflict, /data of edge is being moved by another command \(pid \d+\)/))
+  await assert.rejects(refuseWhileCopied(world, {}, { varFolder, name: 'edge' }, 300), /is being moved/)
+  await refuseWhileCopied(world, { MURMUR_MOVER_PID: String(process.ppid) }, { varFolder, name: 'edge' })
   const both = await Promise.allSettled([move(), move()])
   const refusals = both.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
   assert.equal(refusals.length, 1)

@@ -1,9 +1,10 @@
 import { loadSiteConfig } from '@murmuration/site/config'
-import type { World } from '@murmuration/world'
+import { createDaemons, type World } from '@murmuration/world'
 import { copyService, stillHolds, type Copied } from '../commands/db-copy.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
+import { pidFileOf, runningProcess } from '../serve/pid-file.ts'
 import { tell } from '../terminal.ts'
-import { begunMove, endMove, keepMove, movingAlone } from './begun-move.ts'
+import { asMover, begunMove, endMove, keepMove, movingAlone } from './begun-move.ts'
 import { ownFiles, siteDataUrl, writeDataUrl } from './data-url.ts'
 import { labFolder, labPaths, type LabPaths } from './layout.ts'
 import { discoverSites, refreshLab, startSite, stopSite } from './sites.ts'
@@ -42,9 +43,13 @@ async function moveSite(
     tell(`${site.name}: is there already`)
     return []
   }
-  const move = { to, ran: site.pid !== null || before?.ran === true, copied: before?.to === to ? [...before.copied] : [] }
+  const mover = await createDaemons().identify(process.pid)
+  const move = { mover, to, ran: site.pid !== null || before?.ran === true, copied: before?.to === to ? [...before.copied] : [] }
   await keepMove(world, site, move)
-  await stopSite(world, site)
+  // From here on nobody starts it; somebody may have since the sites were looked up.
+  const running = await runningProcess(world, pidFileOf(site.varFolder))
+  if (running !== undefined) await keepMove(world, site, Object.assign(move, { ran: true }))
+  await stopSite(world, { ...site, pid: running?.pid ?? null })
   const plan = { site: site.name, from, region: site.region, services }
   try {
     for (const service of from === to ? [] : services) {
@@ -56,9 +61,9 @@ async function moveSite(
     }
     await writeDataUrl(world, site.site, wanted)
   } finally {
-    if (move.ran) await startSite(world, environment, site.site)
+    if (move.ran) await startSite(world, { ...environment, ...asMover }, site.site)
     // Whoever stops it from now on means it.
-    await keepMove(world, site, { ...move, ran: false })
+    await keepMove(world, site, { to, ran: false, copied: move.copied })
   }
   await endMove(world, site)
   tell(`${site.name}: ${move.ran ? 'runs' : 'is'} there now`)

@@ -4,6 +4,7 @@ import { loadSiteConfig, SiteConfigInvalid, type SiteConfig } from '@murmuration
 import { createDaemons, type ProcessIdentity, type World } from '@murmuration/world'
 import { refuseInterruptedRestore } from '../archive/exchange.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
+import { refuseWhileCopied } from '../lab/begun-move.ts'
 import { print, tell } from '../terminal.ts'
 import { pidFileOf, runningProcess, writeOwnPidFile } from './pid-file.ts'
 import { parseRoles, withRoles } from './roles.ts'
@@ -36,6 +37,8 @@ export async function loadConfig(world: World, file: string, environment: Enviro
 export async function serve(world: World, environment: Environment, options: ServeOptions): Promise<void> {
   await refuseInterruptedRestore(world, resolve(options.site, '..'))
   const config = withRoles(await loadConfig(world, options.site, environment), parseRoles(options.role))
+  // Who starts it in the background, as playbooks do, waits for it anyway.
+  await refuseWhileCopied(world, environment, config, options.detach === true ? readyTimeoutMs : 0)
   const pidFile = pidFileOf(config.varFolder, options.processName)
   const already = await runningProcess(world, pidFile)
   if (already !== undefined) {
@@ -54,6 +57,7 @@ export async function serve(world: World, environment: Environment, options: Ser
   // A site and its services are a thousand modules, which `stop` and `serve --detach` have no use for.
   const { AddressTaken, serveSite } = await import('./serve.ts')
   try {
+    await refuseWhileCopied(world, environment, config)
     const served = await serveSite(world, config)
     await writeOwnPidFile(world, pidFile, true)
     world.log.info('site is ready', { site: config.name, address: config.address, roles: config.roles.join(',') })

@@ -2,7 +2,7 @@ import { bulkInsert, json, type Timestamp } from '@murmuration/data'
 import { DataRefused } from '../rules/refusals.ts'
 import { beyondBmp } from '../rules/text.ts'
 import type { Db } from './schema.ts'
-import type { LocationValues } from './values.ts'
+import { mostNameChars, type LocationValues } from './values.ts'
 
 const gone = (status: string): boolean => status === 'deleted' || status === 'pending_delete'
 const kept = (now: Timestamp) => ({ created_at: now, updated_at: now, deleted_at: null, deleted: 0 as const })
@@ -121,6 +121,8 @@ export async function readTags(db: Db, imageId: string): Promise<string[]> {
 }
 
 export async function addTags(db: Db, imageId: string, tags: readonly string[], now: Timestamp): Promise<void> {
+  if (tags.some((tag) => tag.length > mostNameChars))
+    throw new DataRefused('Invalid', `Invalid tag: it has at most ${mostNameChars} characters.`)
   if (tags.some(beyondBmp)) throw new DataRefused('Invalid', 'Invalid tag: characters beyond the BMP are not supported.')
   await bulkInsert(
     db,

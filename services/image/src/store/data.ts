@@ -51,7 +51,7 @@ async function requireRoom(tx: Tx, owner: string | null, more: number, quotas: Q
   if (taken + more > quotas.storageBytes)
     throw new DataRefused(
       'StorageQuotaFull',
-      `The size of the data ${taken + more} will exceed the limit. ${Math.max(0, quotas.storageBytes - taken)} bytes remaining.`,
+      `The size of the data ${more} will exceed the limit. ${Math.max(0, quotas.storageBytes - taken)} bytes remaining.`,
     )
 }
 

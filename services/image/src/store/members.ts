@@ -4,11 +4,12 @@ import { DataRefused } from '../rules/refusals.ts'
 import type { Caller } from './caller.ts'
 import { memberRecord, type MemberRecord } from './records.ts'
 import type { Db, Tx } from './schema.ts'
-import type { Values } from './values.ts'
+import { mostNameChars, type Values } from './values.ts'
 
 const text = (values: Values, key: string): string => {
   const value = values[key]
-  if (typeof value !== 'string' || value === '') throw new DataRefused('Invalid', `A membership needs ${key}.`)
+  if (typeof value !== 'string' || value === '' || value.length > mostNameChars)
+    throw new DataRefused('Invalid', `A membership needs ${key}, a text of at most ${mostNameChars} characters.`)
   return value
 }
 

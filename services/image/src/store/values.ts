@@ -11,7 +11,9 @@ import type { ImageTable } from './schema.ts'
 export type Values = Readonly<Record<string, unknown>>
 
 const most32 = 2_147_483_647
-const texts = ['name', 'disk_format', 'container_format', 'checksum', 'os_hash_algo', 'os_hash_value', 'owner'] as const
+/** Characters that they hold at most (reference image §3.1): an index of some engine takes no more than a few thousand. */
+const texts = { name: 255, disk_format: 20, container_format: 20, checksum: 32, os_hash_algo: 64, os_hash_value: 128, owner: 255 } as const
+export const mostNameChars = 255
 const numbers = ['size', 'virtual_size', 'min_disk', 'min_ram'] as const
 const flags = ['protected', 'os_hidden'] as const
 
@@ -23,10 +25,11 @@ const invalid = (message: string): DataRefused => new DataRefused('Invalid', mes
 export function columnsOf(values: Values): Columns {
   if (holdsBeyondBmp(values)) throw invalid('Invalid image data: characters beyond the BMP are not supported.')
   const columns: Record<string, unknown> = {}
-  for (const key of texts) {
+  for (const [key, mostChars] of Object.entries(texts)) {
     const value = values[key]
     if (value === undefined) continue
-    if (value !== null && typeof value !== 'string') throw invalid(`Invalid value for ${key}.`)
+    if (value !== null && (typeof value !== 'string' || value.length > mostChars))
+      throw invalid(`Invalid value for ${key}: it is a text of at most ${mostChars} characters.`)
     columns[key] = key === 'owner' && value === '' ? null : value
   }
   for (const key of numbers) if (values[key] !== undefined) columns[key] = numberOf(key, values[key])
@@ -96,6 +99,8 @@ export function propertiesOf(value: unknown): Record<string, string | null> {
   if (value === undefined || value === null) return {}
   if (typeof value !== 'object' || Array.isArray(value)) throw new DataRefused('TypeError', 'properties must be an object')
   if (holdsBeyondBmp(value)) throw invalid('Invalid property data: characters beyond the BMP are not supported.')
+  if (Object.keys(value).some((name) => name.length > mostNameChars))
+    throw invalid(`Invalid property data: a name has at most ${mostNameChars} characters.`)
   return Object.fromEntries(
     Object.entries(value).map(([name, text]: [string, unknown]) => [
       name,
