@@ -1,8 +1,6 @@
-import { alone } from '@murmuration/site'
 import { createDaemons, type ProcessIdentity, type World } from '@murmuration/world'
 import type { Copied } from '../commands/db-copy.ts'
 import { CommandFailed, exitCodes } from '../exit.ts'
-import { pidFileOf, runningProcess, writeOwnPidFile } from '../serve/pid-file.ts'
 import type { LabSite } from './state.ts'
 
 /** A move of a site, for those who would start the site meanwhile, and for whoever goes on with it after an interruption. */
@@ -27,19 +25,6 @@ export async function begunMove(world: World, site: Moved): Promise<BegunMove | 
 export const keepMove = (world: World, site: Moved, move: BegunMove): Promise<void> => world.files.write(fileOf(site), JSON.stringify(move))
 
 export const endMove = (world: World, site: Moved): Promise<void> => world.files.remove(fileOf(site))
-
-const pidFileIn = (folder: string): string => pidFileOf(folder, 'moving')
-
-/** Throws while a process moves the lab of this folder; one that died moves nothing any more. */
-async function refuseMoving(world: World, folder: string, exceptPid?: number): Promise<void> {
-  const mover = await runningProcess(world, pidFileIn(folder))
-  if (mover !== undefined && mover.pid !== exceptPid)
-    throw new CommandFailed(
-      exitCodes.conflict,
-      `The lab below ${folder} is being moved by another command (pid ${mover.pid}).`,
-      'Wait for its end, then run this one again.',
-    )
-}
 
 /** Set for what the mover starts itself. */
 const moverVariable = 'MURMUR_MOVER_PID'
@@ -66,21 +51,5 @@ export async function refuseWhileCopied(
         'Wait for its end, then run this one again.',
       )
     await world.timers.sleep(200)
-  }
-}
-
-/** A site that somebody else started meanwhile would go on at the old place while it is copied. */
-export const refuseWhileMoved = (world: World, folder: string): Promise<void> => refuseMoving(world, folder, process.pid)
-
-/** Runs `work` while nobody else moves this lab. */
-export async function movingAlone<T>(world: World, folder: string, work: () => Promise<T>): Promise<T> {
-  await alone(world, `${pidFileIn(folder)}.lock`, async () => {
-    await refuseMoving(world, folder)
-    await writeOwnPidFile(world, pidFileIn(folder), true)
-  })
-  try {
-    return await work()
-  } finally {
-    await world.files.remove(pidFileIn(folder))
   }
 }

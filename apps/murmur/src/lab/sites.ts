@@ -3,8 +3,8 @@ import { createDaemons, type World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { end, program, siteEnvironment } from '../serve/command.ts'
 import { pidFileOf, runningProcess } from '../serve/pid-file.ts'
-import { refuseWhileMoved } from './begun-move.ts'
 import { controllerName, labFolder, type LabPaths } from './layout.ts'
+import { refuseWhileMoved } from './moving-alone.ts'
 import { readLab, writeLab, type LabSite } from './state.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>

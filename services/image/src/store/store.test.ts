@@ -455,6 +455,7 @@ eachEngine('images', (engine) => {
     assert.deepEqual(await list(user('p'), { admin_as_user: true }), [mine.id])
     assert.ok(!('input' in (await data.task_get_all(admin, {}))[0]!))
     for (const limit of [-1, 0.5]) await assert.rejects(data.task_get_all(admin, { limit }), refuses('Invalid'))
+    await assert.rejects(data.task_get_all(admin, { sort_dir: 'up' }), refuses('Invalid'))
     assert.equal((await data.task_delete(user('p'), { task_id: mine.id })).deleted, true)
     assert.deepEqual(await list(user('p')), [])
     // Whoever deleted it: when their time is over they go for good, what has not ended never.
@@ -498,6 +499,7 @@ eachEngine('images', (engine) => {
     assert.deepEqual(await namespaces(admin, { sort_key: 'namespace', sort_dir: 'asc', marker: 'three' }), ['two'])
     assert.deepEqual(await namespaces(admin, { filters: { visibility: 'private' } }), ['three', 'OS::One'])
     assert.deepEqual(await namespaces(admin, { filters: { resource_types: ['OS::Nova::Flavor', 'x'] } }), ['OS::One'])
+    await assert.rejects(namespaces(admin, { filters: { resource_types: 'OS::Nova::Flavor' as never } }), refuses('Invalid'))
     await assert.rejects(data.metadef_namespace_get(user('p'), { namespace_name: 'three' }), refuses('MetadefForbidden'))
     await assert.rejects(namespaces(user('p'), { marker: 'three' }), refuses('MetadefForbidden'))
     await assert.rejects(namespaces(admin, { marker: 'nobody' }), refuses('MetadefNamespaceNotFound'))

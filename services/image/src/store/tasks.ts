@@ -122,7 +122,8 @@ const filtered = ['id', 'type', 'status', 'owner', 'image_id', 'request_id', 'us
 /** Without input, result and message. Others than administrators see their own, and `admin_as_user` never shows more. */
 export async function listTasks(db: Db, caller: Caller, wanted: TaskFilter): Promise<TaskStub[]> {
   const key = wanted.sort_key ?? 'created_at'
-  const direction = wanted.sort_dir === 'asc' ? 'asc' : 'desc'
+  const direction = wanted.sort_dir ?? 'desc'
+  if (direction !== 'asc' && direction !== 'desc') throw new DataRefused('Invalid', "A sort direction is 'asc' or 'desc'.")
   if (!Object.hasOwn(columns, key)) throw new DataRefused('InvalidSortKey', `Sort key supplied was not valid: ${key.slice(0, 64)}.`)
   const sort = [{ key, direction } as const, ...(key === 'created_at' ? [] : [{ key: 'created_at', direction } as const])]
   let query = db.query.selectFrom('tasks').selectAll()

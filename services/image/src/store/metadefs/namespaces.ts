@@ -110,6 +110,9 @@ export async function listNamespaces(db: Db, caller: Caller, wanted: NamespaceFi
   let query = db.query.selectFrom('metadef_namespaces').selectAll()
   if (!caller.isAdmin) query = query.where((eb) => eb.or([eb('visibility', '=', 'public'), eb('owner', '=', caller.owner ?? '')]))
   const { visibility, resource_types: types, namespaces: names } = wanted.filters ?? {}
+  for (const list of [names, types])
+    if (list !== undefined && list !== null && !Array.isArray(list))
+      throw new DataRefused('Invalid', 'resource_types and namespaces are lists.')
   if (Array.isArray(names)) query = query.where('namespace', 'in', names.map(String))
   if (visibility !== undefined && visibility !== null) query = query.where('visibility', '=', visibilityOf(visibility))
   if (Array.isArray(types))
