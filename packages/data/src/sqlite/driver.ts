@@ -8,6 +8,9 @@ import { isBusy } from './translate.ts'
 /** How long another process may hold the write lock before we give up. */
 const busyLimitMs = 15_000
 const busyPauseCapMs = 25
+/** Who has waited for long looks less often: a lock that is held for seconds is not let go within the next ones by asking for it. */
+const busyLongPauseCapMs = 100
+const longWaitMs = 1_000
 
 interface Shared {
   readonly writer: SqliteFile
@@ -23,12 +26,15 @@ interface Shared {
  */
 export async function retryBusy<T>(world: World, attempt: () => T): Promise<T> {
   const startedMs = world.clock.monotonicMs()
-  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, busyPauseCapMs)) {
+  for (let pauseMs = 1; ; pauseMs *= 2) {
+    let waitedMs: number
     try {
       return attempt()
     } catch (error) {
-      if (!isBusy(error) || world.clock.monotonicMs() - startedMs >= busyLimitMs) throw error
+      waitedMs = world.clock.monotonicMs() - startedMs
+      if (!isBusy(error) || waitedMs >= busyLimitMs) throw error
     }
+    pauseMs = Math.min(pauseMs, waitedMs < longWaitMs ? busyPauseCapMs : busyLongPauseCapMs)
     await world.timers.sleep(pauseMs * (0.5 + world.random.float()))
   }
 }

@@ -8,6 +8,9 @@ const cachedStatements = 256
 interface Prepared {
   readonly statement: StatementSync
   readonly hasRows: boolean
+  /** Of its columns, once they are known; never of one that has a `*`, whose columns change with the schema. */
+  names: readonly string[] | undefined
+  readonly keepsNames: boolean
 }
 
 /** One connection of node:sqlite with its cache of prepared statements. Everything here is synchronous. */
@@ -30,7 +33,11 @@ const bind = (value: unknown): null | string | number | bigint => {
  * Rows come as arrays and become objects here: those that node:sqlite makes have no prototype, so that each would have to be copied, which
  * takes four times as long. Names are asked for after the first row: a changed schema has prepared the statement anew by then.
  */
-const namesOf = (statement: StatementSync): readonly string[] => statement.columns().map(({ name }) => name)
+const namesOf = (prepared: Prepared): readonly string[] => {
+  const names = prepared.names ?? prepared.statement.columns().map(({ name }) => name)
+  if (prepared.keepsNames) prepared.names = names
+  return names
+}
 
 function objectOf(names: readonly string[], values: readonly unknown[]): Record<string, unknown> {
   const row: Record<string, unknown> = {}
@@ -52,7 +59,7 @@ export function openSqliteFile(path: string, options: { readOnly: boolean }): Sq
     }
     const statement = database.prepare(sql)
     statement.setReturnArrays(true)
-    const prepared = { statement, hasRows: statement.columns().length > 0 }
+    const prepared = { statement, hasRows: statement.columns().length > 0, names: undefined, keepsNames: !sql.includes('*') }
     cache.set(sql, prepared)
     if (cache.size > cachedStatements) cache.delete(cache.keys().next().value as string)
     return prepared
@@ -61,20 +68,21 @@ export function openSqliteFile(path: string, options: { readOnly: boolean }): Sq
   return {
     execute(sql, parameters) {
       const values = parameters.map(bind)
-      const { statement, hasRows } = prepare(sql)
+      const prepared = prepare(sql)
+      const { statement, hasRows } = prepared
       if (hasRows) {
         const found = statement.all(...values) as unknown as unknown[][]
-        const names = found.length === 0 ? [] : namesOf(statement)
+        const names = found.length === 0 ? [] : namesOf(prepared)
         return { rows: found.map((row) => objectOf(names, row)), numAffectedRows: BigInt(found.length) }
       }
       const { changes, lastInsertRowid } = statement.run(...values)
       return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
     },
     *iterate(sql, parameters) {
-      const { statement } = prepare(sql)
+      const prepared = prepare(sql)
       let names: readonly string[] | undefined
-      for (const row of statement.iterate(...parameters.map(bind)) as unknown as Iterable<unknown[]>)
-        yield objectOf((names ??= namesOf(statement)), row)
+      for (const row of prepared.statement.iterate(...parameters.map(bind)) as unknown as Iterable<unknown[]>)
+        yield objectOf((names ??= namesOf(prepared)), row)
     },
     run(sql) {
       database.exec(sql)
