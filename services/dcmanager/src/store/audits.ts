@@ -50,15 +50,16 @@ export async function claimDue(db: Queryable<Schema>, claim: Claim): Promise<Cla
   const leaseUntil = timestamp(claim.nowMs + claim.leaseMs)
   // Nobody plans that far ahead: the clock was set back since, and audits must not pause until it has caught up.
   const tooLate = timestamp(claim.nowMs + 2 * (claim.leaseMs + claim.intervalMs))
-  const free = db.query
+  const due = db.query
     .selectFrom('subcloud_audits as a')
-    .where((eb) => eb.or([eb('a.next_audit_at', '<=', now), eb('a.next_audit_at', '>', tooLate)]))
-    .where((eb) => eb.or([eb('a.lease_until', 'is', null), eb('a.lease_until', '<=', now), eb('a.lease_until', '>', tooLate)]))
-  if ((await free.select('a.subcloud_id').limit(1).executeTakeFirst()) === undefined) return []
-  const due = free
     .innerJoin('subclouds as s', 's.id', 'a.subcloud_id')
     .select('a.subcloud_id')
+    .where((eb) => eb.or([eb('a.next_audit_at', '<=', now), eb('a.next_audit_at', '>', tooLate)]))
+    .where((eb) => eb.or([eb('a.lease_until', 'is', null), eb('a.lease_until', '<=', now), eb('a.lease_until', '>', tooLate)]))
     .where(qualifies)
+  // Those that an operation works on stay due for as long as it does: they alone are no reason to ask for the right to write.
+  if ((await due.limit(1).executeTakeFirst()) === undefined) return []
+  const picked = due
     .orderBy('a.next_audit_at')
     .limit(claim.limit)
     .$if(db.engine === 'postgres', (query) => query.forUpdate('a').skipLocked())
@@ -66,7 +67,7 @@ export async function claimDue(db: Queryable<Schema>, claim: Claim): Promise<Cla
     // Materialized: a planner may otherwise look for due ones again while it updates, and take more than the limit.
     .with(
       (cte) => cte('due').materialized(),
-      () => due,
+      () => picked,
     )
     .updateTable('subcloud_audits')
     // Due again when the lease ends; whoever requests an audit meanwhile leaves another time there, and is noticed by it.

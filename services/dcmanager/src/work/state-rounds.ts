@@ -23,17 +23,20 @@ export interface RoundsOptions {
 export function createRounds(world: World, options: RoundsOptions): Rounds {
   const stopping = new AbortController()
   let woken = false
-  let interrupt = (): void => {}
+  let onWake = (): void => {}
+  let onStop = (): void => {}
   let running: Promise<void> | undefined
 
+  /** Ended early by `stop`, and by a wake when there is one to wait for. */
   const wait = async (delayMs: number, untilWoken: boolean): Promise<void> => {
-    if (untilWoken && woken) return
-    const sleeping = new AbortController()
-    interrupt = () => sleeping.abort()
-    if (stopping.signal.aborted) return
-    if (untilWoken) await world.timers.sleep(delayMs, AbortSignal.any([sleeping.signal, stopping.signal])).catch(() => {})
-    else await world.timers.sleep(delayMs, stopping.signal).catch(() => {})
-    interrupt = () => {}
+    if (stopping.signal.aborted || (untilWoken && woken)) return
+    const { promise: over, resolve: goOn } = Promise.withResolvers<void>()
+    const timer = world.timers.after(delayMs, goOn)
+    if (untilWoken) onWake = goOn
+    onStop = goOn
+    await over
+    timer.cancel()
+    onWake = onStop = () => {}
   }
 
   const loop = async (): Promise<void> => {
@@ -44,9 +47,10 @@ export function createRounds(world: World, options: RoundsOptions): Rounds {
       } catch (error) {
         if (!stopping.signal.aborted) options.log.warn(`${options.name} failed; it is tried again`, { error, nextInMs: options.everyMs })
       }
-      const leastMs = options.leastMs ?? 0
-      if (leastMs > 0) await wait(leastMs, false)
-      await wait(Math.max(options.everyMs - leastMs, 0), true)
+      const endedMs = world.clock.monotonicMs()
+      await wait(options.everyMs, true)
+      const tooSoonMs = (options.leastMs ?? 0) - (world.clock.monotonicMs() - endedMs)
+      if (woken && tooSoonMs > 0) await wait(tooSoonMs, false)
     }
   }
 
@@ -54,10 +58,11 @@ export function createRounds(world: World, options: RoundsOptions): Rounds {
     start: () => void (running ??= loop()),
     wake() {
       woken = true
-      interrupt()
+      onWake()
     },
     async stop() {
       stopping.abort()
+      onStop()
       await running
     },
   }
