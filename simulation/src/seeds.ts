@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { SeedOutcome } from './outcome.ts'
 import { range, runSeeds } from './pool.ts'
 import { reportOf } from './report.ts'
 import { scenarioNames, scenarios, type ScenarioName } from './scenarios.ts'
@@ -14,28 +16,54 @@ export const seedsOf = (scenario: ScenarioName): number => Math.round((seedsInAl
 const wholeShare = scenarioNames.reduce((sum, name) => sum + scenarios[name].share, 0)
 
 /** One test of a fleet takes a minute or two then; whoever waits for the end of a test sees that they go on. */
-const seedsAtOnce = 200
+const seedsOfATest = 200
 
 /** Tests of every second seed of all scenarios, beginning with `first`: those that do not hold are told with their stories. */
 export function testEverySecondSeed(first: 1 | 2): void {
-  for (const scenario of scenarioNames)
-    for (let from = first; from <= seedsOf(scenario); from += seedsAtOnce) {
-      const seeds = [...range(from, Math.min(seedsAtOnce, seedsOf(scenario) - from + 1))].filter((seed) => seed % 2 === first % 2)
+  for (const scenario of scenarioNames) {
+    const hold = holdInTurn(scenario, first)
+    for (let from = first; from <= seedsOf(scenario); from += seedsOfATest) {
+      const seeds = everySecond(from, Math.min(from + seedsOfATest - 1, seedsOf(scenario)))
       const which = `${seeds.length} of ${seedsOf(scenario)} seeds, ${first === 1 ? 'odd' : 'even'} ones from ${from}`
-      test(`${scenario}: every invariant holds under faults: ${which}`, () => holdAll(scenario, seeds))
+      test(`${scenario}: every invariant holds under faults: ${which}`, () => hold(seeds))
     }
+  }
 }
 
-async function holdAll(scenario: ScenarioName, seeds: readonly number[]): Promise<void> {
+const everySecond = (from: number, to: number): readonly number[] => [...range(from, to - from + 1)].filter((seed) => seed % 2 === from % 2)
+
+/**
+ * All seeds of the scenario in one thread, which has its fleet ready once; the first test begins it. A test waits for its own seeds,
+ * and tells those of them that do not hold.
+ */
+function holdInTurn(scenario: ScenarioName, first: 1 | 2): (seeds: readonly number[]) => Promise<void> {
   let failed = 0
-  const outcomes = await runSeeds(seeds, {
-    scenario,
-    threads: 1,
-    onOutcome: ({ violation }) => {
-      if (violation !== undefined) failed += 1
-      return failed >= mostReports
-    },
-  })
-  const reports = outcomes.filter((outcome) => outcome.violation !== undefined).map((outcome) => reportOf(outcome, scenario))
-  if (reports.length > 0) throw new Error(`\n${reports.join('\n')}`)
+  const outcomes: SeedOutcome[] = []
+  const waiting = new Set<() => void>()
+  let all: Promise<unknown> | undefined
+  const begin = (): Promise<unknown> =>
+    runSeeds(everySecond(first, seedsOf(scenario)), {
+      scenario,
+      threads: 1,
+      onOutcome(outcome) {
+        outcomes.push(outcome)
+        if (outcome.violation !== undefined) failed += 1
+        for (const look of waiting) look()
+        return failed >= mostReports
+      },
+    })
+  return async (seeds) => {
+    all ??= begin()
+    const mine = (): SeedOutcome[] => outcomes.filter(({ seed }) => seeds.includes(seed))
+    const { promise: ended, resolve } = Promise.withResolvers<void>()
+    const look = (): void => void (mine().length === seeds.length && resolve())
+    waiting.add(look)
+    look()
+    // Ended early (enough of them failed, or a thread did) is an end too.
+    await Promise.race([ended, all])
+    waiting.delete(look)
+    const reports = mine().flatMap((outcome) => (outcome.violation === undefined ? [] : [reportOf(outcome, scenario)]))
+    if (reports.length > 0) throw new Error(`\n${reports.join('\n')}`)
+    assert.equal(mine().length, seeds.length, 'not all of these seeds were run: enough of those before did not hold')
+  }
 }

@@ -105,7 +105,7 @@ export class Checks {
     committed: (processName, tables) => {
       this.requests.committed()
       // At once: what the next commit of the same process makes of it is another story.
-      this.#guarded(() => this.#lookAfter(processName, tables))
+      this.#guarded(() => this.reader.atOnce(() => this.#lookAfter(processName, tables)))
     },
     tap: (endpoint, process) => this.requests.tap(endpoint, process),
     auditsUnderWay: (processName, count) => {

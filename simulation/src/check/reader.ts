@@ -151,6 +151,16 @@ export class Reader {
       `select id, deploy_status from subclouds where deploy_status like 'aborting-%' and not exists (select 1 from jobs where exclusive_key = 'subcloud:' || subclouds.id and cancel_requested = 1)`,
     )
 
+  /** Everything that `look` reads is of one moment: one read transaction, instead of one for each statement. */
+  atOnce(look: () => void): void {
+    this.#database.exec('begin')
+    try {
+      look()
+    } finally {
+      this.#database.exec('commit')
+    }
+  }
+
   close(): void {
     this.#prepared.clear()
     this.#database.close()
