@@ -4,6 +4,7 @@ import { openRedis, type Opened } from './testing/database.ts'
 import { nodeEnvironment } from './node.ts'
 import { command, startCluster, startRedis, type RedisCluster, type RedisServer } from './testing/index.ts'
 import { NearCache } from './wire/near-cache.ts'
+import { slotOf } from './wire/slots.ts'
 
 /** A server of our own: lines are cut here, and what the server tells is counted. */
 let server: RedisServer
@@ -13,7 +14,7 @@ after(() => Promise.all([server.stop(), cluster.stop()]))
 
 let number = 0
 /** Two processes' worth of one database: one that keeps what it reads, and another. */
-async function two(url: string, more: object = {}): Promise<{ near: Opened; other: Opened; trips: () => number }> {
+async function two(url: string, more: object = {}): Promise<{ near: Opened; other: Opened; trips: () => number; namespace: string }> {
   const namespace = `near${number++}`
   let trips = 0
   const near = openRedis(url, { namespace, nearCache: {}, clientName: 'near', onStatement: (counters) => (trips += counters.roundTrips), ...more }) // prettier-ignore
@@ -29,7 +30,7 @@ async function two(url: string, more: object = {}): Promise<{ near: Opened; othe
     .insertInto('birds')
     .values([1, 2, 3, 4].map((id) => ({ id, flock: id < 3 ? 'west' : 'east', n: 0 })))
     .execute()
-  return { near, other, trips: () => trips }
+  return { near, other, trips: () => trips, namespace }
 }
 const one = async ({ db }: Opened, id = 1): Promise<number | undefined> =>
   (await db.selectFrom('birds').select('n').where('id', '=', id).executeTakeFirst())?.['n'] as number | undefined
@@ -132,6 +133,42 @@ test('what is kept dies with its line; and when a line is silent the server is a
   assert.equal(trips(), before + 1)
 })
 
+test('what was read before another history of the data began is not read on with', async () => {
+  let attempts = 0
+  const { near, other } = await two(server.url, { onStatement: (counters: { attempts: number }) => (attempts = counters.attempts) })
+  await using _near = near
+  await using _other = other
+  const flock = () =>
+    near.db.selectFrom('birds as a').innerJoin('birds as b', 'b.flock', 'a.flock').select('b.n').where('a.id', '=', 1).execute()
+  // Its first step is kept; the second one will be asked for.
+  await flock()
+  // Demoted and promoted again, on one line.
+  await command(server.port, ['REPLICAOF', '127.0.0.1', 1])
+  await command(server.port, ['REPLICAOF', 'NO', 'ONE'])
+  assert.equal((await flock()).length, 2)
+  assert.deepEqual([near.dialect.nearCache.hits, attempts], [1, 2])
+})
+
+test('a server of a cluster that is down does not tell what has changed', { timeout: 60_000 }, async () => {
+  const { near, other, namespace } = await two(cluster.url, { limits: { commandTimeoutMs: 300 } })
+  await using _near = near
+  await using _other = other
+  await one(near)
+  const slots = (await command(cluster.servers[0]!.port, ['CLUSTER', 'SLOTS'])) as [number, number, [string, number]][]
+  const slot = slotOf(`{${namespace}/main}`)
+  const port = slots.find(([from, to]) => from <= slot && slot <= to)?.[2][1]
+  const others = cluster.servers.filter((each) => each.port !== port)
+  try {
+    for (const { pid } of others) process.kill(pid, 'SIGSTOP')
+    await until(async () => String(await command(port!, ['CLUSTER', 'INFO'])).includes('cluster_state:fail'))
+    await assert.rejects(one(near, 7), { kind: 'unavailable' })
+    await assert.rejects(one(near), { kind: 'unavailable' })
+  } finally {
+    for (const { pid } of others) process.kill(pid, 'SIGCONT')
+  }
+  await until(async () => (await one(near).catch(() => undefined)) === 0)
+})
+
 test('an answer whose keys changed on its way is not kept, the oldest goes when there are too many', () => {
   const counters = { hits: 0, misses: 0, invalidations: 0, entries: 0 }
   const cache = new NearCache({ entries: 2 }, counters)
@@ -144,6 +181,11 @@ test('an answer whose keys changed on its way is not kept, the oldest goes when 
   const during = cache.begin()
   cache.invalidate(null)
   cache.keep('late', during, kept, ['a'], 1)
+  assert.equal(cache.find('late'), undefined)
+  // Reads overlap for ever on a long line: what changes meanwhile is not noted without an end.
+  const long = cache.begin()
+  for (let n = 0; n <= 10_000; n++) cache.invalidate([`key ${n}`])
+  cache.keep('late', long, kept, ['a'], 1)
   assert.equal(cache.find('late'), undefined)
   keep('one', 'a')
   keep('two', 'a', 'b')

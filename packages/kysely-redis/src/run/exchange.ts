@@ -92,9 +92,10 @@ export class Exchange {
     for (const ask of asked) if (ask.table) tables.add(ask.table.id)
     const ids = [...tables]
     const reads = asked.flatMap((ask) => ask.args)
-    const cache = this.#nearby ? engine.wire.cacheFor(base) : undefined
+    const near = this.#nearby ? engine.wire.nearFor(base) : undefined
+    const cache = near?.cache
     const question = cache && questionOf(base, catalog.version, asked)
-    const known = cache && question !== undefined ? this.#near(cache, question) : undefined
+    const known = near && question !== undefined ? this.#near(near, question) : undefined
     if (known) return known
     const since = question === undefined ? undefined : cache?.begin()
     let answered: Connection | undefined
@@ -124,11 +125,12 @@ export class Exchange {
   }
 
   /** What the near cache knows is a read at an earlier version of its tables: whoever reads on finds out whether both are of one moment. */
-  #near(cache: NonNullable<Connection['cache']>, question: string): Reply[] | undefined {
-    if (this.#nearbyAt !== undefined && this.#nearbyAt !== cache.sequence) return undefined
-    const kept = cache.find(question)
+  #near({ cache, history }: Connection, question: string): Reply[] | undefined {
+    if (this.#nearbyAt !== undefined && this.#nearbyAt !== cache?.sequence) return undefined
+    const kept = cache?.find(question)
     if (!kept) return undefined
-    this.#nearbyAt = cache.sequence
+    this.#nearbyAt = cache?.sequence
+    this.#history = history
     this.counters.cacheHits++
     for (const [id, version] of kept.versions) this.reads.seen(id, version)
     return [...kept.results]

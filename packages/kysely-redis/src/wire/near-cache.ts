@@ -27,6 +27,9 @@ export interface Kept {
   readonly versions: ReadonlyMap<number, string>
 }
 
+/** Keys that changed while reads were on their way. */
+const changesMost = 10_000
+
 interface Entry {
   readonly kept: Kept
   readonly keys: readonly string[]
@@ -110,12 +113,21 @@ export class NearCache {
       return
     }
     for (const key of keys) {
-      if (this.#reading > 0) this.#changed.set(key, this.#sequence)
+      if (this.#reading > 0) this.#change(key)
       const questions = this.#byKey.get(key)
       if (!questions) continue
       this.#counters.invalidations++
       for (const question of questions) this.#drop(question)
     }
+  }
+
+  /** On a long line there may always be a read on its way: what changed is not noted for ever, and then none of those is kept. */
+  #change(key: string): void {
+    if (this.#changed.size >= changesMost) {
+      this.#changed.clear()
+      this.#forgotten = this.#sequence
+    }
+    this.#changed.set(key, this.#sequence)
   }
 
   #drop(question: string): void {

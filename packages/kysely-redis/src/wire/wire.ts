@@ -80,14 +80,14 @@ export class Wire {
     return await this.#persist(() => this.#addressOf(slot), args, this.#timeoutMs, ongoing)
   }
 
-  /** What was read where `key` lives and is still true; undefined when nobody could say so. */
-  cacheFor(key: string): NearCache | undefined {
+  /** The line that keeps what was read where `key` lives and is still true; undefined when nobody could say so. */
+  nearFor(key: string): Connection | undefined {
     if (!this.#nearCache) return undefined
     const address = this.#target.cluster ? this.#slots?.[slotOf(key)] : this.#target.seeds[0]
     const connection = address && this.#ready.get(`${address.host}:${address.port}`)
     if (!connection || connection.closed) return undefined
     const silentMs = this.#environment.monotonicMs() - connection.heardMs
-    return silentMs <= (this.#nearCache.heardWithinMs ?? heardWithinMs) ? connection.cache : undefined
+    return silentMs <= (this.#nearCache.heardWithinMs ?? heardWithinMs) ? connection : undefined
   }
 
   /** We have changed these keys ourselves: the server's word of it comes after its answer. */
@@ -131,6 +131,8 @@ export class Wire {
           return reply
         }
         trouble = reply
+        // Who does not answer for the data any more, or not now, does not tell of all its changes either.
+        if (passing.has(reply.word) || reply.word === 'MOVED' || reply.word === 'HISTORY') connection.cache?.invalidate(null)
         moved = reply.word === 'MOVED' ? addressIn(reply.message, address) : undefined
         if (reply.word === 'HISTORY') connection.history = reply.message.slice('HISTORY '.length)
         else if (reply.message.includes('Function not found')) await this.#load(connection)
