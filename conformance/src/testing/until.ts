@@ -16,8 +16,9 @@ export async function until<T>(
   probe: () => Promise<T | undefined | false> | T | undefined | false,
   options: { readonly timeoutMs?: number; readonly everyMs?: number; readonly explain?: Explain } = {},
 ): Promise<T> {
-  const { timeoutMs = 30_000, everyMs = 100 } = options
-  const endMs = performance.now() + timeoutMs * patience
+  const { timeoutMs = 30_000, everyMs } = options
+  const startedMs = performance.now()
+  const endMs = startedMs + timeoutMs * patience
   let last: unknown
   for (;;) {
     try {
@@ -32,9 +33,12 @@ export async function until<T>(
       const why = last === undefined ? '' : `\n  last: ${last instanceof Error ? last.message : JSON.stringify(last)}`
       throw new Error(`waited ${timeoutMs * patience} ms in vain until ${what}${why}\n${(await options.explain?.()) ?? ''}`)
     }
-    await pause(everyMs)
+    await pause(everyMs ?? pauseAfterMs(performance.now() - startedMs))
   }
 }
+
+/** A probe may be a dozen requests: what has taken long is asked for less often, so that those who work for it get the processor. */
+const pauseAfterMs = (waitedMs: number): number => Math.min(Math.max(waitedMs / 20, 100), 250)
 
 /** Thrown inside a probe when waiting on makes no sense. */
 export class Hopeless extends Error {}
