@@ -62,7 +62,15 @@ async function runTests(files: readonly string[], concurrency: number): Promise<
   const began = performance.now()
   const pending = new Set(files.map((file) => resolve(file)))
   const watchdog = createWatchdog(pending)
-  const stream = run({ files: [...files], concurrency, isolation: 'process', timeout: 1_500_000, signal: watchdog.signal })
+  const stream = run({
+    files: [...files],
+    concurrency,
+    isolation: 'process',
+    timeout: 1_500_000,
+    signal: watchdog.signal,
+    // Each file is a process that loads a service and its engine.
+    execArgv: ['--import', resolve('apps/murmur/src/quick-imports.js')],
+  })
   for await (const event of stream as AsyncIterable<TestEvent>) {
     watchdog.alive()
     if (event.type === 'test:summary' && event.data.file !== undefined) {
