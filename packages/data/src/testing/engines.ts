@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe } from 'node:test'
@@ -23,6 +23,9 @@ export interface TestEngine {
   // oxlint-disable-next-line typescript/no-explicit-any -- most suites don't care for the schema's type
   open<DB = any>(migrations: Migrations, options?: Partial<DatabaseOptions> & { readonly url?: string }): Promise<Database<DB>>
 }
+
+/** Databases of tests are small and thrown away: in memory nobody waits for a disk. */
+const fastFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 /** Runs a suite once for each engine: `eachEngine('paging', (engine) => { test(…, async () => { const db = await engine.open(…) }) })`. */
 export function eachEngine(name: string, suite: (engine: TestEngine) => void): void {
@@ -49,7 +52,7 @@ export function testEngine(name: TestEngineName, later: (remove: () => Promise<v
   const freshUrl = async (): Promise<string> => {
     if (name === 'postgres') return await freshSchema(later)
     if (name !== 'sqlite') return await freshRedisUrl(name)
-    const folder = mkdtempSync(join(tmpdir(), 'murmuration-sqlite-'))
+    const folder = mkdtempSync(join(fastFolder, 'murmuration-sqlite-'))
     later(async () => rmSync(folder, { recursive: true, force: true }))
     return `sqlite:${join(folder, 'test.db')}`
   }
