@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
 import { s3Keys, startS3, type S3Server } from '../testing/s3-server.ts'
 import { startTestSite, type TestSite } from '../testing/test-site.ts'
+import { removeOrphans } from '../work/orphans.ts'
+import { createStores } from '../work/stores/stores.ts'
 
 const me = 'member@north'
 const admin = 'admin@north'
@@ -120,4 +122,18 @@ test('a store that is down keeps an import from it only, where not all must succ
     assert.deepEqual(told, mustSucceed ? ['failure', 'queued', '', 'far,local'] : ['success', 'active', 'local', 'far'])
     if (mustSucceed) assert.match(message, /^far: The store far .* keys/)
   }
+})
+
+test("a bucket that two sites were given is the first one's: the other writes nothing there, and removes nothing", async () => {
+  const id = await stored(bytes, 'far')
+  const [row] = await site.database.query.selectFrom('image_data').selectAll().where('image_id', '=', id).execute()
+  const orphan = site.world.random.uuid()
+  s3.objects.set(`north/${orphan}`, Buffer.from('x'))
+  const south = await createStores(site.world, { ...site.site.config, name: 'south' })
+  const store = south.find('far')!
+  await assert.rejects(store.create(orphan), /belongs to another site .* 'north': give this one a prefix/)
+  assert.equal(await removeOrphans(site.world, site.database, 'south', store), 0)
+  assert.equal(await removeOrphans(site.world, site.database, 'north', store), 1)
+  assert.deepEqual([await store.size(orphan), await store.size(row!.id)], [undefined, bytes.length])
+  south.close()
 })

@@ -52,7 +52,7 @@ const prepare =
     const data = createDirectData(database, world, { storageBytes: 0, count: 0 })
     const file = (id: string) => ({ id, type: 'file', folder: join(folder, id) })
     const image = { stores: [file('one'), file('two')], stagingFolder: join(folder, 'staging'), s3CredentialsFile: '' }
-    const stores = await createStores(world, { image } as never)
+    const stores = await createStores(world, { name: 'north', image } as never)
     const transfers = createTransfers({ world, data, stores, sizeCapBytes: 1_000_000 })
     const sources = { importSchemes: ['http'], importHosts: [], importPorts: [80], importNetworks: [] }
     const { id } = await data.image_create(admin, {

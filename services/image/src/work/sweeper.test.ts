@@ -89,6 +89,17 @@ test('bytes that nobody has written down are removed, whole or half written', as
   assert.equal((await site.call(me, 'GET', `/v2/images/${kept.id}/file`)).bytes.length, 1000)
 })
 
+test('where the database knows none of the bytes, it is a wrong one: they are left alone', async (t) => {
+  const site = await start(t)
+  const { id } = await site.image(me)
+  await site.upload(me, id, randomBytes(1000))
+  const [row] = await rows(site)
+  await site.database.query.deleteFrom('image_data').execute()
+  assert.deepEqual(await site.sweeper.prove(), { orphans: 0, missing: 0 })
+  await site.database.query.insertInto('image_data').values(row!).execute()
+  assert.equal((await site.call(me, 'GET', `/v2/images/${id}/file`)).bytes.length, 1000)
+})
+
 test('an image whose bytes are lost is not active any more, unless another store has them', async (t) => {
   const site = await start(t)
   const { id } = await site.image(me)

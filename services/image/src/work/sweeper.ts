@@ -6,7 +6,6 @@ import {
   failData,
   freeData,
   garbage,
-  knownData,
   loseData,
   storedData,
   stuckImages,
@@ -16,6 +15,7 @@ import {
 } from '../store/data.ts'
 import type { ImageDatabase } from '../store/schema.ts'
 import { removeExpiredTasks } from '../store/tasks.ts'
+import { removeOrphans } from './orphans.ts'
 import type { ByteStore, Stores } from './stores/stores.ts'
 import { StoreUnavailable } from './stores/unavailable.ts'
 
@@ -110,26 +110,6 @@ export function createSweeper(world: World, database: ImageDatabase, stores: Sto
     }
   }
 
-  async function orphansOf(store: ByteStore): Promise<number> {
-    let count = 0
-    const judge = async (ids: readonly string[], unfinished = false): Promise<void> => {
-      const known = await knownData(database, store.id, ids)
-      for (const id of ids) {
-        const state = known.get(id)
-        // Begun twice, because the first answer was lost; the second is whole.
-        const remains = unfinished && (state === 'stored' || state === 'staged')
-        if (state !== undefined && !remains) continue
-        count += 1
-        world.log.warn('bytes that no image has are removed', { store: store.id, dataId: id })
-        await (remains ? store.removeUnfinished(id) : store.remove(id))
-      }
-    }
-    // A row is there before its first byte and until after its last, so what has none is nobody's.
-    for await (const ids of store.list()) await judge(ids)
-    for await (const id of store.unfinished()) await judge([id], true)
-    return count
-  }
-
   async function missingBytes(): Promise<number> {
     let count = 0
     for (let after = ''; ;) {
@@ -156,7 +136,7 @@ export function createSweeper(world: World, database: ImageDatabase, stores: Sto
   async function prove(): Promise<Pick<Found, 'orphans' | 'missing'>> {
     const missing = await missingBytes()
     let orphans = 0
-    for (const store of everywhere) orphans += (await unlessDown(store, () => orphansOf(store))) ?? 0
+    for (const store of everywhere) orphans += (await unlessDown(store, () => removeOrphans(world, database, stores.site, store))) ?? 0
     return { orphans, missing }
   }
 

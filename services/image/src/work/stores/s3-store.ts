@@ -7,6 +7,7 @@ import {
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
+  PutObjectCommand,
 } from '@aws-sdk/client-s3'
 import type { SiteConfig } from '@murmuration/site'
 import type { World } from '@murmuration/world'
@@ -14,8 +15,8 @@ import { createS3Client } from './s3-client.ts'
 import { credentialsOf } from './s3-credentials.ts'
 import { isMissing, requireTag, storeFailure } from './s3-failures.ts'
 import { createS3Writer } from './s3-writer.ts'
-import { idPattern } from './data-id.ts'
-import type { ByteStore } from './stores.ts'
+import { idPattern, ownerName } from './data-id.ts'
+import type { ByteStore, OwnerMark } from './stores.ts'
 import { StoreUnavailable } from './unavailable.ts'
 
 /** A bucket that speaks S3. Objects are named by ids of ours below the prefix; whatever else lies there is somebody else's. */
@@ -23,7 +24,7 @@ export function createS3Store(
   world: World,
   place: Extract<SiteConfig['image']['stores'][number], { type: 's3' }>,
   credentialsFile: string,
-): ByteStore {
+): ByteStore & { readonly mark: OwnerMark } {
   const { id, bucket, prefix, endpoint, region } = place
   const client = createS3Client(world, place, credentialsOf(world, credentialsFile, id))
   const failure = (doing: string, error: unknown): unknown => storeFailure(id, doing, error)
@@ -31,6 +32,7 @@ export function createS3Store(
     if (!idPattern.test(dataId)) throw new Error(`not an id of data: ${JSON.stringify(dataId.slice(0, 64))}`)
     return { Bucket: bucket, Key: `${prefix}${dataId}` }
   }
+  const mark = { Bucket: bucket, Key: `${prefix}${ownerName}` }
   const idOf = (key: string | undefined): string | undefined => {
     const name = key?.startsWith(prefix) === true ? key.slice(prefix.length) : ''
     return idPattern.test(name) ? name : undefined
@@ -136,6 +138,15 @@ export function createS3Store(
       }
     },
     removeUnfinished: (dataId) => attempt('remove data', () => abort(dataId)),
+    mark: {
+      read: () =>
+        attempt('be asked', async () => {
+          const answer = await client.send(new GetObjectCommand(mark)).catch(unlessMissing)
+          return (await answer?.Body?.transformToString())?.trim()
+        }),
+      write: (site) =>
+        attempt('be written to', async () => void (await client.send(new PutObjectCommand({ ...mark, Body: Buffer.from(site) })))),
+    },
     url: (dataId) => `s3://${new URL(endpoint).host}/${bucket}/${objectOf(dataId).Key}`,
     close: () => client.destroy(),
   }

@@ -15,6 +15,7 @@ let s3: S3Server
 let stores: Stores
 const keysFile = (): string => join(folder, 'keys.json')
 const configOf = (s3Url: string) => ({
+  name: 'north',
   image: {
     stores: [
       { id: 'file', type: 'file', folder: join(folder, 'bytes') },

@@ -1,6 +1,7 @@
 import type { SiteConfig } from '@murmuration/site'
 import type { FileRange, FileWriter, World } from '@murmuration/world'
 import { createFileStore } from './file-store.ts'
+import { owned } from './owner.ts'
 import { readCredentials } from './s3-credentials.ts'
 
 /** A place for bytes. Their name in it is the id of their row in `image_data`, never anything that a caller said. */
@@ -24,10 +25,21 @@ export interface ByteStore {
   /** What was begun under the id and not committed; nobody writes it any more. */
   removeUnfinished(dataId: string): Promise<void>
   url(dataId: string): string
+  /** Where other sites may write as well. */
+  readonly mark?: OwnerMark
   close?(): void
 }
 
+/** Says in a store whose it is. */
+export interface OwnerMark {
+  /** Undefined: nobody's yet. */
+  read(): Promise<string | undefined>
+  write(site: string): Promise<void>
+}
+
 export interface Stores {
+  /** Whose they are. */
+  readonly site: string
   readonly all: readonly ByteStore[]
   readonly ids: readonly string[]
   readonly several: boolean
@@ -44,8 +56,8 @@ export interface Stores {
 export const stagingId = 'os_glance_staging_store'
 
 /** Throws where a store has no keys. */
-export async function createStores(world: World, config: Pick<SiteConfig, 'image'>): Promise<Stores> {
-  const { image } = config
+export async function createStores(world: World, config: Pick<SiteConfig, 'name' | 'image'>): Promise<Stores> {
+  const { name: site, image } = config
   const all: ByteStore[] = []
   for (const store of image.stores) {
     if (store.type === 'file') {
@@ -55,11 +67,12 @@ export async function createStores(world: World, config: Pick<SiteConfig, 'image
     await readCredentials(world, image.s3CredentialsFile, store.id)
     // The SDK is loaded by those who use it only.
     const { createS3Store } = await import('./s3-store.ts')
-    all.push(createS3Store(world, store, image.s3CredentialsFile))
+    all.push(owned(createS3Store(world, store, image.s3CredentialsFile), site))
   }
   const staging = createFileStore(world, stagingId, image.stagingFolder)
   const byId = new Map(all.map((store) => [store.id, store]))
   return {
+    site,
     all,
     ids: all.map(({ id }) => id),
     several: all.length > 1,
