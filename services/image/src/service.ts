@@ -34,6 +34,11 @@ interface Room {
 export async function createImageService(site: Site): Promise<Service> {
   const { world, config } = site
   const remote = config.image.dataApi === 'registry'
+  // A registry that asks a registry would ask itself (reference image §2.1), and imports would wait for ever.
+  if (remote && config.roles.includes('manager'))
+    throw new Error(
+      'image.dataApi is registry: such a process runs the API only. Give it roles: [api] (or --role api), or image.dataApi: direct.',
+    )
   const database = remote ? undefined : await site.openDatabase<Schema>('image')
   try {
     await database?.migrate(migrations)

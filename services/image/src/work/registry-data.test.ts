@@ -6,7 +6,7 @@ import { ApiError } from '@murmuration/http'
 import { NetworkError, type HttpRequest } from '@murmuration/world'
 import { createRegistryApp } from '../api/registry.ts'
 import { DataRefused } from '../rules/refusals.ts'
-import { exposed } from '../service.ts'
+import { createImageService, exposed } from '../service.ts'
 import { ourselves } from '../store/caller.ts'
 import { createDirectData } from '../store/direct.ts'
 import { migrations } from '../store/migrations/index.ts'
@@ -142,4 +142,9 @@ test('through the registry the data layer is the same, for whom the token says',
   down = false
   await database.close()
   await assert.rejects(remote.ping())
+})
+
+test('what would ask itself does not start', async () => {
+  const config = { image: { dataApi: 'registry' }, roles: ['api', 'manager'] }
+  await assert.rejects(createImageService({ config } as never), /runs the API only/)
 })
