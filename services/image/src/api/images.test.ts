@@ -450,6 +450,8 @@ test('lists: pages, links, filters, and what they refuse', async (t) => {
   assert.deepEqual(await names('?name=in:n01,"n02"&sort=name:asc'), ['n01', 'n02'])
   assert.deepEqual(await names('?visibility=community'), ['theirs'])
   assert.deepEqual(await names('?name=n03&created_at=gt:2000-01-01T00:00:00Z&size_min=0'), [])
+  assert.deepEqual(await names('?name=n03&created_at=gt:2000-01-01T00:00:00Z'), ['n03'])
+  assert.deepEqual(await names('?name=n03&created_at=lt:2000-01-01T00:00:00Z'), [])
   assert.deepEqual(await names('?name=n03&status=queued&disk_format=raw&owner=north&protected=false'), ['n03'])
   assert.deepEqual((await list('?limit=0')).body.images, [])
   assert.equal((await list('?sort_key=name&sort_key=size&sort_dir=asc')).body.images[0].name, 'n00')

@@ -14,7 +14,19 @@ import { furtherScenarios, ids, scenarios, setUp } from '../testing/scenarios.ts
 test('there are 41 scenarios', () => assert.equal(scenarios.length, 41))
 
 /** Those that others refer to come last. */
-const tables = ['image_properties', 'image_tags', 'image_locations', 'image_members', 'image_data', 'tasks', 'images'] as const
+const tables = [
+  'image_properties',
+  'image_tags',
+  'image_locations',
+  'image_members',
+  'image_data',
+  'tasks',
+  'images',
+  'metadef_entries',
+  'metadef_associations',
+  'metadef_namespaces',
+  'metadef_resource_types',
+] as const
 
 eachEngine('the scenarios through POST /rpc', (engine) => {
   // One database for all of them, emptied in between: `engine` would make one for each.

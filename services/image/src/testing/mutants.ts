@@ -59,6 +59,7 @@ const list = 'store/list-images.ts'
 const read = 'store/read-images.ts'
 const rule = 'rules/visibility.ts'
 const filters = 'rules/list-filters.ts'
+const [namespaces, tasks] = ['store/metadefs/namespaces.ts', 'store/tasks.ts']
 
 /** Each filter, each condition of a statement that reads, each rule of visibility: taken away, or true for all. */
 export const mutants = (): Mutant[] => [
@@ -80,11 +81,21 @@ export const mutants = (): Mutant[] => [
   ...each(rule, /&& isMember/g, ''),
   ...each(filters, /conditions\.push\(/g, 'void [].push('),
   ...each(filters, /deleted = true\b/g, 'deleted = false'),
+  ...[namespaces, 'store/metadefs/entries.ts', 'store/metadefs/resource-types.ts'].flatMap((file) => [...each(file, where, '')]),
+  ...eachMember(namespaces),
+  ...each(namespaces, /!caller\.isAdmin && row\.visibility[^)]*|!caller\.isAdmin && namespace\.owner[^)]*/g, 'false'),
+  ...each(namespaces, /row\.visibility !== 'public' && |&& row\.owner !== caller\.owner/g, ''),
+  // What sweeps ended tasks is no command.
+  ...[...each(tasks, where, '')].filter(({ name }) => !/expires_at|'success'|, ids/.test(name)),
+  ...each(tasks, /!caller\.isAdmin && row\.owner !== caller\.owner|row\.deleted === 1 && !deleted && !seesDeleted\(caller\)/g, 'false'),
+  ...each(tasks, / \|\| wanted\.admin_as_user === true/g, ''),
+  // Without a size nothing is added anyway.
+  ...[...each('store/usage.ts', where, '')].filter(({ name }) => /images\.(?:owner|status|id)|image_locations/.test(name)),
 ]
 
 /** What imports the mutated files, up to the commands: loaded anew for each mutant. */
 const own =
-  /\/services\/image\/src\/(?:store\/(?:direct|data|imports|list-images|read-images|write-images|members)|rules\/(?:visibility|list-filters))\.ts$/
+  /\/services\/image\/src\/(?:store\/(?:direct|data|imports|list-images|read-images|write-images|members|tasks|usage|metadefs\/\w[\w-]*)|rules\/(?:visibility|list-filters))\.ts$/
 const stripped = new Map<string, string>()
 const plain = (path: string): string => {
   let text = stripped.get(path)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { definitionScenarios } from './definition-scenarios.ts'
 import type { RegistryBench } from './registry-bench.ts'
 
 /** Reference image §3.5: 41 scenarios, each on an empty store with two images; then those that real visibility and the other filters need. */
@@ -525,4 +526,5 @@ export const furtherScenarios: readonly Scenario[] = [
       assert.equal((await rpc('image_update', update('deactivated', 'active'))).status, 'deactivated')
     },
   },
+  ...definitionScenarios,
 ]
