@@ -131,7 +131,7 @@ export const definitionScenarios: readonly Scenario[] = [
       const c = await add('q', {})
       const find = async (kwargs: object, as?: string): Promise<string> =>
         ((await rpc('task_get_all', kwargs, as)) as { id: string }[])
-          .map(({ id }) => ({ [a]: 'a', [b]: 'b', [c]: 'c' })[id])
+          .map(({ id }) => ({ [a]: 'a', [b]: 'b', [c]: 'c' })[id] ?? id)
           .toSorted()
           .join('')
       assert.deepEqual([await find({}), await find({}, p), await find({}, q), await find({}, nobody)], ['abc', 'ab', 'c', ''])
