@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
+import type { World } from '@murmuration/world'
 import { Reader } from '../check/reader.ts'
 import { RequestCheck } from '../check/requests.ts'
 import { OperatorClient } from '../operator/client.ts'
@@ -75,7 +76,7 @@ export async function buildTemplate(prepared: Prepared, path: string): Promise<T
   )
   fleet.supervised = false
   for (const process of fleet.processes) await simulation.complete(process.stop())
-  const files = await simulation.complete(readAll(fleet))
+  const files = await simulation.complete(filesOf(fleet.hand.world))
   reader.close()
   return { path, files, endMs: firstStartMs + simulation.nowMs }
 }
@@ -98,8 +99,8 @@ export function copyDatabaseFile(from: string, path: string): void {
   createDatabase(path)
 }
 
-async function readAll(fleet: Fleet): Promise<Map<string, Uint8Array>> {
-  const { files } = fleet.hand.world
+/** The secrets of a controller that its database does not hold. */
+export async function filesOf({ files }: World): Promise<Map<string, Uint8Array>> {
   const found = new Map<string, Uint8Array>()
   const walk = async (path: string): Promise<void> => {
     const names = await files.list(path)

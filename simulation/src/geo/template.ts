@@ -1,11 +1,10 @@
 import { openDatabase } from '@murmuration/data'
 import { dcmanagerMigrations } from '@murmuration/dcmanager'
 import { firstStartMs } from '../fleet/prepared.ts'
-import { copyDatabaseFile, createDatabase } from '../fleet/template.ts'
+import { copyDatabaseFile, createDatabase, filesOf } from '../fleet/template.ts'
 import type { Ground } from '../ground.ts'
 import { OperatorClient, type Call } from '../operator/client.ts'
 import { manage } from '../operator/requests.ts'
-import { varFolder } from '../fleet/places.ts'
 import type { Machine } from './controller.ts'
 import type { Layout } from './layout.ts'
 import type { ControllerName } from './places.ts'
@@ -103,7 +102,7 @@ export async function buildGeoTemplate(ground: Ground, prepared: GeoPrepared, la
   for (const machine of world.machines) {
     machine.supervised = false
     for (const process of machine.processes) await simulation.complete(process.stop())
-    controllers.set(machine.name, { path: databases.get(machine.name)!, files: await simulation.complete(readAll(machine)) })
+    controllers.set(machine.name, { path: databases.get(machine.name)!, files: await simulation.complete(filesOf(machine.hand.world)) })
   }
   const sites = new Map(owned.map(({ site, owner }) => [site, { by: owner, owner: world.site(site).owner }]))
   world.end()
@@ -119,17 +118,4 @@ export function copyTemplate(template: GeoTemplate, folder: string, seed: string
       return [name, own]
     }),
   )
-}
-
-async function readAll(machine: Machine): Promise<Map<string, Uint8Array>> {
-  const { files } = machine.hand.world
-  const found = new Map<string, Uint8Array>()
-  const walk = async (path: string): Promise<void> => {
-    const names = await files.list(path)
-    for (const name of names) await walk(`${path}/${name}`)
-    const data = names.length === 0 ? await files.read(path) : undefined
-    if (data !== undefined) found.set(path, data)
-  }
-  for (const folder of ['vault/subclouds', 'keys']) await walk(`${varFolder}/${folder}`)
-  return found
 }
