@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { KyselyPlugin } from 'kysely'
 import { openDatabase } from '@murmuration/data'
 import { createSimulation } from '@murmuration/world/simulated'
 import { createWorker, defineJob, enqueue, jobMigrations, readJobs, type JobTables } from './index.ts'
@@ -56,4 +57,43 @@ void test('jobs run to their end in virtual time, the same for the same seed', a
   assert.equal(first.ran.length, 8)
   assert.deepEqual(await scenario(7), first)
   assert.ok(first.endedAtMs > 15_000 && performance.now() - started < 30_000)
+})
+
+void test('work does not begin under a lease that is over by the time that it is had', async () => {
+  const simulation = createSimulation(1)
+  const { world } = simulation.host('late').boot()
+  const db = await simulation.complete(openDatabase<JobTables>('sqlite::memory:', { world, name: 'jobs' }))
+  await simulation.complete(db.migrate(jobMigrations))
+  const leaseMs = 3_000
+  const updates = new WeakSet<object>()
+  let waited = false
+  /** The first claim that takes something is answered when the lease in it has run out. */
+  const slow: KyselyPlugin = {
+    transformQuery({ node, queryId }) {
+      if (node.kind === 'UpdateQueryNode') updates.add(queryId)
+      return node
+    },
+    async transformResult({ queryId, result }) {
+      if (waited || result.rows.length === 0 || !updates.has(queryId)) return result
+      waited = true
+      await world.timers.sleep(leaseMs)
+      return result
+    },
+  }
+  const epochs: number[] = []
+  const kind = defineJob<null, null>({
+    name: 'test.late',
+    concurrency: 1,
+    async run({ epoch }) {
+      epochs.push(epoch)
+      return null
+    },
+  })
+  const database = { ...db, query: db.query.withPlugin(slow) }
+  createWorker({ world, database, owner: 'late', kinds: [kind], leaseMs }).start()
+  await simulation.complete(db.transaction((tx) => enqueue(tx, world, kind, { subject: 'thing:1', input: null })))
+  await simulation.run({ until: () => epochs.length > 0, untilMs: 60_000 })
+  assert.ok(waited)
+  assert.deepEqual(epochs, [2])
+  await db.close()
 })

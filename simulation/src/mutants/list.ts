@@ -49,14 +49,17 @@ export const mutants: readonly Mutant[] = [
     file: `${jobs}/worker.ts`,
     find: 'if (isOverdue(claimedAtMs)) {',
     replace: 'if (claimedAtMs < 0) {',
-    seeds: [11_269, 11_354],
+    story: { file: '../packages/jobs/src/simulated.test.ts', title: 'work does not begin under a lease that is over' },
   },
   {
     name: 'playbooks start although their run was asked to end',
     file: `${work}/playbooks/run-playbook.ts`,
     find: 'run.signal.throwIfAborted()\n  const child',
     replace: 'const child',
-    seeds: [10_900],
+    story: {
+      file: '../services/dcmanager/src/work/playbooks/run-playbook.test.ts',
+      title: 'nothing is started for a run that was asked to end',
+    },
   },
   {
     name: 'leases are not renewed',

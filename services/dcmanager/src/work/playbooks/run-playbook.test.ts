@@ -22,9 +22,9 @@ interface Given {
   log(): Promise<string>
 }
 
-async function setUp(t: TestContext): Promise<Given> {
+async function setUp(t: TestContext, change: (world: World) => World = (world) => world): Promise<Given> {
   const folder = await temporaryFolder(t)
-  const world = createRealWorld({ timersKeepAlive: true, log: { level: 'silent' } })
+  const world = change(createRealWorld({ timersKeepAlive: true, log: { level: 'silent' } }))
   const runner = createPlaybookRunner(world, { varFolder: folder, playbooksFolder: folder, sshKeyFile: undefined })
   return {
     folder,
@@ -161,6 +161,30 @@ test('an abort ends the whole group, workers and their children too', { timeout:
   assert.deepEqual(await processesWith(marker.replace(' ', '\0')), [])
   assert.deepEqual(await processesWith(given.folder), [])
   assert.deepEqual(await readdir(join(given.folder, 'run/operations')), [])
+})
+
+test('nothing is started for a run that was asked to end while its files were written', async (t) => {
+  const asked = new AbortController()
+  let started = 0
+  const { run } = await setUp(t, (world) => ({
+    ...world,
+    files: {
+      ...world.files,
+      async write(path, ...rest) {
+        await world.files.write(path, ...rest)
+        if (path.endsWith('/ansible.cfg')) asked.abort(new Wish())
+      },
+    },
+    processes: {
+      ...world.processes,
+      start: (command) => {
+        started += 1
+        return world.processes.start(command)
+      },
+    },
+  }))
+  await assert.rejects(run([], { signal: asked.signal }), Wish)
+  assert.equal(started, 0)
 })
 
 test('a playbook that must not be ended is waited for; one that never allows it fails the abort', { timeout: 60_000 }, async (t) => {
