@@ -166,7 +166,7 @@ test('an abort ends the whole group, workers and their children too', { timeout:
 test('nothing is started for a run that was asked to end while its files were written', async (t) => {
   const asked = new AbortController()
   let started = 0
-  const { run } = await setUp(t, (world) => ({
+  const given = await setUp(t, (world) => ({
     ...world,
     files: {
       ...world.files,
@@ -183,7 +183,7 @@ test('nothing is started for a run that was asked to end while its files were wr
       },
     },
   }))
-  await assert.rejects(run([], { signal: asked.signal }), Wish)
+  await assert.rejects(given.run([], { signal: asked.signal }), Wish)
   assert.equal(started, 0)
 })
 
