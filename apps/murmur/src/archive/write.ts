@@ -9,8 +9,7 @@ import {
   type Manifest,
 } from '@murmuration/archive'
 import { openDatabase, withSnapshot } from '@murmuration/data'
-import { databaseUrlOf } from '@murmuration/site/config'
-import type { ServiceName, SiteConfig } from '@murmuration/site/config'
+import { databaseUrlOf, type ServiceName, type SiteConfig } from '@murmuration/site/config'
 import type { FoundFile, World } from '@murmuration/world'
 import { CommandFailed, exitCodes } from '../exit.ts'
 import { createFilter, databaseFileOf, entryNames, keyringPath, scopeOf, type Scope } from './scope.ts'

@@ -41,8 +41,7 @@ const defaultLimits: NetworkLimits = {
 }
 
 export class RealNetwork implements Network {
-  #pools: Pools | undefined
-  #opening: Promise<Pools> | undefined
+  #pools: Promise<Pools> | undefined
   readonly #limits: NetworkLimits
   readonly #log: Log
 
@@ -53,12 +52,12 @@ export class RealNetwork implements Network {
 
   async request(request: HttpRequest): Promise<HttpResponse> {
     const url = httpUrl(request)
-    return exchange((this.#pools ?? (await this.#openPools())).for(url.origin, request.tls), url, request)
+    return exchange((await this.#opened()).for(url.origin, request.tls), url, request)
   }
 
   async stream(request: StreamRequest): Promise<StreamResponse> {
     const url = httpUrl(request)
-    return streamAnswer(this.#pools ?? (await this.#openPools()), url, request)
+    return streamAnswer(await this.#opened(), url, request)
   }
 
   resolve(hostName: string, deadlineMs: number): Promise<readonly string[]> {
@@ -75,13 +74,12 @@ export class RealNetwork implements Network {
 
   /** Cuts what still runs; servers are closed by whoever opened them. */
   async close(): Promise<void> {
-    await (this.#pools ?? (await this.#opening))?.close()
+    await (await this.#pools)?.close()
   }
 
   /** Undici takes a sixth of a second to load: whoever asks nobody (many commands) does without. */
-  #openPools(): Promise<Pools> {
-    this.#opening ??= import('./pools.ts').then((module) => (this.#pools = new module.Pools(this.#limits)))
-    return this.#opening
+  #opened(): Promise<Pools> {
+    return (this.#pools ??= import('./pools.ts').then(({ Pools }) => new Pools(this.#limits)))
   }
 }
 

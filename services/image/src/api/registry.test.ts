@@ -7,26 +7,11 @@ import type { ImageData } from '../store/image-data.ts'
 import { migrations } from '../store/migrations/index.ts'
 import type { ImageDatabase, Schema } from '../store/schema.ts'
 import { Moment } from '../wire/rpc.ts'
-import { steppingWorld } from '../testing/engines.ts'
+import { emptyDatabase, steppingWorld } from '../testing/engines.ts'
 import { openRegistry, registryOver, type RegistryBench } from '../testing/registry-bench.ts'
 import { furtherScenarios, ids, scenarios, setUp } from '../testing/scenarios.ts'
 
 test('there are 41 scenarios', () => assert.equal(scenarios.length, 41))
-
-/** Those that others refer to come last. */
-const tables = [
-  'image_properties',
-  'image_tags',
-  'image_locations',
-  'image_members',
-  'image_data',
-  'tasks',
-  'images',
-  'metadef_entries',
-  'metadef_associations',
-  'metadef_namespaces',
-  'metadef_resource_types',
-] as const
 
 eachEngine('the scenarios through POST /rpc', (engine) => {
   // One database for all of them, emptied in between: `engine` would make one for each.
@@ -38,7 +23,7 @@ eachEngine('the scenarios through POST /rpc', (engine) => {
   for (const scenario of [...scenarios, ...furtherScenarios])
     void it(scenario.name, async () => {
       database ??= await testEngine(engine.engine, (remove) => void leftovers.push(remove)).open<Schema>(migrations)
-      for (const table of tables) await database.query.deleteFrom(table).execute()
+      await emptyDatabase(database)
       const bench = await openRegistry(database)
       await setUp(bench)
       await scenario.run(bench, ids)

@@ -129,7 +129,10 @@ export const signatures = {
   usage_get: takes('owner_id'),
 } as const satisfies Record<string, Signature>
 
-/** Why these arguments are not those of the command, as it is refused; undefined when they are. The registry's callers are programs of ours, and yet what comes over the wire is looked at. */
+/**
+ * Why these arguments are not those of the command, as it is refused; undefined when they are. The registry's callers are programs of
+ * ours, and yet what comes over the wire is looked at.
+ */
 export function argumentProblem(command: string, signature: Signature, kwargs: Readonly<Record<string, unknown>>): DataRefused | undefined {
   const known = [...signature.required, ...signature.optional]
   // In the words of the original's interpreter.

@@ -3,25 +3,11 @@ import { test } from 'node:test'
 import { testEngine, testEngines, whyAbsent } from '@murmuration/data/testing'
 import { migrations } from '../store/migrations/index.ts'
 import type { Schema } from '../store/schema.ts'
-import { steppingWorld } from './engines.ts'
+import { emptyDatabase, steppingWorld } from './engines.ts'
 import { loadMutant, mutants, type Mutant } from './mutants.ts'
 import { benchOver, startMs } from './registry-bench.ts'
 import { definitionScenarios } from './definition-scenarios.ts'
 import { furtherScenarios, ids, scenarios, setUp } from './scenarios.ts'
-
-const tables = [
-  'image_properties',
-  'image_tags',
-  'image_locations',
-  'image_members',
-  'image_data',
-  'tasks',
-  'images',
-  'metadef_entries',
-  'metadef_associations',
-  'metadef_namespaces',
-  'metadef_resource_types',
-] as const
 
 /** `npm run mutate:images` takes every engine, and says who noticed what. */
 const long = process.env['IMAGE_MUTANTS'] === 'long'
@@ -38,7 +24,7 @@ for (const engine of long ? testEngines : (['sqlite'] as const))
         // Those of its matter first, then those of visibility and filters: they fail soonest.
         const first = /metadefs|tasks|usage/.test(mutant.file) ? definitionScenarios : []
         for (const scenario of [...first, ...furtherScenarios, ...scenarios]) {
-          for (const table of tables) await database.query.deleteFrom(table).execute()
+          await emptyDatabase(database)
           const world = steppingWorld(startMs)
           const bench = benchOver(world, createDirectData(database, world, { storageBytes: 0, count: 0 }))
           try {
